@@ -1,0 +1,1 @@
+"""The machinery: the steps that take a model from data to production."""

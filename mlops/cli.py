@@ -1,0 +1,88 @@
+"""The command line: `python -m mlops <step> [<step> ...] [options]`."""
+
+import argparse
+import importlib
+import sys
+from types import ModuleType
+
+from mlops.console import complain
+from mlops.errors import Refused, UserError
+
+PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+
+GROUPS = {
+    "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
+    "move a release": ("promote", "deploy", "loadtest", "rollback"),
+    "look after it": ("status", "down"),
+}
+
+EXITS = """\
+exit codes
+  0  done; the gate's or load test's verdict is pass
+  1  refused: a rule said no (verdict fail), or a promotion or deployment was turned down
+  2  a mistake in the command, a parameter, a file or the data, named in the message
+  3  inconclusive: too little evidence to say yes or no; never promotes by itself
+
+Several steps run in one process, in the order given, and stop at the first that does not exit 0:
+  python -m mlops train evaluate report gate
+  python -m mlops promote deploy loadtest --env staging
+"""
+
+
+def step_module(name: str) -> ModuleType:
+    """Import the module of a step, e.g. `check-data` from mlops/steps/check_data.py."""
+    return importlib.import_module(f"mlops.steps.{name.replace('-', '_')}")
+
+
+def build_parser(steps: list[str]) -> argparse.ArgumentParser:
+    """Make the parser for the steps named, with the options those steps take."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlops",
+        description=_describe(steps),
+        epilog=EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    known = [name for names in GROUPS.values() for name in names]
+    parser.add_argument("steps", nargs="+", choices=known, metavar="step", help=argparse.SUPPRESS)
+    options = [option for name in steps for option in getattr(step_module(name), "OPTIONS", ())]
+    # Two steps may ask for one flag, one of them as an optional: the demand wins.
+    for option in {o.flag: o for o in sorted(options, key=lambda o: o.required)}.values():
+        option.add_to(parser)
+    return parser
+
+
+def _describe(steps: list[str]) -> str:
+    if steps:
+        return "\n\n".join(f"{name}: {step_module(name).__doc__.strip()}" for name in steps)
+    lines = ["The steps of a model's life. `python -m mlops <step> --help` explains one.", ""]
+    for group, names in GROUPS.items():
+        lines.append(f"{group}:")
+        lines += [f"  {n:<12} {step_module(n).__doc__.strip().splitlines()[0]}" for n in names]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the steps named on the command line and return the exit code (see EXITS)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    known = {name for names in GROUPS.values() for name in names}
+    parser = build_parser([word for word in arguments if word in known])
+    if not arguments:
+        parser.print_help()
+        return PASS
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.steps:
+            code = step_module(name).run(options)
+            if code:
+                return code
+        return PASS
+    except UserError as error:
+        complain(f"error: {error}")
+        return USAGE
+    except Refused as refusal:
+        complain(f"refused: {refusal}")
+        return FAIL
+    except KeyboardInterrupt:
+        complain("stopped by the user; run the same command again to go on.")
+        return 130

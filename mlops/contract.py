@@ -1,0 +1,167 @@
+"""What the machinery asks of the team's code; the only module that imports `data` and `model`.
+
+`data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET and TIME (column names),
+optionally GROUP and SLICES, `partitions() -> names, oldest first` and `load(names) -> (frame, fingerprint)`.
+
+`model` provides Params (a pydantic model), METRICS,
+`train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
+`load(folder) -> model`, `predict(model, columns) -> scores` and optionally `trained_on(model) -> str`, a device.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import UserError
+from mlops.params import Params, load_params
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from pandas import DataFrame
+
+DATA = ("SCHEMA", "TARGET", "TIME", "partitions", "load")
+MODEL = ("Params", "METRICS", "train", "save", "load", "predict")
+
+
+def team_model() -> ModuleType:
+    """Import the team's `model` package and check that it offers what the contract asks."""
+    return _import("model", MODEL)
+
+
+def team_data() -> ModuleType:
+    """Import the team's `data` package and check that it offers what the contract asks."""
+    return _import("data", DATA)
+
+
+def params() -> Params:
+    """Read params.yaml, its `model:` section as the team's Params declare it."""
+    return load_params(team_model().Params)
+
+
+def _import(name: str, offers: Sequence[str]) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{name}/ cannot be imported: {error}. Run from the repository's root, after `make setup`."
+        ) from None
+    missing = [offer for offer in offers if not hasattr(module, offer)]
+    if missing:
+        raise UserError(
+            f"{name}/__init__.py lacks {', '.join(missing)}. The contract is described in "
+            f"mlops/contract.py; it asks for {', '.join(offers)}."
+        )
+    return module
+
+
+@contextmanager
+def team_code(what: str) -> Iterator[None]:
+    """Turn a ValueError of the team's code into a UserError that says where it arose."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{what}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The roles of the columns of the team's data."""
+
+    features: tuple[str, ...]
+    target: str
+    time: str
+    cluster: str | None
+    slices: tuple[str, ...]
+
+
+def columns(gate_cluster: str | None) -> Columns:
+    """Return which column plays which part: a feature is what is not target, time or group."""
+    data = team_data()
+    group = getattr(data, "GROUP", None)
+    names = list(data.SCHEMA.columns)
+    slices = tuple(getattr(data, "SLICES", ()))
+    named = {"TARGET": data.TARGET, "TIME": data.TIME, "GROUP": group, "gate.cluster": gate_cluster}
+    for role, name in {**named, **{f"SLICES {name}": name for name in slices}}.items():
+        if name is not None and name not in names:
+            raise UserError(
+                f"{role} names the column {name!r}, which data.SCHEMA does not have. "
+                f"It has {', '.join(names)}."
+            )
+    features = tuple(name for name in names if name not in (data.TARGET, data.TIME, group))
+    return Columns(features, data.TARGET, data.TIME, gate_cluster, slices)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The partitions in use: those trained on, and the later ones held out."""
+
+    train: tuple[str, ...]
+    holdout: tuple[str, ...]
+
+
+def split(settings: Params) -> Split:
+    """Choose the partitions that params.yaml's `data:` asks for; raises UserError when too few."""
+    with team_code("data.partitions"):
+        names = list(team_data().partitions())
+    first, last = settings.data.first, settings.data.last
+    for key, name in (("data.first", first), ("data.last", last)):
+        if name is not None and name not in names:
+            raise UserError(
+                f"params.yaml: {key} is {name!r}, which is no partition. "
+                f"There are {', '.join(names) or 'none'}."
+            )
+    start = names.index(first) if first else 0
+    end = names.index(last) + 1 if last else len(names)
+    used = names[start:end]
+    if len(used) <= settings.data.holdout:
+        raise UserError(
+            f"params.yaml: data.holdout keeps back {settings.data.holdout} of "
+            f"{len(used)} partitions ({', '.join(used) or 'none'}), which leaves none to train on. "
+            "Use an earlier data.first, a later data.last or a smaller data.holdout."
+        )
+    return Split(tuple(used[: -settings.data.holdout]), tuple(used[-settings.data.holdout :]))
+
+
+def load(names: Sequence[str]) -> "tuple[DataFrame, str]":
+    """Load partitions as one frame, with their fingerprint; not validated."""
+    with team_code("data.load"):
+        return team_data().load(list(names))
+
+
+def require(frame: "DataFrame", needed: Sequence[str], where: str) -> None:
+    """Raise UserError when a frame lacks columns or rows."""
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise UserError(
+            f"{where}: the column(s) {', '.join(missing)} are missing; data.SCHEMA declares them. "
+            f"Found {', '.join(map(str, frame.columns))}. `make check-data` tells more."
+        )
+    if frame.empty:
+        raise UserError(f"{where}: there are no rows. `make check-data` tells more.")
+
+
+def predict(model: Any, rows: "DataFrame") -> "ndarray":
+    """Return the team's scores for a frame of features as float64 (rows,)."""
+    import numpy as np
+
+    with team_code("model.predict"):
+        scores = np.asarray(team_model().predict(model, rows), dtype=float)
+    if scores.shape != (len(rows),):
+        raise UserError(
+            f"model.predict returned shape {scores.shape} for {len(rows)} rows; "
+            "it returns one score a row (model/predict.py)."
+        )
+    return scores
+
+
+def metric_functions() -> dict[str, Callable[..., Any] | None]:
+    """Return the team's metrics by name: None for a built-in, else their own function."""
+    return {
+        metric if isinstance(metric, str) else metric.__name__: (
+            None if isinstance(metric, str) else metric
+        )
+        for metric in team_model().METRICS
+    }

@@ -1,0 +1,52 @@
+"""The few questions and orders the machinery has for git."""
+
+import subprocess
+from pathlib import Path
+
+from mlops.errors import UserError
+
+
+def git(*arguments: str, check: bool = True) -> str:
+    """Run git in the working directory and return what it printed; raises UserError with git's own words."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError("git is not installed, and every release names a commit.") from None
+    if check and done.returncode:
+        raise UserError(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+def head() -> str:
+    """Return the commit the working directory stands on, as 40 hex digits."""
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    if not commit:
+        raise UserError("There is no commit here yet. Commit the repository first: git commit.")
+    return commit
+
+
+def commit_time(commit: str) -> str:
+    """Return when a commit was made, in ISO 8601 with its offset."""
+    return git("show", "--no-patch", "--format=%cI", commit)
+
+
+def changed(*paths: str) -> list[str]:
+    """Return the files, tracked or not, that differ from HEAD below the paths (everywhere if none)."""
+    lines = git("status", "--porcelain", "--untracked-files=all", "--", *paths).splitlines()
+    return [line.split(maxsplit=1)[1].strip('"') for line in lines]
+
+
+def show(commit: str, path: Path) -> str | None:
+    """Return a file's text at a commit, or None where it was not there."""
+    done = subprocess.run(
+        ["git", "show", f"{commit}:{path.as_posix()}"], capture_output=True, text=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+def commit_files(message: str, paths: list[Path]) -> str:
+    """Commit these files and nothing else, whatever else is staged, and return the new commit."""
+    names = [path.as_posix() for path in paths]
+    git("add", "--", *names)
+    git("commit", "--quiet", "--message", message, "--only", "--", *names)
+    return head()

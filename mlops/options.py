@@ -1,0 +1,32 @@
+"""The options steps share, so that `--env` means the same wherever it is given."""
+
+from argparse import ArgumentParser
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Option:
+    """One command-line option of a step."""
+
+    flag: str
+    help: str
+    metavar: str | None = None
+    default: str | None = None
+    required: bool = False
+    switch: bool = False
+
+    def add_to(self, parser: ArgumentParser) -> None:
+        """Declare this option on a parser."""
+        if self.switch:
+            parser.add_argument(self.flag, action="store_true", help=self.help)
+        else:
+            parser.add_argument(
+                self.flag,
+                metavar=self.metavar,
+                default=self.default,
+                required=self.required,
+                help=self.help,
+            )
+
+
+ENV = Option("--env", "the environment: a folder below environments/", "NAME", required=True)

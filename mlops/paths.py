@@ -1,0 +1,18 @@
+"""Where the machinery reads and writes, relative to the repository root, which is the working directory."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+ENVIRONMENTS = Path("environments")
+BUILD = Path("build")
+
+MODELS = BUILD / "models"
+RECORD = BUILD / "record.json"
+REPORT = BUILD / "report.md"
+REPORT_PAGE = BUILD / "report.html"
+VERDICT = BUILD / "verdict.json"
+DATA_CHECK = BUILD / "data-check.json"
+RELEASE = BUILD / "release.yaml"
+EVIDENCE = BUILD / "evidence"
+LIVE = BUILD / "live"
+CACHE = BUILD / "cache"

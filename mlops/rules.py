@@ -1,0 +1,65 @@
+"""The rules a candidate is judged by: an id, a sentence, and findings with their messages.
+
+A rule is written once, here: report, terminal, docs and tests quote it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The answer of a rule or of a gate; inconclusive never promotes by itself."""
+
+    PASS = "pass"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
+
+
+_BY_WEIGHT = list(Verdict)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold, in one sentence."""
+
+    id: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule found about one subject: the message names value, bound and remedy."""
+
+    rule: str
+    subject: str
+    verdict: Verdict
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as plain values."""
+        return asdict(self)
+
+
+def worst(findings: Iterable[Finding]) -> Verdict:
+    """Return the verdict of several findings: that of the worst; of none it is inconclusive."""
+    verdicts = [finding.verdict for finding in findings]
+    return max(verdicts, key=_BY_WEIGHT.index) if verdicts else Verdict.INCONCLUSIVE
+
+
+def by_weight(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings, failures first."""
+    return sorted(findings, key=lambda finding: -_BY_WEIGHT.index(finding.verdict))
+
+
+DATA_CHECKED = Rule("D101", "The data a model is trained and judged on passed check-data.")
+HELD_OUT = Rule("M101", "The held-out rows are later than all rows trained on, the champion's too.")
+FINITE = Rule("M102", "Every metric is a finite number.")
+BOUND = Rule("M103", "Each metric keeps to its absolute bound.")
+CONSTANT = Rule("M104", "The candidate beats the best constant answer.")
+ENOUGH = Rule("M105", "There are enough independent groups of rows to judge by.")
+CHAMPION_RAN = Rule("M106", "The champion could be scored on the same rows.")
+NOT_WORSE = Rule("M107", "The candidate is not worse than the champion by more than the margin.")
+
+RULES = (DATA_CHECKED, HELD_OUT, FINITE, BOUND, CONSTANT, ENOUGH, CHAMPION_RAN, NOT_WORSE)
+SENTENCES = {rule.id: rule.sentence for rule in RULES}

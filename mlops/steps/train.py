@@ -1,0 +1,95 @@
+"""Train the model on the older partitions, keep it and its record below build/.
+
+The newest partitions (params.yaml: data.holdout) are held out for `evaluate`. Training twice
+with the same commit, data and parameters gives the same model digest.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlops import contract, record
+from mlops.console import Timer, say
+from mlops.params import Params
+from mlops.paths import MODELS
+
+
+def run(_: argparse.Namespace) -> None:
+    """Train, save the model under its digest, then point build/record.json at it."""
+    params = contract.params()
+    columns = contract.columns(params.gate.cluster)
+    split = contract.split(params)
+    timer = Timer()
+    frame, fingerprint = contract.load(split.train)
+    later, later_fingerprint = contract.load(split.holdout)
+    say("train", f"{len(frame):,} rows of {split.train[0]} to {split.train[-1]} in {timer.seconds:.1f} s")
+    timer = Timer()
+    model = _fit(frame, params, columns)
+    seconds = timer.seconds
+    description = _keep(model)
+    record.write_record(
+        {
+            "format": record.FORMAT,
+            "name": params.name,
+            "source": record.source(),
+            "data": {
+                "train": _describe(split.train, frame, fingerprint, columns),
+                "holdout": _describe(split.holdout, later, later_fingerprint, columns),
+            },
+            "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
+            "environment": record.environment(),
+            "training": {"device": _device(model, params), "seed": params.train.seed},
+            "model": description,
+            "cost": {
+                "train_seconds": seconds,
+                "train_threads": params.train.threads,
+                "peak_megabytes": record.peak_megabytes(),
+            },
+        }
+    )
+    device = _device(model, params)["effective"]
+    say("train", f"model {description['digest'][:19]} on {device} in {seconds:.1f} s")
+
+
+def _fit(frame: Any, params: Params, columns: contract.Columns) -> Any:
+    contract.require(frame, (*columns.features, columns.target, columns.time), "training rows")
+    with contract.team_code("model.train"):
+        return contract.team_model().train(
+            frame[list(columns.features)],
+            frame[columns.target].to_numpy(),
+            params.model,
+            device=params.train.device,
+            threads=params.train.threads,
+            seed=params.train.seed,
+        )
+
+
+def _keep(model: Any) -> dict[str, Any]:
+    """Save the model below build/models/ under its own digest, so that no older one is overwritten."""
+    MODELS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        contract.team_model().save(model, folder)
+        description = record.describe_model(folder)
+        kept = record.folder_for(description["digest"])
+        if not kept.exists():
+            folder.rename(kept)
+    return description
+
+
+def _describe(names, frame, fingerprint, columns: contract.Columns) -> dict[str, Any]:
+    times = frame[columns.time]
+    return {
+        "partitions": list(names),
+        "rows": len(frame),
+        "fingerprint": fingerprint,
+        "first": times.min().isoformat(),
+        "last": times.max().isoformat(),
+    }
+
+
+def _device(model: Any, params: Params) -> dict[str, str]:
+    trained_on = getattr(contract.team_model(), "trained_on", lambda _: "cpu")
+    return {"wanted": params.train.device, "effective": trained_on(model)}

@@ -1,0 +1,43 @@
+"""From columns to the matrix the trees see; the same code in training and behind HTTP."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+CATEGORICAL = ("carrier", "origin", "dest", "plane_type", "engine_type")
+NUMERIC = (
+    *("dow", "hour", "sched_dep_min", "sched_arr_min", "distance", "origin_hour_load"),
+    *("plane_age", "seats", "engines"),
+    *("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
+)
+# XGBoost's own type letters: q is a quantity, c a category code.
+TYPES = ("q",) * len(NUMERIC) + ("c",) * len(CATEGORICAL)
+
+Categories = dict[str, tuple[str, ...]]
+
+
+def learn_categories(columns: Mapping[str, Sequence]) -> Categories:
+    """Return the sorted values each categorical column takes in these (training) rows."""
+    return {
+        name: tuple(sorted({value for value in columns[name] if isinstance(value, str)}))
+        for name in CATEGORICAL
+    }
+
+
+def code_books(categories: Categories) -> dict[str, dict[str, int]]:
+    """Return, for each categorical column, the code of each value."""
+    return {name: {v: i for i, v in enumerate(values)} for name, values in categories.items()}
+
+
+def encode(columns: Mapping[str, Sequence], codes: dict[str, dict[str, int]]) -> np.ndarray:
+    """Return the float32 matrix (rows, 23) of a DataFrame or a dict of lists; absent or unseen is NaN.
+
+    A category unseen in training becomes NaN here because XGBoost raises on one.
+    """
+    matrix = np.empty((len(columns[NUMERIC[0]]), len(TYPES)), np.float32)
+    for position, name in enumerate(NUMERIC):
+        matrix[:, position] = np.asarray(columns[name], dtype=np.float32)
+    for position, name in enumerate(CATEGORICAL, start=len(NUMERIC)):
+        code = codes[name]
+        matrix[:, position] = [code.get(value, np.nan) for value in columns[name]]
+    return matrix
