@@ -1,52 +1,123 @@
-# One target a step. `make` alone prints what there is.
-# Needs Python 3.11 or newer, make, git; everything else is installed into .venv.
+# One target for one thing to do. `make` alone lists them.
+# It needs Python 3.11 or newer, make and git; everything else goes into .venv.
 
-# The first of these that serves is used; name your own with PYTHON=...
+# The first of these that serves is used; name another with `make setup PYTHON=...`.
 PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 
-# Every library is compiled at once: imports take a third of the time from then on.
-export UV_COMPILE_BYTECODE = 1
+# The versions the tests are run on, and where pyenv keeps those it does not put on the PATH.
+TESTED = 3.11 3.12 3.13
+PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-.PHONY: help
+STEPS = check-data train evaluate report gate package \
+  deploy loadtest promote rollback status down
+
+.PHONY: help setup demo test test-all check format lock clean again $(STEPS)
+
 help:
-	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
+	  /^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 ##@ Everybody
 
-.PHONY: setup
-setup: .venv/stamp ## Install everything into .venv (again only when requirements.txt changed)
+demo: .venv/stamp ## The whole life of a model on the example, from the data to production
+	@.venv/bin/python -m mlops.demo $(ARGS)
+
+setup: .venv/stamp ## Install what requirements.txt names into .venv; the others do it when needed
 	@echo ".venv is ready: $$(.venv/bin/python --version)"
 
-# $(call install,FOLDER,PYTHONS,TO BE DONE): a virtual environment with requirements.txt in it.
-# The stamp is written last: an installation that was cut short begins again.
+test: .venv/stamp ## Run the tests (ARGS="-k gate" for some of them)
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: .venv/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
+	@.venv/bin/pre-commit run --all-files $(ARGS)
+
+clean: ## Stop what runs here, then remove build/ and .venv, local releases included
+	@if [ -x .venv/bin/python ] && [ -d build/live ]; then .venv/bin/python -m mlops down; fi
+	@rm -rf build .venv .pytest_cache
+
+##@ Develop a model (ARGS="..." goes to the step; ARGS=--help explains it)
+
+check-data: ## Is the data what its schema says?
+train:      ## Train the candidate
+evaluate:   ## Measure candidate and champion on the same held-out rows
+report:     ## Write the report: metrics, plots, drift
+gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
+package:    ## Pack the model into a bundle and seal a release
+
+##@ Move a release (ENV=staging picks the environment)
+
+promote:    ## Let an environment take the release of the one before it
+deploy:     ## Make an environment serve its release
+loadtest:   ## Put the expected traffic on what an environment serves
+rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
+
+##@ Look after it
+
+status:     ## Which release is where, and does it answer?
+down:       ## Stop the service of an environment
+
+##@ Maintain the template
+
+test-all: ## Run the tests on every supported Python found on this machine
+	@echo "Python found: $(or $(FOUND),none). Not found, so not tested: $(or $(MISSING),none)."
+	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
+
+format: .venv/stamp ## Format the code with black
+	@.venv/bin/black --quiet .
+
+lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
+	@$(COMPILE) pyproject.toml --output-file requirements.txt
+	@$(COMPILE) --group pyproject.toml:serve --constraint requirements.txt \
+	  --output-file requirements-serve.txt
+	@git diff --stat -- requirements.txt requirements-serve.txt
+
+# ---- how ------------------------------------------------------------------
+
+# These reach the step through the environment: neither make nor the shell reads what they say.
+export ENV TO REASON
+$(STEPS): .venv/stamp
+	@.venv/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
+	  $(if $(value TO),--to "$$TO") $(if $(value REASON),--reason "$$REASON") $(ARGS)
+
+# One lock for every supported Python: a version that installs on the oldest is the one for all.
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --custom-compile-command "make lock" $(ARGS)
+
+# $(call usable,PYTHONS): the first that is new enough and can make a virtual environment.
+usable = $(shell for python in $(1); do \
+  $$python -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+  2>/dev/null && echo $$python && break; done)
+no-python = $(error No Python 3.11 to 3.14 with venv. Tried: $(PYTHON). \
+  Found: $(or $(foreach python,$(PYTHON),$(shell $(python) --version 2>/dev/null)),none). \
+  Install one (Debian and Ubuntu: apt install python3-venv) or name it: make setup PYTHON=...)
+
+# A .venv whose Python is gone, as after an upgrade of the system, is made again.
+.venv/stamp: requirements.txt $(if $(realpath .venv/bin/python),,again)
+	$(call install,.venv,$(or $(call usable,$(PYTHON)),$(no-python)))
+
+# $(call install,FOLDER,PYTHON): a virtual environment with requirements.txt in it, hashes checked.
+# Compiled at once, since imports take three times as long the first time otherwise. The stamp is
+# written last: an installation that was cut short begins again.
 define install
 	@if [ ! -f $(1)/stamp ] || [ ! -x $(1)/bin/python ]; then \
-	  found=; python=; \
-	  for candidate in $(2); do \
-	    version=$$($$candidate -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
-	    found="$$found\n  $$candidate is Python $$version"; \
-	    case $$version in 3.11|3.12|3.13|3.14) ;; *) continue ;; esac; \
-	    if $$candidate -c 'import ensurepip' 2>/dev/null; then python=$$candidate; break; fi; \
-	    found="$$found without venv (Debian and Ubuntu: apt install python3-venv)"; \
-	  done; \
-	  if [ -z "$$python" ]; then \
-	    printf "No Python 3.11 to 3.14 that can make a virtual environment. Looked for: %b\nFound:%b\n" \
-	      "$(2)" "$${found:- none}" >&2; exit 1; \
-	  fi; \
-	  echo "$(1): Python $$version ($$python)"; \
-	  $$python -m venv --clear $(1) && \
-	  awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.txt | \
-	    $(1)/bin/python -m pip install -qq --disable-pip-version-check -r /dev/stdin || exit 1; \
-	fi
+	  echo "$(1): made by $(2), $$($(2) --version)"; \
+	  $(2) -m venv --clear $(1) && awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.txt | \
+	  $(1)/bin/python -m pip install -qq --disable-pip-version-check -r /dev/stdin; fi
 	@rm -f $(1)/stamp
-	@echo "$(1): installing requirements.txt (1 GB; a minute or two the first time)"
-	@VIRTUAL_ENV=$(1) $(1)/bin/uv pip sync -q --require-hashes requirements.txt
+	@echo "$(1): installing requirements.txt, about a minute the first time"
+	@VIRTUAL_ENV=$(1) UV_COMPILE_BYTECODE=1 \
+	  $(1)/bin/uv pip sync --quiet --require-hashes requirements.txt
 	@touch $(1)/stamp
 endef
 
-# A .venv whose Python is gone (the system's was upgraded) is made again.
-.venv/stamp: requirements.txt $(if $(realpath .venv/bin/python),,again)
-	$(call install,.venv,$(PYTHON))
+python-of = $(call usable,python$(1) $(wildcard $(PYENV)/$(1).*/bin/python))
+FOUND = $(foreach version,$(TESTED),$(if $(call python-of,$(version)),$(version)))
+MISSING = $(filter-out $(FOUND),$(TESTED))
 
-.PHONY: again
-again:
+$(TESTED:%=build/python-%/stamp): build/python-%/stamp: requirements.txt
+	$(call install,build/python-$*,$(call python-of,$*))
+
+$(TESTED:%=test-on-%): test-on-%: build/python-%/stamp
+	@echo "Python $*"
+	@build/python-$*/bin/python -m pytest --quiet $(ARGS)
