@@ -6,7 +6,6 @@ pandas is imported where it is used, so that naming the partitions costs nothing
 import hashlib
 import io
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,22 +26,21 @@ def partitions() -> list[str]:
     return sorted(found[1] for path in FOLDER.glob("*") if (found := NAME.fullmatch(path.name)))
 
 
-def load(names: Sequence[str]) -> "tuple[DataFrame, str]":
-    """Return the rows of these months in time order, and the fingerprint of their files.
+def load(name: str) -> "tuple[DataFrame, str]":
+    """Return the rows of a month in time order, and the sha256 of its file.
 
-    The fingerprint is the sha256 of what `sha256sum` prints for the files, in their order.
-    Raises ValueError for names that are none, twice or unknown, and for a file that is not
-    a month's rows; what the rows hold is for the schema to judge.
+    Raises ValueError for a name that is no partition and for a file that is not a month's rows;
+    what the rows hold is for the schema to judge.
     """
-    import pandas as pd
-
-    months = sorted(_checked(names))
-    contents = [file_of(name).read_bytes() for name in months]
-    frames = [_dated(name, parsed(name, content)) for name, content in zip(months, contents)]
-    for name, frame in zip(months, frames):
-        _require_columns(name, frame, frames[0].columns, f"which {months[0]} has")
-    rows = pd.concat(frames).sort_values("date", kind="stable", ignore_index=True)
-    return rows, _fingerprint(months, contents)
+    there = partitions()
+    if name not in there:
+        raise ValueError(
+            f"{_shown(name)}: there is no partition {name!r}; there are {', '.join(there)}. "
+            "Name one of them, or add the file."
+        )
+    content = file_of(name).read_bytes()
+    rows = _dated(name, parsed(name, content)).sort_values("date", kind="stable")
+    return rows.reset_index(drop=True), f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def parsed(name: str, content: bytes) -> "DataFrame":
@@ -59,25 +57,15 @@ def parsed(name: str, content: bytes) -> "DataFrame":
         ) from error
 
 
-def _checked(names: Sequence[str]) -> Sequence[str]:
-    there = partitions()
-    if not names:
-        raise ValueError(f"no partition was asked for; name one or more of {', '.join(there)}.")
-    for name in names:
-        if name not in there:
-            raise ValueError(
-                f"{_shown(name)}: there is no partition {name!r}; there are {', '.join(there)}. "
-                "Name one of them, or add the file."
-            )
-    if len(set(names)) < len(names):
-        raise ValueError(f"a partition was asked for twice: {', '.join(names)}. Name each once.")
-    return names
-
-
 def _dated(name: str, frame: "DataFrame") -> "DataFrame":
     import pandas as pd
 
-    _require_columns(name, frame, ("month", "day"), "which say the date of a row")
+    missing = [column for column in ("month", "day") if column not in frame]
+    if missing:
+        raise ValueError(
+            f"{_shown(name)}: lacks {', '.join(missing)}, which say the date of a row; it has "
+            f"{', '.join(frame)}. Write it again with them (see data/rebuild.py)."
+        )
     year, month = map(int, name.split("-"))
     date = pd.to_datetime(frame[["month", "day"]].assign(year=year), errors="coerce")
     strays = frame[date.dt.month != month]
@@ -89,23 +77,6 @@ def _dated(name: str, frame: "DataFrame") -> "DataFrame":
         )
     frame.insert(0, "date", date)
     return frame.drop(columns=["month", "day"])
-
-
-def _require_columns(name: str, frame: "DataFrame", columns: Sequence[str], why: str) -> None:
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise ValueError(
-            f"{_shown(name)}: lacks {', '.join(missing)}, {why}; it has "
-            f"{', '.join(frame)}. Write it again with them (see data/rebuild.py)."
-        )
-
-
-def _fingerprint(months: Sequence[str], contents: Sequence[bytes]) -> str:
-    listing = "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {file_of(name).name}\n"
-        for name, content in zip(months, contents)
-    )
-    return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
 
 
 def _shown(name: str) -> Path:

@@ -1,7 +1,7 @@
 """What the machinery asks of the team's code; the only module that imports `data` and `model`.
 
 `data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET and TIME (column names),
-optionally GROUP and SLICES, `partitions() -> names, oldest first` and `load(names) -> (frame, fingerprint)`.
+optionally GROUP and SLICES, `partitions() -> names, oldest first` and `load(name) -> (frame, fingerprint)`.
 
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import UserError
+from mlops.files import canonical, digest
 from mlops.params import Params, load_params
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def _import(name: str, offers: Sequence[str]) -> ModuleType:
         raise UserError(
             f"{name}/ cannot be imported: {error}. Run from the repository's root, after `make setup`."
         ) from None
-    missing = [offer for offer in offers if not hasattr(module, offer)]
+    # What a package names in __all__ may load late: asking for it would import it now.
+    offered = {*dir(module), *getattr(module, "__all__", ())}
+    missing = [offer for offer in offers if offer not in offered]
     if missing:
         raise UserError(
             f"{name}/__init__.py lacks {', '.join(missing)}. The contract is described in "
@@ -125,10 +128,38 @@ def split(settings: Params) -> Split:
     return Split(tuple(used[: -settings.data.holdout]), tuple(used[-settings.data.holdout :]))
 
 
-def load(names: Sequence[str]) -> "tuple[DataFrame, str]":
-    """Load partitions as one frame, with their fingerprint; not validated."""
-    with team_code("data.load"):
-        return team_data().load(list(names))
+@dataclass(frozen=True)
+class Rows:
+    """The rows of some partitions, oldest first, and the fingerprint of each partition."""
+
+    frame: "DataFrame"
+    fingerprints: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """One fingerprint over those of the partitions."""
+        return digest(canonical(self.fingerprints))
+
+
+def load(names: Sequence[str]) -> Rows:
+    """Load partitions, not validated; raises UserError for what the team's loader refuses."""
+    import pandas as pd
+
+    loaded = {}
+    for name in names:
+        with team_code(f"data.load({name!r})"):
+            loaded[name] = team_data().load(name)
+    first, *others = loaded
+    for name in others:
+        # Joined anyway, a column that one lacks would silently turn into missing values.
+        differing = set(loaded[name][0].columns) ^ set(loaded[first][0].columns)
+        if differing:
+            raise UserError(
+                f"The partitions {first} and {name} differ in the column(s) "
+                f"{', '.join(sorted(map(str, differing)))}. `make check-data` tells which is wrong."
+            )
+    frame = pd.concat([frame for frame, _ in loaded.values()], ignore_index=True)
+    return Rows(frame, {name: fingerprint for name, (_, fingerprint) in loaded.items()})
 
 
 def require(frame: "DataFrame", needed: Sequence[str], where: str) -> None:

@@ -21,11 +21,11 @@ def run(_: argparse.Namespace) -> None:
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
     timer = Timer()
-    frame, fingerprint = contract.load(split.train)
-    later, later_fingerprint = contract.load(split.holdout)
-    say("train", f"{len(frame):,} rows of {split.train[0]} to {split.train[-1]} in {timer.seconds:.1f} s")
+    rows, later = contract.load(split.train), contract.load(split.holdout)
+    period = f"{split.train[0]} to {split.train[-1]}"
+    say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
     timer = Timer()
-    model = _fit(frame, params, columns)
+    model = _fit(rows.frame, params, columns)
     seconds = timer.seconds
     description = _keep(model)
     record.write_record(
@@ -34,8 +34,8 @@ def run(_: argparse.Namespace) -> None:
             "name": params.name,
             "source": record.source(),
             "data": {
-                "train": _describe(split.train, frame, fingerprint, columns),
-                "holdout": _describe(split.holdout, later, later_fingerprint, columns),
+                "train": _describe(rows, columns),
+                "holdout": _describe(later, columns),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
@@ -79,12 +79,13 @@ def _keep(model: Any) -> dict[str, Any]:
     return description
 
 
-def _describe(names, frame, fingerprint, columns: contract.Columns) -> dict[str, Any]:
-    times = frame[columns.time]
+def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
+    times = rows.frame[columns.time]
     return {
-        "partitions": list(names),
-        "rows": len(frame),
-        "fingerprint": fingerprint,
+        "partitions": list(rows.fingerprints),
+        "fingerprints": rows.fingerprints,
+        "fingerprint": rows.fingerprint,
+        "rows": len(rows.frame),
         "first": times.min().isoformat(),
         "last": times.max().isoformat(),
     }

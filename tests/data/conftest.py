@@ -11,7 +11,7 @@ import data
 @pytest.fixture(scope="session")
 def january():
     """The rows of January 2013 as `load` returns them; copy before changing them."""
-    return data.load(["2013-01"])[0]
+    return data.load("2013-01")[0]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ def test_the_example_loads_and_validates(tmp_path):
     spec = importlib.util.spec_from_file_location("example", module)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    rows, fingerprint = example.load(example.partitions())
-    assert example.SCHEMA.validate(rows)[example.TARGET].tolist() == [1, 0]
+    assert example.partitions() == ["2024-01", "2024-02"]
+    rows, fingerprint = example.load("2024-01")
+    assert example.SCHEMA.validate(rows)[example.TARGET].tolist() == [1]
     assert re.fullmatch("sha256:[0-9a-f]{64}", fingerprint)

@@ -1,0 +1,143 @@
+"""Score the held-out rows with the candidate and the champion, and compare them.
+
+Both score the same rows, the champion with its own code from its own bundle. Every metric and
+every difference gets an interval by a bootstrap over groups of rows (params.yaml: gate.cluster).
+"""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from mlops import contract, metrics, record
+from mlops.bootstrap import Comparison, Estimate, groups_of
+from mlops.console import Timer, say
+from mlops.curves import curves
+from mlops.errors import UserError
+from mlops.params import Params
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What a trained model depends on: evaluating it under other values would judge another model.
+TRAINED_WITH = ("data", "train", "model")
+
+
+def run(_: argparse.Namespace) -> None:
+    """Add the evaluation to build/record.json."""
+    timer, params, made = Timer(), contract.params(), record.read_record()
+    columns = contract.columns(params.gate.cluster)
+    _require_same_params(made, params)
+    rows = contract.load(made["data"]["holdout"]["partitions"])
+    _require_same_rows(made, rows)
+    contract.require(rows.frame, (*columns.features, columns.target), "held-out rows")
+    model = contract.team_model().load(record.model_folder(made))
+    scores = contract.predict(model, rows.frame[list(columns.features)])
+    rival, rival_scores = _champion(params, rows)
+    evaluation = _compare(rows, columns, params, scores, rival_scores)
+    made["evaluation"] = {"champion": rival, **evaluation}
+    made["cost"]["evaluate_seconds"] = timer.seconds
+    record.write_record(made)
+    _tell(made["evaluation"], timer)
+
+
+def _require_same_params(made: record.Record, params: Params) -> None:
+    now, then = params.model_dump(), made["params"]["values"]
+    for section in TRAINED_WITH:
+        if now[section] != then[section]:
+            raise UserError(
+                f"params.yaml: `{section}` is no longer what the model was trained with "
+                f"(now {now[section]}, then {then[section]}). Run `make train`."
+            )
+
+
+def _require_same_rows(made: record.Record, rows: contract.Rows) -> None:
+    then = made["data"]["holdout"]["fingerprints"]
+    other = [name for name, print_ in rows.fingerprints.items() if then[name] != print_]
+    if other:
+        raise UserError(
+            f"The held-out partition(s) {', '.join(other)} changed since training. Run `make train`."
+        )
+
+
+def _champion(
+    params: Params, rows: contract.Rows
+) -> "tuple[dict[str, Any] | None, np.ndarray | None]":
+    """Return who the champion is and its scores; one that cannot run is for the gate to judge."""
+    # Imported here: a first run, which has no champion, needs neither bundle nor store.
+    from mlops.champion import champion
+    from mlops.store import Store
+
+    found, error, scores = champion(), None, None
+    if found is None:
+        return None, None
+    try:
+        scores = found.score(rows.frame, Store(params.store))
+    except UserError as problem:
+        error = str(problem)
+    promoted = found.release.spec.promoted
+    return {
+        "release_id": found.release.spec.release_id,
+        "model_digest": promoted.model.digest,
+        "trained_on": list(promoted.data.train),
+        "error": error,
+    }, scores
+
+
+def _compare(rows, columns, params: Params, scores, rival_scores) -> dict[str, Any]:
+    import numpy as np
+
+    settings, cluster = params.evaluate, columns.cluster
+    target = rows.frame[columns.target].to_numpy()
+    values = None if cluster is None else rows.frame[cluster].to_numpy()
+    group, groups = groups_of(values, len(target), settings.seed)
+    comparison = Comparison(
+        target,
+        group,
+        groups,
+        replicates=settings.replicates,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    )
+    measured = {}
+    for metric in metrics.chosen(contract.metric_functions()):
+        estimates = comparison.estimates(metric, scores, rival_scores)
+        constant = metric.constant and metric.constant(target)
+        measured[metric.name] = {
+            "title": metric.title,
+            "higher_is_better": metric.higher_is_better,
+            "constant": (
+                None
+                if constant is None
+                else comparison.value(metric, np.full(len(target), constant))
+            ),
+            **{name: _plain(estimate) for name, estimate in estimates.items()},
+        }
+    return {
+        "curves": {
+            "candidate": curves(target, scores),
+            "champion": None if rival_scores is None else curves(target, rival_scores),
+        },
+        "rows": len(target),
+        "cluster": cluster,
+        "groups": groups if cluster else len(target),
+        "replicates": settings.replicates,
+        "confidence": settings.confidence,
+        "metrics": measured,
+    }
+
+
+def _plain(estimate: Estimate) -> dict[str, float | None]:
+    """Return an estimate as JSON can hold it: what is no number becomes null."""
+    values = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    finite = {key: value if abs(value) < float("inf") else None for key, value in values.items()}
+    return {**finite, "undefined": estimate.undefined}
+
+
+def _tell(evaluation: dict[str, Any], timer: Timer) -> None:
+    champion = evaluation["champion"]
+    against = f"against {champion['release_id']}" if champion else "no champion yet"
+    metric, found = next(iter(evaluation["metrics"].items()))
+    value = found["candidate"]["value"]
+    say(
+        "evaluate",
+        f"{evaluation['rows']:,} held-out rows, {metric} {value:.4f}, {against} ({timer.seconds:.1f} s)",
+    )

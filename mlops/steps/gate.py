@@ -1,0 +1,42 @@
+"""Judge the candidate by the rules and say pass, fail or inconclusive.
+
+Reads build/record.json (after `evaluate`) and build/data-check.json, writes build/verdict.json.
+Exits 0 on pass, 1 on fail, 3 on inconclusive.
+"""
+
+import argparse
+
+from mlops import contract, gate, record
+from mlops.cli import FAIL, INCONCLUSIVE, PASS
+from mlops.console import say
+from mlops.errors import UserError
+from mlops.files import read_json, write_json
+from mlops.paths import DATA_CHECK, VERDICT
+from mlops.rules import Verdict, by_weight, worst
+
+EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
+
+
+def run(_: argparse.Namespace) -> int:
+    """Write the verdict with its findings, print what is not a pass, and exit accordingly."""
+    made = record.read_record()
+    if "evaluation" not in made:
+        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
+    check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
+    findings = gate.judge(made, check, contract.params().gate)
+    verdict = worst(findings)
+    reason = gate.summary(findings, verdict)
+    write_json(
+        VERDICT,
+        {
+            "verdict": verdict,
+            "reason": reason,
+            "record": record.record_digest(made),
+            "findings": [finding.as_dict() for finding in by_weight(findings)],
+        },
+    )
+    say("gate", f"{verdict.upper()}: {reason}")
+    for finding in by_weight(findings):
+        if finding.verdict is not Verdict.PASS:
+            say("", f"{finding.verdict:<12} {finding.rule} {finding.subject}: {finding.message}")
+    return EXIT[verdict]
