@@ -29,7 +29,7 @@ test: .venv/stamp ## Run the tests (ARGS="-k gate" for some of them)
 	@.venv/bin/python -m pytest $(ARGS)
 
 check: .venv/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
-	@.venv/bin/pre-commit run --all-files $(ARGS)
+	@.venv/bin/python -m pre_commit run --all-files $(ARGS)
 
 clean: ## Stop what runs here, then remove build/ and .venv, local releases included
 	@if [ -x .venv/bin/python ] && [ -d build/live ]; then .venv/bin/python -m mlops down; fi
@@ -63,7 +63,7 @@ test-all: ## Run the tests on every supported Python found on this machine
 	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
 
 format: .venv/stamp ## Format the code with black
-	@.venv/bin/black --quiet .
+	@.venv/bin/python -m black --quiet .
 
 lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt
@@ -89,7 +89,7 @@ usable = $(shell for python in $(1); do \
   $$python -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
   2>/dev/null && echo $$python && break; done)
 no-python = $(error No Python 3.11 to 3.14 with venv. Tried: $(PYTHON). \
-  Found: $(or $(foreach python,$(PYTHON),$(shell $(python) --version 2>/dev/null)),none). \
+  Found: $(or $(strip $(foreach python,$(PYTHON),$(shell $(python) --version 2>/dev/null))),none). \
   Install one (Debian and Ubuntu: apt install python3-venv) or name it: make setup PYTHON=...)
 
 # A .venv whose Python is gone, as after an upgrade of the system, is made again.
@@ -103,7 +103,9 @@ define install
 	@if [ ! -f $(1)/stamp ] || [ ! -x $(1)/bin/python ]; then \
 	  echo "$(1): made by $(2), $$($(2) --version)"; \
 	  $(2) -m venv --clear $(1) && awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.txt | \
-	  $(1)/bin/python -m pip install -qq --disable-pip-version-check -r /dev/stdin; fi
+	  $(1)/bin/python -m pip install -qq --disable-pip-version-check -r /dev/stdin || \
+	  { echo "The installer, uv, could not be had. Is PyPI reached? A mirror is named by" \
+	  "PIP_INDEX_URL and UV_DEFAULT_INDEX." >&2; exit 1; }; fi
 	@rm -f $(1)/stamp
 	@echo "$(1): installing requirements.txt, about a minute the first time"
 	@VIRTUAL_ENV=$(1) UV_COMPILE_BYTECODE=1 \
