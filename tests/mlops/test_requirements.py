@@ -57,7 +57,7 @@ def test_every_pin_has_a_hash(lock):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_no_place(lock):
     assert not re.search(
-        r"://|file:|^-|--(extra-)?index|--find-links", Path(lock).read_text(), re.M
+        r"://|file:|^-|--(extra-)?index|--find-links", Path(lock).read_text("utf-8"), re.M
     )
 
 
