@@ -51,7 +51,8 @@ def _find(rule: Rule, subject: str, good: bool, message: str) -> Finding:
 
 
 def _data_checked(record: Record, check: dict[str, Any] | None) -> Finding:
-    wanted = {part: record["data"][part]["fingerprint"] for part in ("train", "holdout")}
+    data = record["data"]
+    wanted = {**data["train"]["fingerprints"], **data["holdout"]["fingerprints"]}
     if check is None:
         message = "The data were not checked. Run `make check-data`."
     elif check["fingerprints"] != wanted:
@@ -82,7 +83,9 @@ def _held_out(record: Record, champion: Measured | None) -> Iterator[Finding]:
 
 def _finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
     if not metrics:
-        yield _find(FINITE, "metrics", False, "No metric was computed; model/evaluate.py names none.")
+        yield _find(
+            FINITE, "metrics", False, "No metric was computed; model/evaluate.py names none."
+        )
     for name, measured in metrics.items():
         candidate = measured["candidate"]
         numbers = [candidate[key] for key in ("value", "low", "high")]
@@ -184,7 +187,9 @@ def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
             message = f"{found}; significantly better."
     elif least > 0:
         verdict = Verdict.FAIL
-        message = f"{found}; significantly worse, by up to {number(most)}, {number(margin)} allowed."
+        message = (
+            f"{found}; significantly worse, by up to {number(most)}, {number(margin)} allowed."
+        )
     else:
         verdict = Verdict.INCONCLUSIVE
         message = (

@@ -8,7 +8,17 @@ CATEGORICAL = ("carrier", "origin", "dest", "plane_type", "engine_type")
 NUMERIC = (
     *("dow", "hour", "sched_dep_min", "sched_arr_min", "distance", "origin_hour_load"),
     *("plane_age", "seats", "engines"),
-    *("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
+    *(
+        "temp",
+        "dewp",
+        "humid",
+        "wind_dir",
+        "wind_speed",
+        "wind_gust",
+        "precip",
+        "pressure",
+        "visib",
+    ),
 )
 # XGBoost's own type letters: q is a quantity, c a category code.
 TYPES = ("q",) * len(NUMERIC) + ("c",) * len(CATEGORICAL)

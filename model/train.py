@@ -25,7 +25,13 @@ class Model:
 
 
 def train(
-    frame: "pd.DataFrame", target: np.ndarray, params: Params, *, device: str, threads: int, seed: int
+    frame: "pd.DataFrame",
+    target: np.ndarray,
+    params: Params,
+    *,
+    device: str,
+    threads: int,
+    seed: int,
 ) -> Model:
     """Fit the classifier on features (rows, 23) and labels 0 or 1 (rows,).
 
