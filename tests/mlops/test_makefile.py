@@ -14,8 +14,9 @@ STEPS = [step for steps in GROUPS.values() for step in steps]
 
 
 def make(*arguments: str, folder: Path = Path("."), **environment: str):
-    """Run make in a folder, free of the variables of a make that may be running these tests."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    """Run make in a folder, free of what was said to a make that may be running these tests."""
+    said = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS", "ENV", "TO", "REASON", "PYTHON")
+    kept = {key: value for key, value in os.environ.items() if key not in said}
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
