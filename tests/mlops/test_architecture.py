@@ -1,0 +1,84 @@
+"""The house keeps its shape: who may import whom, and what is slow to import stays out of the way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+YOURS = ("data", "model", "loadtests")
+
+
+def modules():
+    """The Python files of the product, tests apart."""
+    return sorted(path for top in (*YOURS, "mlops") for path in Path(top).rglob("*.py"))
+
+
+def imported(path):
+    """The names a module imports anywhere in it, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_import(path):
+    """The top-level packages imported when the module is, functions and type checks apart."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if path.parts[0] in YOURS], ids=str)
+def test_yours_never_imports_machinery(path):
+    """A fork replaces data/ and model/ whole, so nothing of the machinery may be in them."""
+    assert [name for name in imported(path) if name.split(".")[0] == "mlops"] == []
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if path.parts[0] == "mlops"], ids=str)
+def test_only_the_contract_imports_yours(path):
+    """Machinery meets a team's code in one place."""
+    assert [name for name in imported(path) if name.split(".")[0] in YOURS] == []
+
+
+def test_the_contract_is_the_place():
+    """It imports by name, so that a fork's own packages are found; nobody else does."""
+    importers = [p for p in modules() if "import_module" in p.read_text("utf-8")]
+    assert set(importers) <= {Path("mlops/contract.py"), Path("mlops/cli.py")} | set(
+        Path("mlops/targets").glob("*.py")
+    )
+
+
+@pytest.mark.parametrize("path", sorted(Path("mlops/steps").glob("[a-z]*.py")), ids=str)
+def test_steps_never_import_steps(path):
+    """They meet in files, as jobs meet in artifacts."""
+    assert [name for name in imported(path) if name.startswith("mlops.steps")] == []
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.parts[0] == "mlops"], ids=str)
+def test_nothing_imports_a_step_but_the_command_line(path):
+    """The command line finds steps by name; nouns know nothing of verbs."""
+    assert [name for name in imported(path) if name.startswith("mlops.steps")] == []
+
+
+def test_there_is_no_import_cycle():
+    """Imports point one way."""
+    graph = {}
+    for path in modules():
+        name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = set(imported(path))
+    graph = {name: {n for n in names if n in graph and n != name} for name, names in graph.items()}
+    while leaves := {name for name, names in graph.items() if not names}:
+        graph = {name: names - leaves for name, names in graph.items() if name not in leaves}
+    assert not graph
+
+
+@pytest.mark.parametrize("path", sorted(Path("mlops/steps").glob("*.py")), ids=str)
+def test_a_step_imports_no_heavy_library_at_the_top(path):
+    """`--help` imports every step, so heavy libraries are imported in functions."""
+    heavy = {"pandas", "sklearn", "xgboost", "bentoml", "pandera", "matplotlib", "fsspec", "numpy"}
+    assert set(at_import(path)) & heavy == set()

@@ -1,0 +1,104 @@
+"""The command line: help a newcomer understands, documented exit codes, no traceback for a mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops import cli
+from mlops.errors import Refused, UserError
+
+STEPS = [name for names in cli.GROUPS.values() for name in names]
+
+
+def run(*arguments):
+    """Run the real command line."""
+    command = [sys.executable, "-m", "mlops", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_step_file_is_listed():
+    """A step is a file is a verb: none is forgotten, none is a ghost."""
+    files = {path.stem.replace("_", "-") for path in Path("mlops/steps").glob("[a-z]*.py")}
+    assert files == set(STEPS)
+
+
+def test_every_step_is_a_make_target():
+    """What the command line can do, make can."""
+    makefile = Path("Makefile").read_text("utf-8")
+    assert [step for step in STEPS if step not in makefile] == []
+
+
+def test_no_argument_prints_every_step():
+    """`python -m mlops` alone is the list of what there is."""
+    done = run()
+    assert done.returncode == 0
+    assert [step for step in STEPS if f"\n  {step} " not in done.stdout] == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_has_help(step, capsys):
+    """A step explains itself in a sentence or more."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([step, "--help"])
+    assert stopped.value.code == 0
+    assert len(cli.step_module(step).__doc__.strip()) > 40
+    assert f"{step}: " in capsys.readouterr().out
+
+
+def test_help_imports_no_heavy_library():
+    """Asking for help takes no seconds."""
+    heavy = "pandas sklearn xgboost bentoml pandera matplotlib fsspec numpy"
+    code = (
+        "import sys; from mlops import cli; cli.build_parser([]); "
+        f"print(sorted(set({heavy!r}.split()) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_step_is_named():
+    """argparse says what there is to choose from."""
+    done = run("trian")
+    assert done.returncode == 2
+    assert "invalid choice: 'trian'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [(UserError("no such file"), 2), (Refused("P104 quarantined"), 1), (KeyboardInterrupt(), 130)],
+)
+def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
+    """A mistake, a refusal and Ctrl-C each have their own code and no traceback."""
+
+    def run_step(_):
+        raise outcome
+
+    monkeypatch.setattr(cli.step_module("train"), "run", run_step)
+    assert cli.main(["train"]) == code
+    assert str(outcome) in capsys.readouterr().err
+
+
+def test_steps_stop_at_the_first_that_fails(monkeypatch):
+    """What follows a refusal is not run."""
+    ran = []
+    monkeypatch.setattr(cli.step_module("gate"), "run", lambda _: ran.append("gate") or 3)
+    monkeypatch.setattr(cli.step_module("train"), "run", lambda _: ran.append("train"))
+    assert cli.main(["gate", "train"]) == 3
+    assert ran == ["gate"]
+
+
+def test_outside_the_repository_it_says_so(tmp_path):
+    """Run in an empty folder, a step names what is missing and where to go."""
+    root = Path.cwd()
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "train"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Run this in the repository's root" in done.stderr

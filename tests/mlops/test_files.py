@@ -1,0 +1,88 @@
+"""Files are whole or absent, and digests see every byte and name."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mlops import files
+from mlops.errors import UserError
+
+
+def test_canonical_form_ignores_the_order_of_keys():
+    """Two records that say the same have one digest."""
+    assert files.canonical({"b": 1, "a": "ä"}) == files.canonical({"a": "ä", "b": 1})
+
+
+def test_canonical_form_refuses_what_json_cannot_say():
+    """NaN would be written as no JSON, and never equal itself."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.canonical({"a": float("nan")})
+
+
+def test_a_folder_digest_sees_names_and_contents(tmp_path):
+    """Renaming a file or changing a byte changes it; the folder's own name does not."""
+    for name in ("one", "two"):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "sub" / "file").write_text("x")
+    assert files.digest_folder(tmp_path / "one") == files.digest_folder(tmp_path / "two")
+    (tmp_path / "two" / "sub" / "file").rename(tmp_path / "two" / "file")
+    assert files.digest_folder(tmp_path / "one") != files.digest_folder(tmp_path / "two")
+
+
+def test_a_write_that_fails_keeps_the_old_content(tmp_path, monkeypatch):
+    """The disk is full at the last moment: the file is as it was, and no scrap lies about."""
+    path = tmp_path / "record.json"
+    files.write(path, "old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_writer_leaves_a_whole_file(tmp_path):
+    """A process that writes all the time is killed; what it leaves is one of its contents."""
+    path = tmp_path / "file"
+    code = (
+        "import sys, pathlib; from mlops.files import write\n"
+        "n = 0\n"
+        "while True: n += 1; write(pathlib.Path(sys.argv[1]), f'{n:09}' * 100_000); print(n, flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        for _ in range(5):
+            writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+    content = path.read_text()
+    assert content == content[:9] * 100_000
+
+
+def test_a_new_folder_appears_whole(tmp_path):
+    """It is not there before the block ends, nor after one that failed."""
+    with pytest.raises(RuntimeError):
+        with files.new_folder(tmp_path / "model") as folder:
+            (folder / "half").touch()
+            raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with files.new_folder(tmp_path / "model") as folder:
+        (folder / "whole").touch()
+        assert not (tmp_path / "model").exists()
+    assert (tmp_path / "model" / "whole").exists()
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "is missing"), ("{", "is not JSON")])
+def test_reading_says_which_step_writes_the_file(tmp_path, content, message):
+    """Absent and broken files name the step that mends them."""
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=f"{message}.*make train"):
+        files.read_json(path, made_by="train")

@@ -1,0 +1,176 @@
+"""Each rule refuses a bad case and lets an innocent one pass; the verdict is that of the worst."""
+
+import copy
+import re
+
+import pytest
+
+from mlops import gate
+from mlops.params import GateParams
+from mlops.rules import RULES, Verdict, worst
+
+PARAMS = GateParams(
+    cluster="date",
+    min_clusters=20,
+    bounds={"auc": 0.63},
+    margins={"auc": 0.02, "log_loss": 0.025},
+    beat_constant=["log_loss"],
+)
+
+
+def estimate(value, low, high):
+    """An estimate as the record holds it."""
+    return {"value": value, "low": low, "high": high, "undefined": 0.0}
+
+
+@pytest.fixture
+def record():
+    """The record of a candidate that is a little better than its champion."""
+    return {
+        "data": {
+            "train": {"fingerprints": {"01": "a"}, "partitions": ["01"], "last": "2013-01-31"},
+            "holdout": {"fingerprints": {"02": "b"}, "partitions": ["02"], "first": "2013-02-01"},
+        },
+        "evaluation": {
+            "cluster": "date",
+            "groups": 28,
+            "champion": {"release_id": "toy-1", "trained_on": ["00"], "error": None},
+            "metrics": {
+                "auc": {
+                    "higher_is_better": True,
+                    "constant": None,
+                    "candidate": estimate(0.70, 0.68, 0.72),
+                    "difference": estimate(0.004, -0.002, 0.010),
+                },
+                "log_loss": {
+                    "higher_is_better": False,
+                    "constant": 0.50,
+                    "candidate": estimate(0.44, 0.42, 0.46),
+                    "difference": estimate(-0.002, -0.010, 0.006),
+                },
+            },
+        },
+    }
+
+
+CHECKED = {"verdict": "pass", "reason": "fine", "fingerprints": {"01": "a", "02": "b"}}
+
+
+def change(record, path, value):
+    """Return the record with one value changed; the path is dotted."""
+    changed = copy.deepcopy(record)
+    *parents, last = path.split(".")
+    place = changed
+    for name in parents:
+        place = place[name]
+    place[last] = value
+    return changed
+
+
+def failing(record, check=CHECKED, params=PARAMS):
+    """The rules that did not pass, with their verdicts."""
+    found = gate.judge(record, check, params)
+    return {(f.rule, f.verdict.value) for f in found if f.verdict is not Verdict.PASS}
+
+
+def test_an_innocent_candidate_passes_every_rule(record):
+    """Each rule speaks, and none objects."""
+    findings = gate.judge(record, CHECKED, PARAMS)
+    assert {finding.rule for finding in findings} == {rule.id for rule in RULES}
+    assert worst(findings) is Verdict.PASS
+
+
+BAD = {
+    "other data": ("data.train.fingerprints", {"01": "z"}, ("D101", "fail")),
+    "overlap": ("data.train.last", "2013-02-01", ("M101", "fail")),
+    "champion saw": ("evaluation.champion.trained_on", ["01", "02"], ("M101", "fail")),
+    "no number": ("evaluation.metrics.auc.candidate", estimate(None, None, None), ("M102", "fail")),
+    "below bound": (
+        "evaluation.metrics.auc.candidate",
+        estimate(0.62, 0.6, 0.64),
+        ("M103", "fail"),
+    ),
+    "worse than constant": ("evaluation.metrics.log_loss.constant", 0.43, ("M104", "fail")),
+    "few days": ("evaluation.groups", 19, ("M105", "inconclusive")),
+    "champion broken": ("evaluation.champion.error", "no column x.", ("M106", "inconclusive")),
+    "worse": (
+        "evaluation.metrics.auc.difference",
+        estimate(-0.03, -0.044, -0.011),
+        ("M107", "fail"),
+    ),
+    "cannot tell": (
+        "evaluation.metrics.log_loss.difference",
+        estimate(0.01, -0.01, 0.03),
+        ("M107", "inconclusive"),
+    ),
+    "no interval": (
+        "evaluation.metrics.auc.difference",
+        estimate(None, None, None),
+        ("M107", "inconclusive"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_case_is_refused_by_its_rule(record, case):
+    """One thing is wrong, and one rule says so."""
+    path, value, expected = BAD[case]
+    assert expected in failing(change(record, path, value))
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [estimate(-0.01, -0.019, -0.002), estimate(-0.03, -0.06, -0.001), estimate(0.0, -0.02, 0.02)],
+    ids=["significantly but hardly worse", "significantly worse", "at the margin"],
+)
+def test_worse_within_the_margin_passes(record, difference):
+    """What counts is how much worse it may be, not whether it is worse at all."""
+    refused = ("M107", "fail") in failing(
+        change(record, "evaluation.metrics.auc.difference", difference)
+    )
+    assert refused == (-difference["low"] > 0.02)
+
+
+def test_data_that_were_not_checked_are_refused(record):
+    """Skipping check-data is no way around it."""
+    assert ("D101", "fail") in failing(record, check=None)
+    assert ("D101", "fail") in failing(record, check=CHECKED | {"verdict": "fail"})
+
+
+def test_without_a_champion_the_bounds_decide(record):
+    """A first release has nothing to be compared with, and the report says so."""
+    first = change(record, "evaluation.champion", None)
+    findings = gate.judge(first, CHECKED, PARAMS)
+    assert worst(findings) is Verdict.PASS
+    assert "no champion yet" in [f.message for f in findings if f.rule == "M107"][0]
+
+
+@pytest.mark.parametrize("key", ["bounds", "margins", "beat_constant"])
+def test_a_metric_nobody_measured_is_refused(record, key):
+    """A typing error in params.yaml must not switch a rule off."""
+    value = ["aux"] if key == "beat_constant" else {"aux": 0.1}
+    findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={key: value}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert re.search(rf"gate\.{key} names 'aux'.* log_loss", bad.message)
+
+
+def test_a_gate_without_margins_is_inconclusive(record):
+    """A champion that is compared by nothing is not compared."""
+    assert ("M107", "inconclusive") in failing(
+        record, params=PARAMS.model_copy(update={"margins": {}})
+    )
+
+
+def test_no_finding_is_no_pass():
+    """A gate that judged nothing has nothing to say."""
+    assert worst([]) is Verdict.INCONCLUSIVE
+
+
+def test_the_summary_names_the_worst_and_counts_the_rest(record):
+    """One sentence, for a reviewer in a hurry."""
+    bad = change(record, "evaluation.metrics.auc.candidate", estimate(0.6, 0.5, 0.62))
+    bad = change(bad, "evaluation.metrics.log_loss.constant", 0.4)
+    findings = gate.judge(bad, CHECKED, PARAMS)
+    text = gate.summary(findings, Verdict.FAIL)
+    assert text.startswith("M103 auc: 0.6000, at least 0.6300")
+    assert text.endswith("(and 1 more)")

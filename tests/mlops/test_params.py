@@ -1,0 +1,79 @@
+"""params.yaml: a mistake is named with file, line, key, value and remedy; nothing passes unseen."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops import contract
+from mlops.errors import UserError
+from mlops.params import load_params
+
+
+def load(tmp_path, change):
+    """Load a copy of the committed params.yaml with its text changed."""
+    path = tmp_path / "params.yaml"
+    path.write_text(change(Path("params.yaml").read_text("utf-8")), "utf-8")
+    return load_params(contract.team_model().Params, path)
+
+
+def test_the_committed_file_is_valid():
+    """It loads, with the team's own section typed."""
+    assert contract.params().model.n_estimators == 150
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  seed: 0", "  sead: 0", r"train\.sead: unknown key .*Did you mean 'seed'\?"),
+        ("max_depth: 6", "max_depht: 6", r"model\.max_depht: unknown key .*'max_depth'"),
+        ("holdout: 1", "holdout: 0", r"data\.holdout: found 0\..*greater than or equal to 1"),
+        ("holdout: 1", "holdout: one", r"data\.holdout: found 'one'\..*integer"),
+        ("holdout: 1", "holdout: true", r"data\.holdout: found True"),
+        ("device: cpu", "device: tpu", r"train\.device: found 'tpu'\..*'cpu', 'cuda' or 'auto'"),
+        ("subsample: 0.7", "subsample: 1.7", r"model\.subsample: found 1\.7"),
+        ("auc: 0.63", "auc: high", r"gate\.bounds\.auc: found 'high'"),
+        ("name: flights-late", "name: Flights Late", r"name: found 'Flights Late'"),
+        ("name: flights-late\n", "", r"name: this key is required"),
+        ("  threads: 0\n", "  threads: 0\n  threads: 1\n", r"'threads' is given twice"),
+        ("data:\n", "data: [\n", r"cannot be read"),
+        ("users: 8", "users: .inf", r"loadtest\.users: found inf"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, old, new, message):
+    """Unknown key, wrong type, out of range, missing, double, broken: each its own message."""
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, lambda text: text.replace(old, new, 1))
+
+
+def test_the_line_is_named(tmp_path):
+    """The message starts with file and line, as editors and compilers do."""
+    text = Path("params.yaml").read_text("utf-8")
+    line = text[: text.index("  holdout:")].count("\n") + 1
+    with pytest.raises(UserError, match=rf"params\.yaml:{line}: data\.holdout"):
+        load(tmp_path, lambda text: text.replace("holdout: 1", "holdout: -3"))
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    """Nobody mends a file one run at a time."""
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, lambda text: text.replace("users: 8", "users: 0").replace("p95", "p59"))
+    assert str(caught.value).count("params.yaml:") == 2
+
+
+def test_a_missing_file_says_where_to_run(tmp_path):
+    """Most likely the command was run in another folder."""
+    with pytest.raises(UserError, match="repository's root"):
+        load_params(contract.team_model().Params, tmp_path / "params.yaml")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    """Defaults never stand in for a file that says nothing."""
+    with pytest.raises(UserError, match="holds no keys"):
+        load(tmp_path, lambda _: "# nothing\n")
+
+
+def test_the_fingerprint_follows_every_value(tmp_path):
+    """Two files that differ in one value have two fingerprints; a comment makes none."""
+    plain = load(tmp_path, lambda text: text).fingerprint
+    assert load(tmp_path, lambda text: text + "# a remark\n").fingerprint == plain
+    assert load(tmp_path, lambda text: text.replace("seed: 0", "seed: 1", 1)).fingerprint != plain
