@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PARAMS_SCHEMA = Path("params.schema.json")
 ENVIRONMENTS = Path("environments")
 BUILD = Path("build")
 

@@ -1,12 +1,17 @@
 """params.yaml: a mistake is named with file, line, key, value and remedy; nothing passes unseen."""
 
+import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+import yaml
 
 from mlops import contract
 from mlops.errors import UserError
 from mlops.params import load_params
+from mlops.paths import PARAMS_SCHEMA
+from mlops.schema import schema_text
 
 
 def load(tmp_path, change):
@@ -77,3 +82,17 @@ def test_the_fingerprint_follows_every_value(tmp_path):
     plain = load(tmp_path, lambda text: text).fingerprint
     assert load(tmp_path, lambda text: text + "# a remark\n").fingerprint == plain
     assert load(tmp_path, lambda text: text.replace("seed: 0", "seed: 1", 1)).fingerprint != plain
+
+
+def test_the_schema_for_editors_is_fresh():
+    """params.schema.json is what `make schema` writes now."""
+    assert PARAMS_SCHEMA.read_text("utf-8") == schema_text(), "run `make schema`"
+
+
+@pytest.mark.parametrize(("old", "new"), [("max_depth", "max_depht"), ("holdout: 1", "holdout: 0")])
+def test_the_schema_refuses_what_loading_refuses(old, new):
+    """An editor underlines the same mistakes."""
+    text = Path("params.yaml").read_text("utf-8")
+    validator = jsonschema_rs.validator_for(json.loads(schema_text()))
+    assert validator.is_valid(yaml.safe_load(text))
+    assert not validator.is_valid(yaml.safe_load(text.replace(old, new)))
