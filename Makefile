@@ -54,7 +54,7 @@ rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
 ##@ Look after it
 
 status:     ## Which release is where, and does it answer?
-down:       ## Stop the service of an environment
+down:       ## Stop what runs for ENV, or for every environment
 
 ##@ Maintain the template
 
