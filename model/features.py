@@ -4,22 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+SCHEDULE = ("dow", "hour", "sched_dep_min", "sched_arr_min", "distance", "origin_hour_load")
+PLANE = ("plane_age", "seats", "engines")
+WIND = ("wind_dir", "wind_speed", "wind_gust")
+WEATHER = ("temp", "dewp", "humid", *WIND, "precip", "pressure", "visib")
+NUMERIC = (*SCHEDULE, *PLANE, *WEATHER)
 CATEGORICAL = ("carrier", "origin", "dest", "plane_type", "engine_type")
-NUMERIC = (
-    *("dow", "hour", "sched_dep_min", "sched_arr_min", "distance", "origin_hour_load"),
-    *("plane_age", "seats", "engines"),
-    *(
-        "temp",
-        "dewp",
-        "humid",
-        "wind_dir",
-        "wind_speed",
-        "wind_gust",
-        "precip",
-        "pressure",
-        "visib",
-    ),
-)
 # XGBoost's own type letters: q is a quantity, c a category code.
 TYPES = ("q",) * len(NUMERIC) + ("c",) * len(CATEGORICAL)
 

@@ -1,0 +1,69 @@
+"""Another team's problem, a regression with other columns, through the machinery as it is."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from mlops.paths import RECORD
+
+RIDE = {"km": 10.0, "zone": "outer", "wait": None}
+
+
+def ask(fork, rows):
+    """Ask the service in dev."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{fork.port('dev')}/predict",
+        json.dumps({"rows": rows}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+@pytest.fixture(scope="module")
+def deployed(fork):
+    """The fork with its model deployed to dev, from check-data to deploy in one command."""
+    steps = "check-data train evaluate report gate package promote deploy"
+    fork.mlops(*steps.split(), "--env", "dev")
+    return fork
+
+
+def test_the_service_answers_in_the_fork_s_own_terms(deployed):
+    """3 + 2 a kilometre + 4 for the outer zone: about 27."""
+    (prediction,) = ask(deployed, [RIDE])["predictions"]
+    assert prediction["score"] == pytest.approx(27, abs=0.7)
+
+
+def test_the_service_refuses_what_the_fork_s_schema_refuses(deployed):
+    """A flight's fields mean nothing here, and the message speaks of rides."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(deployed, [RIDE | {"zone": "EWR"}])
+    detail = json.load(refused.value)["detail"]
+    assert refused.value.code == 400
+    assert (detail[0]["field"], detail[0]["allowed"]) == ("rows.0.zone", "inner or outer")
+
+
+def test_its_metrics_are_judged(deployed):
+    """The metrics are those its model/ names, each with an interval."""
+    metrics = json.loads((deployed.folder / RECORD).read_text())["evaluation"]["metrics"]
+    assert set(metrics) == {"mae", "rmse"}
+    assert (
+        0.7 < metrics["mae"]["candidate"]["low"] < 0.8 < metrics["mae"]["candidate"]["high"] < 0.9
+    )
+
+
+def test_a_worse_model_is_refused(deployed):
+    """An absurd penalty makes every fare wrong, and the bound says so."""
+    deployed.edit("params.yaml", "ridge: 0.5", "ridge: 90000")
+    done = deployed.mlops("check-data", "train", "evaluate", "gate", check=False)
+    deployed.git("revert", "--no-edit", "HEAD")
+    assert done.returncode == 1
+    assert "fail         M103 mae" in done.stdout
+
+
+def test_machinery_was_not_touched(deployed):
+    """All of the fork's commits change data, model, parameters and environments only."""
+    names = deployed.git("log", "--name-only", "--format=", "--invert-grep", "--grep=^Begin$")
+    assert [n for n in names.splitlines() if n.startswith("mlops/")] == []

@@ -1,0 +1,160 @@
+"""The example's life on real months: to production, against a champion, and what is refused."""
+
+import json
+import shutil
+
+import pytest
+
+from mlops.demo import WORSE
+from mlops.files import digest_folder
+from mlops.paths import RECORD, VERDICT
+
+JUDGE = ("check-data", "train", "evaluate", "gate")
+
+
+def judged(example, code):
+    """Train and judge what is committed; return the findings that did not pass and the evaluation."""
+    done = example.mlops(*JUDGE, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    findings = json.loads((example.folder / VERDICT).read_text())["findings"]
+    objections = {f"{f['rule']} {f['subject']}" for f in findings if f["verdict"] != "pass"}
+    return objections, json.loads((example.folder / RECORD).read_text())["evaluation"]
+
+
+@pytest.fixture(scope="module")
+def production(example):
+    """The example with a model of May to October in production."""
+    example.edit("params.yaml", "  seconds: 10", "  seconds: 2")
+    example.edit("params.yaml", "min_requests: 200", "min_requests: 20")
+    example.mlops(*JUDGE, "package", "promote", "deploy", "--env", "dev")
+    example.mlops("promote", "deploy", "loadtest", "--env", "staging")
+    example.mlops("promote", "deploy", "--env", "production")
+    example.edit("params.yaml", "last: 2013-11", "last: 2013-12")
+    return example
+
+
+@pytest.fixture(scope="module")
+def retrained(production):
+    """The evaluation of an innocent candidate that learned from one month more."""
+    return judged(production, 0)
+
+
+@pytest.fixture
+def proposal(production):
+    """A branch for a change, left again after the test."""
+    production.git("checkout", "--quiet", "-B", "proposal")
+    yield production
+    production.git("checkout", "--quiet", "--force", "main")
+
+
+def test_one_more_month_passes_against_the_champion(retrained):
+    """An innocent retraining is let through by every rule."""
+    objections, evaluation = retrained
+    assert not objections
+    assert evaluation["champion"]["trained_on"][-1] == "2013-10"
+    assert evaluation["champion"]["error"] is None
+
+
+def test_an_overfitted_model_is_refused(proposal):
+    """Really trained, and significantly worse than the champion on the same rows."""
+    text = (proposal.folder / "params.yaml").read_text("utf-8")
+    for key, value in WORSE.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"  {key}:")]
+        text = text.replace(line, f"  {key}: {value}")
+    (proposal.folder / "params.yaml").write_text(text, "utf-8")
+    proposal.git("commit", "--quiet", "--all", "--message", "Overfit")
+    assert "M107 log_loss" in judged(proposal, 1)[0]
+    done = proposal.mlops("package", check=False)
+    assert done.returncode == 1
+    assert "the gate says fail: " in done.stderr
+
+
+def test_the_champion_is_scored_by_its_own_code(proposal, retrained):
+    """A candidate with other features leaves the champion's scores as they were."""
+    proposal.edit("model/features.py", '"precip", "pressure", "visib")', '"precip", "pressure")')
+    _, evaluation = judged(proposal, 0)
+    champion = {name: m["champion"] for name, m in evaluation["metrics"].items()}
+    assert champion == {name: m["champion"] for name, m in retrained[1]["metrics"].items()}
+    candidate = evaluation["metrics"]["auc"]["candidate"]
+    assert candidate != retrained[1]["metrics"]["auc"]["candidate"]
+
+
+def test_a_champion_that_cannot_run_is_inconclusive(proposal):
+    """Without its bundle nobody knows what to compare with, and the message says what to do."""
+    store, cache = proposal.folder / "build/store", proposal.folder / "build/cache"
+    store.rename(store.with_name("away"))
+    shutil.rmtree(cache)
+    objections, evaluation = judged(proposal, 3)
+    shutil.rmtree(store, ignore_errors=True)
+    store.with_name("away").rename(store)
+    assert objections == {"M106 champion"}
+    assert "make package" in evaluation["champion"]["error"]
+
+
+def test_judging_on_rows_the_champion_knows_is_refused(proposal):
+    """The month held out is one the champion was trained on."""
+    proposal.edit("params.yaml", "last: 2013-12", "last: 2013-10")
+    assert "M101 champion" in judged(proposal, 1)[0]
+
+
+def test_a_leaking_column_is_refused(proposal):
+    """The delay at departure, in the newest month: check-data names month and column."""
+    code = (
+        "import pandas as pd; from data.load import file_of; p = file_of('2013-12'); "
+        "d = pd.read_parquet(p); d.assign(dep_delay=60.0 * d.late).to_parquet(p)"
+    )
+    proposal.python(code)
+    proposal.git("commit", "--quiet", "--all", "--message", "Leak")
+    done = proposal.mlops("check-data", check=False)
+    assert done.returncode == 1
+    assert "2013-12: the column(s) 'dep_delay' are not in data.SCHEMA" in done.stderr
+    assert proposal.mlops("train", "evaluate", "gate", check=False).returncode == 1
+    findings = json.loads((proposal.folder / VERDICT).read_text())["findings"]
+    assert [f["rule"] for f in findings if f["verdict"] == "fail"] == ["D101"]
+
+
+def test_changing_the_data_after_training_is_noticed(proposal):
+    """The held-out rows are those of the record, byte for byte."""
+    proposal.mlops("train")
+    proposal.python(
+        "import pandas as pd; from data.load import file_of; p = file_of('2013-12'); "
+        "pd.read_parquet(p).head(20000).to_parquet(p)"
+    )
+    done = proposal.mlops("evaluate", check=False)
+    assert done.returncode == 2
+    assert "held-out partition(s) 2013-12 changed since training" in done.stderr
+
+
+def test_changing_the_params_after_training_is_noticed(proposal):
+    """A model is judged under the parameters it was trained with."""
+    proposal.mlops("train")
+    proposal.edit("params.yaml", "max_depth: 6", "max_depth: 7")
+    done = proposal.mlops("evaluate", check=False)
+    assert done.returncode == 2
+    assert "`model` is no longer what the model was trained with" in done.stderr
+
+
+def test_training_twice_gives_the_same_record(proposal):
+    """All of it but its cost."""
+    records = []
+    for _ in range(2):
+        proposal.mlops("train")
+        record = json.loads((proposal.folder / RECORD).read_text())
+        records.append({key: value for key, value in record.items() if key != "cost"})
+    assert records[0] == records[1]
+
+
+def test_a_killed_training_loses_nothing(proposal):
+    """Killed at any moment, the record and the model it names are whole; training again works."""
+    proposal.mlops("train")
+    before = json.loads((proposal.folder / RECORD).read_text())["model"]["digest"]
+    proposal.edit("params.yaml", "n_estimators: 150", "n_estimators: 20")
+    for seconds in (0.5, 1.0, 1.5, 2.0):
+        proposal.killed_after(seconds, "train")
+        record = json.loads((proposal.folder / RECORD).read_text())
+        folder = (
+            proposal.folder / "build/models" / record["model"]["digest"].removeprefix("sha256:")
+        )
+        assert digest_folder(folder) == record["model"]["digest"]
+    proposal.mlops("train", "evaluate")
+    assert json.loads((proposal.folder / RECORD).read_text())["model"]["digest"] != before
