@@ -12,10 +12,10 @@ from mlops.paths import RECORD, VERDICT
 JUDGE = ("check-data", "train", "evaluate", "gate")
 
 
-def judged(example, code):
+def judged(example, *codes):
     """Train and judge what is committed; return the findings that did not pass and the evaluation."""
     done = example.mlops(*JUDGE, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
+    assert done.returncode in codes, done.stdout + done.stderr
     findings = json.loads((example.folder / VERDICT).read_text())["findings"]
     objections = {f"{f['rule']} {f['subject']}" for f in findings if f["verdict"] != "pass"}
     return objections, json.loads((example.folder / RECORD).read_text())["evaluation"]
@@ -72,7 +72,7 @@ def test_an_overfitted_model_is_refused(proposal):
 def test_the_champion_is_scored_by_its_own_code(proposal, retrained):
     """A candidate with other features leaves the champion's scores as they were."""
     proposal.edit("model/features.py", '"precip", "pressure", "visib")', '"precip", "pressure")')
-    _, evaluation = judged(proposal, 0)
+    _, evaluation = judged(proposal, 0, 1, 3)
     champion = {name: m["champion"] for name, m in evaluation["metrics"].items()}
     assert champion == {name: m["champion"] for name, m in retrained[1]["metrics"].items()}
     candidate = evaluation["metrics"]["auc"]["candidate"]
