@@ -1,0 +1,122 @@
+"""Where bundles are kept, by digest: a folder, or whatever fsspec has a driver for."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from mlops.errors import UserError
+from mlops.files import digest_file
+from mlops.paths import CACHE
+
+BLOCK = 2**20
+
+
+class Store:
+    """Bundles at a URL: `sha256/<2 hex>/<64 hex>.tar`, each under the digest of its bytes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def has(self, digest: str) -> bool:
+        """Return whether the store holds an object of this digest; its bytes are not read."""
+        with self._reached() as (files, root):
+            return files.exists(f"{root}/{_name(digest)}")
+
+    def put(self, path: Path, digest: str) -> bool:
+        """Upload a file unless the store holds its very bytes; return whether it did.
+
+        Written under another name, then moved: a kill leaves nothing under the digest.
+        """
+        with self._reached() as (files, root):
+            final = f"{root}/{_name(digest)}"
+            if files.exists(final) and self._digest(files, final) == digest:
+                return False
+            part = f"{final}.{uuid4().hex}.part"
+            files.makedirs(os.path.dirname(final), exist_ok=True)
+            try:
+                files.put_file(str(path), part)
+                files.mv(part, final)
+            finally:
+                if files.exists(part):
+                    files.rm_file(part)
+            return True
+
+    def fetch(self, digest: str) -> Path:
+        """Return a local copy of an object, its digest computed every time.
+
+        Raises UserError where the store has no such object or holds other bytes under its name.
+        """
+        kept = cached(digest)
+        if kept.is_file() and digest_file(kept) == digest:
+            return kept
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=kept.parent) as scratch:
+            fresh = Path(scratch) / kept.name
+            with self._reached() as (files, root):
+                name = f"{root}/{_name(digest)}"
+                if not files.exists(name):
+                    raise UserError(self._missing(digest))
+                files.get_file(name, str(fresh))
+            found = digest_file(fresh)
+            if found != digest:
+                raise UserError(self._corrupt(digest, found))
+            os.replace(fresh, kept)
+        return kept
+
+    @contextmanager
+    def _reached(self) -> Iterator[tuple[Any, str]]:
+        """Yield the file system and its root; whatever its driver raises becomes a UserError."""
+        from fsspec.core import url_to_fs
+
+        try:
+            files, root = url_to_fs(self.url)
+            yield files, root.rstrip("/")
+        except UserError:
+            raise
+        except ImportError as error:
+            raise UserError(
+                f"params.yaml: store is {self.url!r}, which needs a driver: {error}. "
+                "Add it to pyproject.toml, then `make lock setup`."
+            ) from None
+        except Exception as error:  # pylint: disable=broad-except  # each driver has its own kinds
+            raise UserError(
+                f"params.yaml: the store {self.url!r} cannot be used: "
+                f"{type(error).__name__}: {error}. Use a folder or a URL that fsspec knows, "
+                "and check that it can be reached and written with the credentials here."
+            ) from error
+
+    @staticmethod
+    def _digest(files: Any, name: str) -> str:
+        state = hashlib.sha256()
+        with files.open(name, "rb") as file:
+            while block := file.read(BLOCK):
+                state.update(block)
+        return f"sha256:{state.hexdigest()}"
+
+    def _missing(self, digest: str) -> str:
+        return (
+            f"The store {self.url!r} has no {_name(digest)}. Run `make package` at the commit that "
+            "the release names, or point params.yaml's `store` at where it was packed to."
+        )
+
+    def _corrupt(self, digest: str, found: str) -> str:
+        return (
+            f"The store {self.url!r} holds other bytes under {_name(digest)}: their digest is "
+            f"{found}. They are not used. Remove that object, then restore it or run "
+            "`make package` at the commit that the release names."
+        )
+
+
+def cached(digest: str) -> Path:
+    """Return where below build/ the local copy of an object lies, if there is one."""
+    return CACHE / _name(digest)
+
+
+def _name(digest: str) -> str:
+    hexadecimal = digest.removeprefix("sha256:")
+    return f"sha256/{hexadecimal[:2]}/{hexadecimal}.tar"
