@@ -1,0 +1,1 @@
+"""What runs in production: every bundle carries this folder, so it imports little."""

@@ -1,0 +1,106 @@
+"""What the service takes and answers, as the OpenAPI document at /docs.json."""
+
+from typing import Any
+
+from mlops.serving.schema import Rule
+
+TEXT = {"type": "string"}
+MAYBE = {"type": ["string", "null"]}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+ANSWER = _object(
+    release_id={**MAYBE, "description": "the release that answered"},
+    predictions={
+        "type": "array",
+        "description": "one a row, in the order of the rows",
+        "items": _object(
+            id={**TEXT, "description": "names this prediction in the prediction log"},
+            score={"type": "number"},
+        ),
+    },
+)
+PROBLEM = _object(error=TEXT)
+PROBLEMS = _object(
+    error=TEXT,
+    detail={
+        "type": "array",
+        "items": _object(
+            field=TEXT,
+            problem={"enum": ["missing", "unknown", "value", "not JSON"]},
+            found={"description": "what was there, shortened"},
+            allowed=TEXT,
+        ),
+    },
+)
+VERSION = _object(
+    name={**TEXT, "description": "name of the model"},
+    release_id=MAYBE,
+    environment=MAYBE,
+    model_digest={**TEXT, "description": "over the files that were loaded"},
+    commit=TEXT,
+    data_fingerprint={**TEXT, "description": "of the rows trained on"},
+    params_fingerprint=TEXT,
+    started={**TEXT, "format": "date-time"},
+)
+
+
+def document(name: str, row: Rule, max_rows: int) -> dict[str, Any]:
+    """Return the OpenAPI description of the service of one model."""
+    body = _object(rows={"type": "array", "minItems": 1, "maxItems": max_rows, "items": row})
+    content = _json({**body, "additionalProperties": False})
+    content["application/json"]["example"] = {"rows": row["examples"][:1]}
+    predict = {
+        "operationId": "predict",
+        "summary": f"Score 1 to {max_rows} rows",
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": _response("A score for each row", ANSWER),
+            "400": _response("The body is not as described; every problem is named", PROBLEMS),
+            "405": _response("Only POST", PROBLEM),
+            "413": _response("The body is too large for so many rows", PROBLEM),
+            "415": _response("The body is not sent as application/json", PROBLEM),
+            "500": _response("The model failed on a valid row", PROBLEM),
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": name, "version": "1", "description": "Scores rows with one model."},
+        "servers": [{"url": "."}],
+        "paths": {
+            "/predict": {"post": predict},
+            "/version": {"get": _get("version", "What is serving", "application/json", VERSION)},
+            "/readyz": {"get": _get("readyz", "Ready: the model has answered a row")},
+            "/livez": {"get": _get("livez", "Alive")},
+            "/metrics": {"get": _get("metrics", "Figures for Prometheus")},
+        },
+    }
+
+
+def _get(name: str, summary: str, media: str = "text/plain", schema: Rule | None = None) -> Any:
+    content = {media: {"schema": schema or TEXT}}
+    ok = {"description": summary, "content": content}
+    return {"operationId": name, "summary": summary, "responses": {"200": ok}}
+
+
+def _json(schema: Rule) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _response(description: str, schema: Rule) -> dict[str, Any]:
+    return {"description": description, "content": _json(schema)}
+
+
+# BentoML's own copy of Swagger UI; the validator it would ask is a public server.
+PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<title>Prediction service</title>
+<link rel="stylesheet" href="./static_content/swagger-ui.css">
+<div id="swagger-ui"></div>
+<script src="./static_content/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "docs.json", dom_id: "#swagger-ui", validatorUrl: null})</script>
+"""

@@ -1,0 +1,86 @@
+"""The model of a bundle, loaded and ready: rows in, scores out."""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlops.files import digest_folder
+from mlops.serving.schema import request_type
+
+ROOT = Path(__file__).parents[2]
+# Modules a library imports wherever it finds them, and the packages they come in.
+HEAVY = {"pandas": "pandas", "pandera": "pandera", "sklearn": "scikit-learn"}
+
+
+class Scorer:
+    """The model in a bundle's `src` folder, its schema and its record."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.record = json.loads((root / "record.json").read_text(encoding="utf-8"))
+        self.schema = json.loads((root / "schema.json").read_text(encoding="utf-8"))
+        self.fields = tuple(self.schema["properties"])
+        self.max_rows = self.record["params"]["values"]["serve"]["max_rows"]
+        self.request = request_type(self.schema, self.max_rows)
+        folder = root / "trained"
+        self.model_digest = digest_folder(folder)
+        if self.model_digest != self.record["model"]["digest"]:
+            raise ValueError(
+                f"{folder} was changed: its digest is {self.model_digest}, record.json says "
+                f"{self.record['model']['digest']}. Unpack the bundle again."
+            )
+        team = importlib.import_module("model")
+        self._predict = partial(team.predict, team.load(folder))
+
+    def predict(self, columns: Mapping[str, Sequence]) -> Any:
+        """Return the team's scores for columns, a DataFrame or a dict of lists."""
+        return self._predict(columns)
+
+    def score(self, rows: list[dict[str, Any]]) -> list[float]:
+        """Return a score for each of the checked rows; raises ValueError for what is no number."""
+        columns = {name: [row[name] for row in rows] for name in self.fields}
+        scores = [float(score) for score in self.predict(columns)]
+        if len(scores) != len(rows) or not all(abs(score) < float("inf") for score in scores):
+            raise ValueError(f"model.predict gave {scores[:3]}... for {len(rows)} rows")
+        return scores
+
+    def warm_up(self) -> float:
+        """Answer the schema's example as a request would be, and return its score."""
+        body = json.dumps({"rows": self.schema["examples"][:1]})
+        return self.score(self.request.validate_json(body)["rows"])[0]
+
+    def version(self) -> dict[str, Any]:
+        """Return what is serving: release, model, commit, data and parameters."""
+        return {
+            "name": self.record["name"],
+            "release_id": os.environ.get("MLOPS_RELEASE_ID"),
+            "environment": os.environ.get("MLOPS_ENVIRONMENT"),
+            "model_digest": self.model_digest,
+            "commit": self.record["source"]["commit"],
+            "data_fingerprint": self.record["data"]["train"]["fingerprint"],
+            "params_fingerprint": self.record["params"]["fingerprint"],
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def hide_what_is_not_locked(root: Path = ROOT) -> None:
+    """Make heavy packages that the bundle's lock lacks unimportable, as they are in the image.
+
+    XGBoost imports pandas and scikit-learn wherever they are installed, which on a laptop takes
+    seconds and 100 MB; and team code that needs them should fail here, not in production.
+    """
+    lock = (root.parent / "env/python/requirements.txt").read_text(encoding="utf-8")
+    locked = {line.split("==")[0] for line in lock.splitlines()}
+    for module, package in HEAVY.items():
+        if package not in locked and module not in sys.modules:
+            sys.modules[module] = None
+
+
+if __name__ == "__main__":
+    hide_what_is_not_locked()
+    print(Scorer().warm_up())

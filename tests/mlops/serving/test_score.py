@@ -1,0 +1,49 @@
+"""Scoring a file of rows with the code and the model of a bundle."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def score(unpacked, tmp_path):
+    """Score a frame with the unpacked bundle; return the process and where the scores belong."""
+
+    def run(frame):
+        rows, scores = tmp_path / "rows.parquet", tmp_path / "scores.npy"
+        frame.to_parquet(rows)
+        command = [sys.executable, "-m", "mlops.serving.score", rows, scores]
+        done = subprocess.run(
+            command, cwd=unpacked / "src", text=True, capture_output=True, check=False
+        )
+        return done, scores
+
+    return run
+
+
+@pytest.fixture
+def frame():
+    """Rows as data.load gives them: with columns that are no features, in another order."""
+    values = {"late": [0, 1], "town": ["ABC", "NEW"], "kind": [None, "a"], "color": ["red"] * 2}
+    return pd.DataFrame({**values, "weight": [1.5, None], "size": [5, 6]})
+
+
+def test_the_scores_are_those_of_the_service(score, frame, client):
+    """Evaluation and service take one path through the model."""
+    done, scores = score(frame)
+    assert done.returncode == 0, done.stderr
+    features = frame.drop(columns="late").astype(object)
+    rows = features.where(features.notna(), None).to_dict("records")
+    answered = client.post("/predict", json={"rows": rows}).json()["predictions"]
+    assert np.load(scores).tolist() == [one["score"] for one in answered]
+
+
+def test_a_missing_column_is_named_in_one_line(score, frame):
+    """A newer schema may have dropped what an older champion needs."""
+    done, scores = score(frame.drop(columns=["size", "kind"]))
+    assert done.returncode == 2 and not scores.exists()
+    assert done.stderr.endswith("lacks size, kind, which this model needs.\n")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,138 @@
+"""The service as `bentoml serve` runs it: answers, probes, metrics and its log."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+
+import pytest
+
+RELEASE_ID = "mini-20260101-0001-0123456789ab"
+
+
+def metric(client, name):
+    """The value of a metric without labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def logged(folder):
+    """The predictions in the log, by id."""
+    lines = (folder / "predictions/predictions-1.jsonl").read_text().splitlines()
+    return {line["id"]: line for line in map(json.loads, lines)}
+
+
+def test_rows_get_scores_in_their_order(client, row):
+    """One answer a row, each with an id of its own."""
+    rows = [{**row, "size": size} for size in (1, 100, 1)]
+    answer = client.post("/predict", json={"rows": rows}).json()
+    scores = [one["score"] for one in answer["predictions"]]
+    assert scores[0] == scores[2] < scores[1]
+    assert len({one["id"] for one in answer["predictions"]}) == 3
+    assert answer["release_id"] == RELEASE_ID
+
+
+@pytest.mark.parametrize(
+    "change", [{"town": "NEW"}, {"weight": None}, {"weight": 3}, {"size": 5.0}]
+)
+def test_unusual_but_well_formed_rows_are_answered(client, row, change):
+    """An unseen category, a missing measure, a whole number for a float and the reverse."""
+    assert client.post("/predict", json={"rows": [{**row, **change}]}).status_code == 200
+
+
+def test_version_says_what_is_serving(client, packaged_once):
+    """The model's digest is that of the files which were loaded."""
+    said, promoted = client.get("/version").json(), packaged_once.release.promoted
+    assert said["model_digest"] == promoted.model.digest
+    assert said["commit"] == promoted.source.commit
+    assert (said["release_id"], said["environment"]) == (RELEASE_ID, "dev")
+    assert datetime.fromisoformat(said["started"]).tzinfo
+
+
+def test_the_probes_answer(client):
+    """Alive and ready, for whoever starts and watches it."""
+    assert [client.get(f"/{name}").status_code for name in ("livez", "readyz")] == [200, 200]
+
+
+def test_the_documentation_is_the_schema(client):
+    """Names, ranges, categories, descriptions and an example that works."""
+    content = client.get("/docs.json").json()["paths"]["/predict"]["post"]["requestBody"]
+    asked = content["content"]["application/json"]
+    fields = asked["schema"]["properties"]["rows"]["items"]["properties"]
+    size = {"type": "integer", "minimum": 1, "maximum": 100, "description": "size in metres"}
+    assert list(fields) == ["size", "weight", "color", "kind", "town"] and fields["size"] == size
+    assert fields["kind"] == {"type": ["string", "null"], "enum": ["a", "b", None]}
+    assert client.post("/predict", json=asked["example"]).status_code == 200
+
+
+def test_the_page_asks_nobody_else(client):
+    """A page that loads scripts from elsewhere tells others of every visit."""
+    page = client.get("/").text
+    assert "docs.json" in page and "//" not in page
+    assert client.get("/static_content/swagger-ui-bundle.js").status_code == 200
+
+
+def test_rows_are_counted(client, row):
+    """Predictions, not requests."""
+    before = metric(client, "mlops_predictions_total")
+    client.post("/predict", json={"rows": [row] * 3})
+    assert metric(client, "mlops_predictions_total") == before + 3
+    assert f'release_id="{RELEASE_ID}"' in client.get("/metrics").text
+
+
+def test_predictions_are_logged(served, row):
+    """What the answer called them, with the features as they were sent."""
+    folder, client = served
+    made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
+    line = logged(folder)[made["id"]]
+    assert (line["features"], line["score"]) == (row, made["score"])
+    assert line["release_id"] == RELEASE_ID
+
+
+def test_a_full_disk_stops_no_answer(served, row):
+    """The request is answered, the metric counts what was not logged, and later the log goes on."""
+    folder, client = served
+    log, before = folder / "predictions/predictions-1.jsonl", "mlops_predictions_unlogged_total"
+    log.unlink(missing_ok=True)
+    log.symlink_to("/dev/full")
+    try:
+        assert client.post("/predict", json={"rows": [row] * 2}).status_code == 200
+        assert metric(client, before) == 2
+    finally:
+        log.unlink()
+    made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
+    assert made["id"] in logged(folder)
+    assert "not logged" in (folder / "server.log").read_text()
+
+
+STARTED = """
+import os, sys
+from mlops.serving.service import Predictor, app
+Predictor()
+heavy = {"pandas", "pandera", "sklearn", "pyarrow", "matplotlib"}
+print(sorted(name for name in heavy if sys.modules.get(name)))
+"""
+
+
+def test_nothing_heavy_is_imported(unpacked, tmp_path):
+    """What the image does not have must not be used where it happens to be installed."""
+    done = subprocess.check_output(
+        [sys.executable, "-c", STARTED],
+        cwd=unpacked / "src",
+        env={**os.environ, "BENTOML_HOME": str(tmp_path)},
+        text=True,
+    )
+    assert done.strip() == "[]"
+
+
+def test_a_changed_model_does_not_start(packaged_once, tmp_path):
+    """The digest is computed from the files that are loaded, not read from the record."""
+    from mlops.bundle import unpack
+
+    digest = packaged_once.release.promoted.bundle.digest
+    src = unpack(packaged_once.bundle, digest, tmp_path / "bundle") / "src"
+    (src / "trained/model.json").write_text('{"slope": 9, "towns": []}')
+    command = [sys.executable, "-m", "mlops.serving.scorer"]
+    done = subprocess.run(command, cwd=src, text=True, capture_output=True, check=False)
+    assert done.returncode == 1 and "was changed: its digest is" in done.stderr
