@@ -1,0 +1,122 @@
+"""Pack the model into a bundle, put it into the store and seal a release in build/release.yaml.
+
+Only what passed the gate is packed, and only when the files it was made from are those of a commit.
+"""
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+from mlops import bundle, contract, git, record
+from mlops.console import Timer, say
+from mlops.errors import Refused
+from mlops.files import canonical, digest, digest_file, read_json
+from mlops.paths import RELEASE, VERDICT
+from mlops.release import (
+    Bundle,
+    Contract,
+    Data,
+    Model,
+    Promoted,
+    Proof,
+    Release,
+    Source,
+    new_release,
+    write_release,
+)
+from mlops.rules import Verdict
+from mlops.serving.openapi import ANSWER
+from mlops.store import Store
+
+
+def run(_: argparse.Namespace) -> None:
+    """Pack, store and seal; doing it again changes nothing."""
+    timer = Timer()
+    made = record.read_record()
+    proof = _require_pass(made)
+    _require_commit(made)
+    store = Store(contract.params().store)
+    packed = bundle.pack(made, record.model_folder(made))
+    new = store.put(packed.path, packed.digest)
+    release = _seal(made, packed, proof)
+    write_release(RELEASE, release)
+    where = "put into" if new else "already in"
+    say("package", f"bundle {packed.digest[:19]}, {packed.bytes / 1e6:.1f} MB, {where} {store.url}")
+    say("package", f"release {release.release_id} ({timer.seconds:.1f} s)")
+
+
+def _require_pass(made: record.Record) -> Proof:
+    """Return the gate's verdict as evidence; raises Refused unless it passes this very record."""
+    verdict = read_json(VERDICT, made_by="gate")
+    if verdict["record"] != record.record_digest(made):
+        raise Refused("the gate's verdict is about another training. Run `make evaluate gate`.")
+    if verdict["verdict"] != Verdict.PASS:
+        raise Refused(f"the gate says {verdict['verdict']}: {verdict['reason']}")
+    return Proof(
+        kind="gate",
+        environment="build",
+        verdict=verdict["verdict"],
+        reason=verdict["reason"],
+        at=datetime.fromtimestamp(VERDICT.stat().st_mtime, UTC),
+        digest=digest_file(VERDICT),
+    )
+
+
+def _require_commit(made: record.Record) -> None:
+    """Raise Refused when the files trained with, or those here now, are not those of the commit."""
+    commit = made["source"]["commit"]
+    trained = made["source"]["changed"]
+    if trained:
+        raise Refused(
+            f"the model was trained with files that commit {commit[:12]} does not have so: "
+            f"{', '.join(trained)}. A release names a commit: commit them, then "
+            "`make train evaluate gate package`."
+        )
+    since = git.git("diff", "--name-only", commit, "--", *record.SOURCES).splitlines()
+    different = sorted({*since, *git.changed(*record.SOURCES)})
+    if different:
+        raise Refused(
+            f"these files are not what the model was trained with at commit {commit[:12]}: "
+            f"{', '.join(different)}. Restore them, or commit them and "
+            "`make train evaluate gate package`."
+        )
+
+
+def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
+    commit, data = made["source"]["commit"], made["data"]
+    origin = git.git("remote", "get-url", "origin", check=False)
+    promoted = Promoted(
+        bundle=Bundle(digest=packed.digest, bytes=packed.bytes),
+        model=Model(
+            name=made["name"], digest=made["model"]["digest"], bytes=made["model"]["bytes"]
+        ),
+        data=Data(
+            train=tuple(data["train"]["partitions"]),
+            holdout=tuple(data["holdout"]["partitions"]),
+            fingerprint=_fingerprint([data["train"], data["holdout"]]),
+        ),
+        source=Source(repository=repository_in(origin), commit=commit),
+        contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
+    )
+    return new_release(made["name"], promoted, git.commit_time(commit), [proof])
+
+
+def _fingerprint(parts: list[dict]) -> str:
+    return digest(canonical([part["fingerprint"] for part in parts]))
+
+
+def _input(schema: dict) -> str:
+    """Return the digest of what a row may hold; how it is described is no part of the contract."""
+    fields = {
+        name: {key: value for key, value in rule.items() if key != "description"}
+        for name, rule in schema["properties"].items()
+    }
+    return digest(canonical(fields))
+
+
+def repository_in(url: str) -> str | None:
+    """Return `owner/name` of a remote's URL, never the URL itself: that may hold a password."""
+    found = re.fullmatch(
+        r"(?:\w+://(?:[^@/]*@)?|[^@/:]+@)[^@/:]+(?::\d+)?[/:]([^@]+?)(?:\.git)?/?", url
+    )
+    return found[1] if found else None
