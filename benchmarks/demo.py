@@ -1,0 +1,118 @@
+"""How much `make demo` costs beyond the work it shows: python benchmarks/demo.py
+
+Runs the demonstration, then the same work bare, with the libraries alone: three trainings with
+their predictions, two `bentoml build`, seven `bentoml serve` until ready, two load tests. Prints the
+seconds of both and their ratio; figures of one run on one machine, to be compared with each other only.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CLONE = Path("build/demo/repository").absolute()
+SCRATCH = Path("build/benchmark").absolute()
+TRAINING = """
+import sys, pandas, xgboost
+from pathlib import Path
+rows = pandas.concat(pandas.read_parquet(p) for p in sorted(Path("data/partitions").glob("*"))[:-1])
+for name in rows.select_dtypes(["object", "string"]):
+    rows[name] = rows[name].astype("category")
+target = rows.pop("late")
+model = xgboost.XGBClassifier(n_estimators=int(sys.argv[1]), max_depth=6, enable_categorical=True,
+    tree_method="hist", learning_rate=0.05, subsample=0.7, colsample_bytree=0.5, min_child_weight=50)
+model.fit(rows, target)
+model.predict_proba(rows.head(27000))
+"""
+
+
+def timed(command: list[str], cwd: Path = CLONE) -> float:
+    """Run a command, which must end well, and return its seconds."""
+    start = time.perf_counter()
+    subprocess.run(
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=True
+    )
+    return time.perf_counter() - start
+
+
+@contextmanager
+def service(bundle: Path) -> Iterator[tuple[str, float]]:
+    """Serve a bundle with `bentoml serve`; yield its URL and the seconds until it was ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url, start = f"http://127.0.0.1:{port}", time.perf_counter()
+    command = [sys.executable, "-m", "bentoml", "serve", str(bundle), "--port", str(port)]
+    environment = os.environ | {
+        "BENTOML_HOME": str(SCRATCH / "home"),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+    with subprocess.Popen(
+        [*command, "--host", "127.0.0.1"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        while not ready(url):
+            time.sleep(0.05)
+        yield url, time.perf_counter() - start
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def ready(url: str) -> bool:
+    """Say whether a service answers that it is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def bare() -> dict[str, float]:
+    """Return the seconds of each kind of work, done with the libraries alone."""
+    bundle = next(path for path in (CLONE / "build/cache/bundles").iterdir() if path.is_dir())
+    seconds = {
+        "trainings": sum(timed([sys.executable, "-c", TRAINING, n]) for n in ("150", "150", "300"))
+    }
+    stage = SCRATCH / "stage"
+    shutil.copytree(bundle / "src", stage)
+    build = [sys.executable, "-m", "bentoml", "build", "--bentofile", "bentofile.yaml"]
+    os.environ["BENTOML_HOME"] = str(SCRATCH / "home")
+    seconds["builds"] = sum(timed([*build, "--version", str(n)], stage) for n in range(2))
+    seconds["services"], seconds["load tests"] = 0.0, 0.0
+    locust = [sys.executable, "-m", "locust", "--headless", "--only-summary", "--run-time", "10s"]
+    for number in range(7):
+        with service(bundle) as (url, waited):
+            seconds["services"] += waited
+            if number < 2:
+                users = ["--users", "8", "--spawn-rate", "8", "--host", url]
+                file = ["--locustfile", "loadtests/locustfile.py"]
+                seconds["load tests"] += timed([*locust, *users, *file])
+    return seconds
+
+
+def main() -> None:
+    """Time both and print their ratio."""
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    demo = timed([sys.executable, "-m", "mlops.demo"], Path.cwd())
+    parts = bare()
+    for name, seconds in parts.items():
+        print(f"{name:<12} {seconds:6.1f} s")
+    total = sum(parts.values())
+    print(
+        f"{'bare work':<12} {total:6.1f} s\n{'make demo':<12} {demo:6.1f} s\nratio        {demo / total:6.2f}"
+    )
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""`make demo`: the whole life of a model, in a throw-away clone below build/demo.
+
+Everything shown is the real thing: the steps anybody runs, real commits, real services and load on
+this machine. The user's checkout, its history and its build/ stay as they are.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from mlops import cli, contract, environments, git
+from mlops.console import complain
+from mlops.errors import UserError
+
+HOME = Path("build/demo").absolute()
+CLONE = HOME / "repository"
+BUILD = ("check-data", "train", "evaluate", "report", "gate", "package")
+# An overfitted model: each tree may chase single flights, and nothing holds it back.
+WORSE = {
+    "n_estimators": 300,
+    "learning_rate": 0.3,
+    "min_child_weight": 1.0,
+    "subsample": 1.0,
+    "colsample_bytree": 1.0,
+}
+
+
+class Failed(Exception):
+    """A step of the demonstration ended otherwise than it must."""
+
+
+class Demo:
+    """Runs steps in the clone, shows what they say and remembers how long they took."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._chapter = 0
+        self.seconds: dict[str, float] = {}
+        self.ports: dict[str, int] = {}
+        identity = {"NAME": "demo", "EMAIL": "demo@localhost"}
+        people = {
+            f"GIT_{who}_{k}": v for who in ("AUTHOR", "COMMITTER") for k, v in identity.items()
+        }
+        # The clone's code runs, with the libraries installed here.
+        self.environment = os.environ | people | {"PYTHONUNBUFFERED": "1"}
+
+    def chapter(self, title: str) -> None:
+        """Announce the next part."""
+        self._chapter += 1
+        print(f"\n{self._elapsed()}  {self._chapter}. {title}", flush=True)
+
+    def tell(self, text: str) -> None:
+        """Show a line of the demonstration's own."""
+        print(f"        {text}", flush=True)
+
+    def run(self, *words: str, expect: int = cli.PASS) -> str:
+        """Run steps in the clone, show what they print, and return it; raises Failed on another exit code."""
+        self.tell(f"$ python -m mlops {' '.join(w if ' ' not in w else repr(w) for w in words)}")
+        start, printed = time.perf_counter(), []
+        command = [sys.executable, "-m", "mlops", *words]
+        with subprocess.Popen(
+            command,
+            cwd=CLONE,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            for line in process.stdout:
+                printed.append(line)
+                if line.strip():
+                    self.tell(f"  {line.rstrip()}")
+        self.seconds[" ".join(words)] = time.perf_counter() - start
+        if process.returncode != expect:
+            raise Failed(
+                f"`{' '.join(command[1:])}` ended with {process.returncode}, not {expect}. "
+                f"Look into {CLONE}."
+            )
+        return "".join(printed)
+
+    def edit_params(self, values: dict[str, object], message: str) -> None:
+        """Change values in the clone's params.yaml and commit, as a pull request would."""
+        path = CLONE / "params.yaml"
+        text = path.read_text(encoding="utf-8")
+        for key, value in values.items():
+            self.tell(f"params.yaml: {key} becomes {value}")
+            text, count = re.subn(rf"(?m)^(\s*{key}:).*$", rf"\1 {value}", text)
+            if count != 1:
+                raise Failed(f"{path} holds {count} lines with the key {key}, not one.")
+        path.write_text(text, encoding="utf-8")
+        self.git("commit", "--quiet", "--all", "--message", message)
+
+    def git(self, *words: str) -> None:
+        """Run git in the clone."""
+        subprocess.run(["git", *words], cwd=CLONE, env=self.environment, check=True)
+
+    def _elapsed(self) -> str:
+        return f"{time.perf_counter() - self._start:5.0f} s"
+
+
+def clone_here(demo: Demo) -> None:
+    """Make the throw-away clone of HEAD, with ports of its own."""
+    commit = git.head()
+    if CLONE.exists():
+        _take_down(demo)
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True)
+    subprocess.run(["git", "clone", "--quiet", ".", str(CLONE)], check=True)
+    demo.git("checkout", "--quiet", "-B", "demo", commit)
+    changed = git.changed()
+    if changed:
+        demo.tell(f"{len(changed)} file(s) not committed here are not part of the demonstration.")
+    names = environments.names()
+    demo.ports = dict(zip(names, _free_ports(len(names))))
+    for name, port in demo.ports.items():
+        settings = CLONE / "environments" / name / "settings.yaml"
+        text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
+        settings.write_text(text, "utf-8")
+    demo.git("commit", "--quiet", "--all", "--message", "Free ports for the demonstration")
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _take_down(demo: Demo) -> None:
+    """Stop what the clone's environments run; never fails, since it also cleans up after failures."""
+    command = [sys.executable, "-m", "mlops", "down"]
+    subprocess.run(command, cwd=CLONE, env=demo.environment, capture_output=True, check=False)
+
+
+def to_production(demo: Demo) -> None:
+    """Promote what was packaged through every environment, load tested where policy asks for it."""
+    first, *between, last = environments.names()
+    demo.run("promote", "deploy", "--env", first)
+    for name in between:
+        demo.run("promote", "deploy", "loadtest", "--env", name)
+    demo.run("promote", "deploy", "--env", last)
+
+
+def ask(demo: Demo, count: int = 3) -> None:
+    """Send production a few real rows and show its answers."""
+    params = contract.params()
+    columns = contract.columns(params.gate.cluster)
+    newest = contract.team_data().partitions()[-1]
+    frame = contract.load([newest]).frame.iloc[[500, 9000, 20000][:count]]
+    rows = json.loads(frame[list(columns.features)].to_json(orient="records"))
+    url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}/predict"
+    request = urllib.request.Request(
+        url, json.dumps({"rows": rows}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.load(response)
+    demo.tell(f"POST {url} with {count} rows of {newest}")
+    for row, prediction, truth in zip(rows, answer["predictions"], frame[columns.target]):
+        shown = ", ".join(f"{key} {value}" for key, value in list(row.items())[:6])
+        demo.tell(f"  {shown}, ...: {prediction['score']:.3f} ({columns.target} was {truth})")
+    demo.tell(f"answered by {answer['release_id']}")
+
+
+def keep_report(name: str) -> None:
+    """Copy the report of the last run out of the clone, where the next run would replace it."""
+    for ending in ("md", "html"):
+        shutil.copy(CLONE / "build" / f"report.{ending}", HOME / f"{name}.{ending}")
+
+
+def story(demo: Demo) -> None:
+    """Tell the whole life, chapter by chapter."""
+    partitions = contract.team_data().partitions()
+    last = contract.params().data.last
+    demo.chapter("A first model: checked, trained, judged, packed")
+    demo.run(*BUILD)
+    demo.chapter("Its release moves from environment to environment, each time on evidence")
+    to_production(demo)
+    demo.chapter("Production answers")
+    ask(demo)
+
+    newer = partitions[partitions.index(last) + 1] if last in partitions[:-1] else None
+    demo.chapter(f"New data arrive: {newer}. The same road, now against the champion")
+    demo.edit_params({"last": newer}, f"Adopt the data of {newer}")
+    demo.run(*BUILD)
+    keep_report("accepted")
+    to_production(demo)
+
+    demo.chapter("A change that is really worse is proposed, and refused")
+    demo.git("checkout", "--quiet", "-b", "worse")
+    demo.edit_params(WORSE, "Let every tree chase single flights")
+    refused = demo.run(*BUILD, expect=cli.FAIL)
+    if "M107" not in refused:
+        raise Failed("The worse model was refused, but not for being worse (M107).")
+    keep_report("refused")
+    demo.git("checkout", "--quiet", "demo")
+
+    demo.chapter("Production is rolled back to the release before, and the newer one quarantined")
+    production = environments.names()[-1]
+    rollback = ("rollback", "deploy", "--env", production, "--reason", "shown in the demonstration")
+    demo.run(*rollback)
+    demo.tell(f"rolled back in {demo.seconds[' '.join(rollback)]:.1f} s")
+    ask(demo, count=1)
+    demo.run("status")
+
+
+def summary(demo: Demo, kept: bool) -> None:
+    """Say in a few lines what was shown and where to look."""
+    here = HOME.relative_to(Path.cwd())
+    demo.chapter("Done")
+    demo.tell(
+        "two releases went to production, one change was refused, one release was rolled back"
+    )
+    demo.tell(f"the report of the accepted change   {here}/accepted.html")
+    demo.tell(f"the report of the refused change    {here}/refused.html")
+    demo.tell(
+        f"every promotion is a commit         git -C {CLONE.relative_to(Path.cwd())} log --stat"
+    )
+    if kept:
+        for name, port in demo.ports.items():
+            demo.tell(f"{name:<35} http://127.0.0.1:{port}")
+        demo.tell(f"stop them with                      cd {CLONE} && make down")
+    else:
+        demo.tell("the services are stopped            make demo ARGS=--keep leaves them running")
+
+
+def main() -> int:
+    """Run the demonstration and return an exit code of mlops.cli."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the services running")
+    options = parser.parse_args()
+    demo = Demo()
+    try:
+        demo.chapter("A throw-away clone of this repository, so that yours stays as it is")
+        clone_here(demo)
+        story(demo)
+    except (Failed, UserError) as error:
+        complain(f"error: {error}")
+        return cli.USAGE
+    except KeyboardInterrupt:
+        complain("stopped by the user; `make demo` begins anew.")
+        return 130
+    finally:
+        if not options.keep and CLONE.exists():
+            _take_down(demo)
+    summary(demo, options.keep)
+    return cli.PASS
