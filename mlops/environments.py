@@ -1,0 +1,256 @@
+"""The environments: folders below environments/, in the order their policies' `from:` gives."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from mlops import git, quarantine
+from mlops.documents import Strict, parse
+from mlops.errors import Refused, UserError
+from mlops.history import Version, reaches, versions
+from mlops.paths import ENVIRONMENTS
+from mlops.policy import BUILD, Policy, Settings
+from mlops.promotion import (
+    check_catalogue,
+    check_clean,
+    check_date,
+    check_evidence,
+    check_freeze,
+    check_order,
+    check_origin,
+    check_quarantine,
+    check_source,
+    check_supersedes,
+    check_unique,
+    sound,
+)
+from mlops.refusals import NEVER_HERE, NOTHING, SUPERSEDES, Refusal, refused
+from mlops.release import Release, catalogue_ids, catalogue_path
+
+T = TypeVar("T", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment: what people decided about it, and through `release` what it holds."""
+
+    name: str
+    order: int
+    settings: Settings
+    policy: Policy
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        return ENVIRONMENTS / self.name
+
+    @property
+    def file(self) -> Path:
+        """The file that says which release it holds; only a promotion writes it."""
+        return release_file(self.name)
+
+    @property
+    def release(self) -> Release | None:
+        """The release it holds in HEAD, None before the first; Refused when its file is broken."""
+        return held_at("HEAD", self.name)
+
+    def differing(self) -> list[str]:
+        """Return the files that decide what it runs and differ from HEAD."""
+        people = (self.folder / "settings.yaml", self.folder / "policy.yaml")
+        paths = (self.file, *people, quarantine.QUARANTINE)
+        return git.changed(*(path.as_posix() for path in paths))
+
+
+@dataclass(frozen=True)
+class Held:
+    """A release, or none, as a version of an environment's file held it."""
+
+    version: Version
+    release: Release | None
+
+    @property
+    def release_id(self) -> str | None:
+        """The id of the release, None for none."""
+        return self.release and self.release.release_id
+
+
+def release_file(name: str) -> Path:
+    """Return the release file of an environment."""
+    return ENVIRONMENTS / name / "release.yaml"
+
+
+def folders() -> list[str]:
+    """Return the names of the folders that are environments: those with a policy.yaml."""
+    return sorted(file.parent.name for file in ENVIRONMENTS.glob("*/policy.yaml"))
+
+
+def names() -> list[str]:
+    """Return the names of all environments, each after the one it takes releases from."""
+    origins = {name: _read(_policy_file(name), Policy).origin for name in folders()}
+    ordered = [BUILD]
+    for before in ordered:
+        ordered += [n for n, origin in origins.items() if origin == before and n not in ordered]
+    lost = sorted(set(origins) - set(ordered[1:]))
+    if lost:
+        raise UserError(
+            f"{_policy_file(lost[0])}: `from: {origins[lost[0]]}` does not lead back to `build`. "
+            f"There are {', '.join(ordered)}; `build` itself is no folder."
+        )
+    return ordered[1:]
+
+
+def environment(name: str) -> Environment:
+    """Read an environment; UserError when there is none of this name or its files are wrong."""
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(
+            f"There is no environment {name!r}. There are {', '.join(known) or 'none'}.{hint}"
+        )
+    return read(name, known.index(name))
+
+
+def read(name: str, order: int) -> Environment:
+    """Read the files of an environment; raises UserError when one is missing or wrong."""
+    settings = _read(ENVIRONMENTS / name / "settings.yaml", Settings)
+    return Environment(name, order, settings, _read(_policy_file(name), Policy))
+
+
+def production() -> Environment:
+    """Return the last environment, whose release is the champion."""
+    known = names()
+    if not known:
+        raise UserError("environments/ holds no environment: no folder has a policy.yaml.")
+    return environment(known[-1])
+
+
+def _policy_file(name: str) -> Path:
+    return ENVIRONMENTS / name / "policy.yaml"
+
+
+def _read(file: Path, kind: type[T]) -> T:
+    try:
+        return parse(file.read_text(encoding="utf-8"), str(file), kind)
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing. Put it back: git checkout HEAD -- {file}") from None
+
+
+def held_at(commit: str, name: str) -> Release | None:
+    """Return the release an environment held at a commit; Refused when its file was broken."""
+    file = release_file(name)
+    return sound(git.show(commit, file), file)
+
+
+def catalogue_entry(release_id: str) -> Release | None:
+    """Return what the catalogue of HEAD says of a release; Refused when its file is broken."""
+    file = catalogue_path(release_id)
+    return sound(git.show("HEAD", file), file)
+
+
+def history(name: str) -> Iterator[Held]:
+    """Yield what an environment has held, newest first, leaving out versions no promotion wrote."""
+    file = release_file(name)
+    return _held_in(versions(file), file)
+
+
+def _held_in(past: list[Version], file: Path) -> Iterator[Held]:
+    for version in past:
+        try:
+            yield Held(version, sound(version.text, file))
+        except Refused:
+            continue
+
+
+def deployable(
+    environment: Environment, live: str | None = None, now: datetime | None = None
+) -> Release:
+    """Return the release to deploy, after every check that holds at deploy; raises Refused.
+
+    `live` is the id of the release that runs there now: bringing it up again is no change,
+    so a freeze does not forbid it.
+    """
+    release = environment.release
+    if release is None:
+        raise refused("nothing to deploy", [NOTHING.refuse(environment=environment.name)])
+    refusals = list(deploy_refusals(environment, release, live, now or datetime.now(UTC)))
+    if refusals:
+        raise refused(f"{environment.name} does not deploy {release.release_id}", refusals)
+    return release
+
+
+def deploy_refusals(
+    environment: Environment, release: Release, live: str | None, now: datetime
+) -> Iterator[Refusal]:
+    """Yield every reason against deploying what HEAD holds for an environment."""
+    catalogue = catalogue_path(release.release_id)
+    yield from check_clean([*environment.differing(), *git.changed(catalogue.as_posix())])
+    yield from check_catalogue(release, catalogue_entry(release.release_id))
+    yield from check_unique(release, catalogue_ids())
+    yield from check_quarantine(release, quarantine.entries())
+    past = versions(environment.file)
+    yield from _check_place(environment, release, past)
+    if release.spec.rollback:
+        yield from _check_was_here(environment, release)
+        return
+    yield from _check_taken_from(release, environment.policy.origin)
+    yield from _check_road(environment, release, past[0].at, now)
+    if live != release.release_id:
+        yield from check_freeze(environment.policy.freeze, now, environment.name)
+
+
+def _check_place(
+    environment: Environment, release: Release, past: list[Version]
+) -> Iterator[Refusal]:
+    """Refuse a file that does not follow on the one before it, or that is an old one come back."""
+    others = (h for h in _held_in(past, environment.file) if h.release_id != release.release_id)
+    before = next(others, None)
+    older = past[past.index(before.version) :] if before else []
+    if past[0].blob in {version.blob for version in older}:
+        claimed = release.spec.supersedes or "none"
+        state = "but git brought this file back from before, which no promotion or rollback does"
+        yield SUPERSEDES.refuse(file=environment.file, claimed=claimed, state=state)
+        return
+    yield from check_supersedes(release, before and before.release_id, environment.file)
+    yield from check_order(release, before and before.release_id, environment.name)
+
+
+def _check_was_here(environment: Environment, release: Release) -> Iterator[Refusal]:
+    """Refuse a rollback to a release that did not run in this environment."""
+    origin = release.spec.promoted_from
+    here = origin and origin.environment == environment.name and reaches(origin.commit)
+    held = held_at(origin.commit, environment.name) if here else None
+    if held is None or held.release_id != release.release_id:
+        found = {h.release_id for h in history(environment.name) if h.release_id}
+        others = ", ".join(sorted(found - {release.release_id})) or "none"
+        yield NEVER_HERE.refuse(
+            environment=environment.name, release=release.release_id, held=others
+        )
+
+
+def _check_taken_from(release: Release, allowed: str) -> Iterator[Refusal]:
+    """Refuse what did not come from the environment before, or what that did not hold."""
+    origin = release.spec.promoted_from
+    held: str | None = release.release_id
+    if origin and origin.environment == allowed and allowed != BUILD:
+        before = held_at(origin.commit, allowed)
+        held = before and before.release_id
+    yield from check_origin(release, allowed, held)
+
+
+def _check_road(
+    environment: Environment, release: Release, committed: datetime, now: datetime
+) -> Iterator[Refusal]:
+    """Refuse a promotion whose commits or evidence did not do when it was committed."""
+    origin, commit = release.spec.promoted_from, release.promoted.source.commit
+    yield from check_source("commit it was built from", commit, reaches(commit))
+    if origin and origin.commit != commit:
+        what = "commit it was promoted from"
+        yield from check_source(what, origin.commit, reaches(origin.commit))
+    # A pull request may wait for days: evidence is judged by its merge, not by its opening.
+    moved = max(origin.at, committed) if origin else committed
+    yield from check_evidence(release, environment.policy.evidence, moved)
+    yield from check_date("promotion", moved, now)

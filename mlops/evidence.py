@@ -1,0 +1,48 @@
+"""Evidence: the verdicts that steps leave below build/, as a release carries them."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlops.errors import UserError
+from mlops.files import digest_file, read_json
+from mlops.paths import EVIDENCE, VERDICT
+from mlops.policy import BUILD
+from mlops.release import Evidence, Proof
+
+
+def gate_proof(record_digest: str, at: datetime) -> Proof:
+    """Return the gate's verdict for a release sealed at `at`; UserError if it judged another."""
+    verdict = read_json(VERDICT, made_by="gate")
+    if not isinstance(verdict, dict) or verdict.get("record") != record_digest:
+        raise UserError(f"{VERDICT} is not about the model trained last. Run `make gate`.")
+    return Proof(
+        kind="gate",
+        environment=BUILD,
+        verdict=verdict["verdict"],
+        reason=verdict["reason"],
+        at=at,
+        digest=digest_file(VERDICT),
+    )
+
+
+def collected(release_id: str) -> list[Evidence]:
+    """Return the evidence collected here about a release, with the digests of its files."""
+    return [_read(path) for path in sorted((EVIDENCE / release_id).glob("*.json"))]
+
+
+def _read(path: Path) -> Evidence:
+    content = read_json(path, made_by=path.stem.replace("-", ""))
+    known = {field.alias for field in Evidence.model_fields.values()}
+    values: dict[str, Any] = content if isinstance(content, dict) else {}
+    kept = {key: value for key, value in values.items() if key in known}
+    try:
+        return Evidence.model_validate_json(json.dumps({**kept, "digest": digest_file(path)}))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UserError(
+            f"{path} is not evidence: {wrong}. Remove it and collect it again."
+        ) from None

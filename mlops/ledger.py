@@ -1,0 +1,89 @@
+"""How a promotion or rollback is put down: alone, as whole files, in one commit of nothing else."""
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlops import files, git
+from mlops.errors import UserError
+from mlops.paths import BUILD
+from mlops.refusals import ALONE, refused
+
+LOCK = BUILD / "promotion.lock"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+Changes = dict[Path, str]
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other promotions and rollbacks in this clone out; raises Refused when one is running."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise refused(
+                "nothing was changed", [ALONE.refuse(what=f"Another one holds {LOCK}")]
+            ) from None
+        yield
+
+
+def foreign(differing: list[str], changes: Changes) -> list[str]:
+    """Return the files that differ from HEAD by other than a killed run of these very changes."""
+    planned = {path.as_posix(): text for path, text in changes.items()}
+    return [name for name in differing if not _is_ours(Path(name), planned.get(name))]
+
+
+def _is_ours(path: Path, planned: str | None) -> bool:
+    if planned is None or not path.is_file():
+        return False
+    # The killed run wrote the same but for the time of day.
+    return _TIME.sub("", path.read_text(encoding="utf-8")) == _TIME.sub("", planned)
+
+
+def commit(message: str, changes: Changes, base: str) -> str:
+    """Write files and commit them alone on `base`, the HEAD that they were computed from.
+
+    When git will not, what HEAD holds is put back and UserError raised; Refused when HEAD moved.
+    """
+    _require_identity()
+    if git.head() != base:
+        what = f"HEAD moved from {base[:12]} to {git.head()[:12]} while this ran"
+        raise refused("nothing was changed", [ALONE.refuse(what=what)])
+    for path, text in changes.items():
+        _sweep(path)
+        files.write(path, text)
+    try:
+        return git.commit_files(message, list(changes))
+    except UserError as error:
+        _put_back(changes)
+        raise UserError(f"{error}\nNothing was changed. Mend that and run this again.") from None
+
+
+def _require_identity() -> None:
+    for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        if not git.git("var", role, check=False):
+            raise UserError(
+                "git does not know who you are, and a promotion is a commit. Nothing was changed.\n"
+                "Tell it, then run this again:\n"
+                '  git config user.name "Your Name"\n  git config user.email you@example.org'
+            )
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a run killed while writing left beside a file; the lock keeps others out."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink()
+
+
+def _put_back(changes: Changes) -> None:
+    git.git("reset", "--quiet", "--", *(path.as_posix() for path in changes), check=False)
+    for path in changes:
+        before = git.show("HEAD", path)
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            files.write(path, before)

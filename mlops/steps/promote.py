@@ -1,0 +1,130 @@
+"""Let an environment take the release of the one before it: one file, one commit.
+
+The first environment takes build/release.yaml, which `package` wrote, and enters it in the
+catalogue, environments/releases/. docs/promotion.md lists every reason for a refusal.
+"""
+
+import argparse
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlops import environments, evidence, git, ledger, promotion, quarantine
+from mlops.console import say
+from mlops.environments import Environment
+from mlops.errors import UserError
+from mlops.history import reaches
+from mlops.options import ENV
+from mlops.paths import RELEASE
+from mlops.policy import BUILD
+from mlops.refusals import NOTHING, Refusal, refused
+from mlops.release import Origin, Release, Spec, catalogue_ids, catalogue_path
+
+OPTIONS = (ENV,)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A release on its way: as it was taken, and as the environment will hold it."""
+
+    taken: Release
+    release: Release
+    changes: ledger.Changes
+
+
+def run(options: argparse.Namespace) -> None:
+    """Promote into `--env`, or say that it holds the release already."""
+    environment = environments.environment(options.env)
+    with ledger.alone():
+        _promote(environment)
+
+
+def _promote(environment: Environment) -> None:
+    base, now = git.head(), datetime.now(UTC)
+    held = environment.release
+    held_id = held and held.release_id
+    move = _move(environment, held_id, base, now)
+    release_id = move.release.release_id
+    what = f"{environment.name} does not take {release_id}"
+    _stop(what, _about_release(environment, move))
+    if release_id == held_id:
+        say("promote", f"{environment.name} holds {release_id} already; nothing to do")
+        return
+    _stop(what, _about_move(environment, move.release, held_id, now))
+    commit = ledger.commit(f"Promote {release_id} to {environment.name}", move.changes, base)
+    _tell(environment, move.release, commit)
+
+
+def _move(environment: Environment, held: str | None, base: str, now: datetime) -> Move:
+    """Compute what the environment will hold, and the files that say so."""
+    taken = _taken(environment.policy.origin)
+    first = environment.policy.origin == BUILD
+    commit = taken.promoted.source.commit if first else base
+    kinds = {demand.kind for demand in environment.policy.evidence}
+    found = [proof for proof in evidence.collected(taken.release_id) if proof.kind in kinds]
+    fresh = [proof for proof in found if proof not in taken.spec.evidence]
+    release = Release(
+        spec=Spec(
+            release_id=taken.release_id,
+            supersedes=held,
+            promoted_from=Origin(environment=environment.policy.origin, commit=commit, at=now),
+            promoted=taken.promoted,
+            evidence=(*taken.spec.evidence, *fresh),
+        )
+    )
+    changes = {environment.file: release.text}
+    if first and environments.catalogue_entry(taken.release_id) is None:
+        changes[catalogue_path(taken.release_id)] = taken.text
+    return Move(taken, release, changes)
+
+
+def _taken(origin: str) -> Release:
+    if origin != BUILD:
+        release = environments.held_at("HEAD", origin)
+        if release is None:
+            raise refused("nothing to promote", [NOTHING.refuse(environment=origin)])
+        return release
+    text = RELEASE.read_text(encoding="utf-8") if RELEASE.exists() else None
+    release = promotion.sound(text, RELEASE)
+    if release is None:
+        raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
+    return release
+
+
+def _about_release(environment: Environment, move: Move) -> list[Refusal]:
+    """Return what speaks against this release anywhere."""
+    release, path = move.release, catalogue_path(move.release.release_id)
+    entry = environments.catalogue_entry(release.release_id)
+    if path in move.changes:
+        entry = move.taken
+    differing = [*environment.differing(), *git.changed(path.as_posix())]
+    return [
+        *promotion.check_clean(ledger.foreign(differing, move.changes)),
+        *promotion.check_catalogue(release, entry),
+        *promotion.check_unique(release, catalogue_ids()),
+        *promotion.check_quarantine(release, quarantine.entries()),
+    ]
+
+
+def _about_move(
+    environment: Environment, release: Release, held: str | None, now: datetime
+) -> list[Refusal]:
+    """Return what speaks against its taking this step now."""
+    commit = release.promoted.source.commit
+    return [
+        *promotion.check_order(release, held, environment.name),
+        *promotion.check_source("commit it was built from", commit, reaches(commit)),
+        *promotion.check_evidence(release, environment.policy.evidence, now),
+        *promotion.check_freeze(environment.policy.freeze, now, environment.name),
+    ]
+
+
+def _stop(what: str, refusals: list[Refusal]) -> None:
+    if refusals:
+        raise refused(what, refusals)
+
+
+def _tell(environment: Environment, release: Release, commit: str) -> None:
+    before = release.spec.supersedes or "none"
+    proofs = [f"{e.kind} {e.verdict}" for e in release.spec.evidence]
+    say("promote", f"{environment.name} takes {release.release_id} (before: {before})")
+    say("", f"evidence: {', '.join(proofs) or 'none demanded'}; commit {commit[:12]}")

@@ -1,0 +1,131 @@
+"""Restore an earlier release of an environment and quarantine the one it holds, in one commit.
+
+Without --to it is the newest earlier release that is not in quarantine. It does not deploy:
+`python -m mlops rollback deploy --env production --reason "..."` does both. The same command with
+the same reason goes back once, however often it runs.
+"""
+
+import argparse
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops import environments, git, ledger, promotion, quarantine
+from mlops.console import say
+from mlops.environments import Environment, Held
+from mlops.errors import UserError
+from mlops.options import ENV, Option
+from mlops.params import load_params
+from mlops.quarantine import QUARANTINE, Entry
+from mlops.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused
+from mlops.release import Origin, Release, Rollback, catalogue_path, short
+
+OPTIONS = (
+    ENV,
+    Option("--to", "the release to go back to: its id, or what `status` shows of it", "ID"),
+    Option("--reason", "why; it stays in the release and in quarantine", "TEXT", required=True),
+)
+
+
+class _AnyModel(BaseModel):
+    """The `model:` section unread: going back must not depend on the code that may be broken."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Roll back `--env`, or say that it is done already."""
+    reason = options.reason.strip()
+    if not reason:
+        raise UserError("--reason is empty. Say why: whoever meets the quarantine will ask.")
+    environment = environments.environment(options.env)
+    with ledger.alone():
+        _roll_back(environment, options.to, reason)
+
+
+def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
+    base, now = git.head(), datetime.now(UTC)
+    bad = environment.release
+    if bad and _is_done(bad, to, reason):
+        say("rollback", f"{environment.name} holds {bad.release_id} already; nothing to do")
+        if not to:
+            say("", "to go further back, name a release with --to or give another reason")
+        return
+    target = _target(environment, bad, to)
+    release = _restored(environment, target, bad, reason, now)
+    changes = {environment.file: release.text}
+    if bad:
+        entry = Entry(release_id=bad.release_id, reason=f"{environment.name}: {reason}", at=now)
+        changes[QUARANTINE] = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
+    refusals = _refusals(environment, release, changes)
+    if refusals:
+        raise refused(f"{environment.name} does not go back to {release.release_id}", refusals)
+    message = f"Roll back {environment.name} to {release.release_id}\n\n{reason}"
+    commit = ledger.commit(message, changes, base)
+    say("rollback", f"{environment.name} goes back to {release.release_id}; commit {commit[:12]}")
+    if bad:
+        say("", f"quarantined {bad.release_id}: {reason}")
+
+
+def _is_done(held: Release, to: str | None, reason: str) -> bool:
+    """Say whether this very rollback was made before, as when the deployment after it failed."""
+    if to:
+        return _is_named(held.release_id, to)
+    return held.spec.rollback is not None and held.spec.rollback.reason == reason
+
+
+def _target(environment: Environment, bad: Release | None, to: str | None) -> Held:
+    """Choose what to go back to; raises Refused when there is nothing."""
+    past = [held for held in environments.history(environment.name) if held.release]
+    known = list(dict.fromkeys(held.release_id for held in past)) or ["none"]
+    words = {"environment": environment.name, "held": ", ".join(known)}
+    if to:
+        found = next((held for held in past if _is_named(held.release_id, to)), None)
+        reason = NEVER_HERE.refuse(release=to, **words)
+    else:
+        barred = {entry.release_id for entry in quarantine.entries()}
+        barred.add(bad.release_id if bad else "")
+        found = next((held for held in past if held.release_id not in barred), None)
+        reason = NO_WAY_BACK.refuse(**words)
+    if found is None:
+        raise refused(f"{environment.name} cannot go back", [reason])
+    return found
+
+
+def _is_named(release_id: str, name: str) -> bool:
+    return name in (release_id, short(release_id))
+
+
+def _restored(
+    environment: Environment, target: Held, bad: Release | None, reason: str, now: datetime
+) -> Release:
+    origin = Origin(environment=environment.name, commit=target.version.commit, at=now)
+    spec = target.release.spec.model_copy(
+        update={
+            "supersedes": bad and bad.release_id,
+            "promoted_from": origin,
+            "rollback": Rollback(reason=reason),
+        }
+    )
+    return Release(spec=spec)
+
+
+def _refusals(environment: Environment, release: Release, changes: ledger.Changes) -> list[Refusal]:
+    path = catalogue_path(release.release_id)
+    differing = [*environment.differing(), *git.changed(path.as_posix())]
+    return [
+        *promotion.check_clean(ledger.foreign(differing, changes)),
+        *promotion.check_catalogue(release, environments.catalogue_entry(release.release_id)),
+        *promotion.check_quarantine(release, quarantine.entries()),
+        *_check_bundle(release),
+    ]
+
+
+def _check_bundle(release: Release) -> list[Refusal]:
+    # Imported here: the store brings fsspec along, which --help can do without.
+    from mlops.store import Store
+
+    url, digest = load_params(_AnyModel).store, release.promoted.bundle.digest
+    if Store(url).has(digest):
+        return []
+    return [BUNDLE.refuse(store=url, digest=digest, release=release.release_id)]

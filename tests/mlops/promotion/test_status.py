@@ -1,0 +1,112 @@
+"""Status: one look tells what should run, what runs, and what is broken."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops.release import short
+
+PRODUCTION = "environments/production/release.yaml"
+
+
+def line(clone, name, *more):
+    """The words of an environment's line."""
+    answer = clone.mlops("status", *more)
+    assert answer.code == 0
+    return next(row for row in answer.text.splitlines() if row.startswith(name))
+
+
+def test_before_the_first_promotion(clone):
+    """Nothing should run and nothing does."""
+    assert line(clone, "dev").split() == ["dev", "none", "nothing", "none", "yet"]
+
+
+def test_a_release_that_is_not_deployed(clone, two):
+    """What should run does not."""
+    found = line(clone, "production")
+    assert short(two[1]) in found and "not running" in found and "load-test pass" in found
+
+
+@pytest.mark.usefixtures("two")
+def test_how_far_behind(clone):
+    """The number of releases that came to the environment before since."""
+    clone.ship("dev", "staging", model="three")
+    clone.ship("dev", "staging", model="four")
+    found = json.loads(clone.mlops("status", "--json").text)["environments"]
+    assert [row["behind"] for row in found] == [0, 0, 2]
+
+
+@pytest.mark.usefixtures("two")
+def test_one_environment(clone):
+    """--env shows that line alone."""
+    assert "dev" not in clone.mlops("status", "--env", "staging").text
+
+
+def test_an_environment_that_is_not_there(clone):
+    """A typing error is told with what there is."""
+    answer = clone.mlops("status", "--env", "prod")
+    assert answer.code == 2 and "dev, staging, production" in answer.text
+
+
+@pytest.mark.usefixtures("two")
+def test_a_broken_release(clone):
+    """It says what is broken, and shows the others."""
+    clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
+    assert "broken" in line(clone, "production") and "not running" in line(clone, "staging")
+    assert "production is broken: " in clone.mlops("status").text
+
+
+@pytest.mark.usefixtures("two")
+def test_a_broken_policy(clone):
+    """Without its order an environment is still shown."""
+    Path("environments/staging/policy.yaml").write_text("from: [dev\n", "utf-8")
+    assert "broken" in line(clone, "staging") and "not running" in line(clone, "production")
+
+
+@pytest.mark.usefixtures("two")
+def test_a_broken_quarantine(clone):
+    """It is told, not raised."""
+    clone.commit("environments/quarantine.yaml", "- x\n")
+    assert "quarantine.yaml" in clone.mlops("status").text
+
+
+@pytest.mark.usefixtures("two")
+def test_an_unknown_target(clone):
+    """What it cannot ask it names."""
+    clone.edit("environments/dev/settings.yaml", "target: local", "target: moon")
+    assert "target is 'moon'" in clone.mlops("status").text
+
+
+def test_outside_a_repository(tmp_path, monkeypatch, clone):
+    """Nothing there is no traceback."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert clone.mlops("status").code == 0
+
+
+@pytest.mark.usefixtures("two")
+def test_quarantine_and_rollback_are_shown(clone):
+    """Why production is not what was promoted last stands below the table."""
+    clone.mlops("rollback", "--env", "production", "--reason", "too slow")
+    text = clone.mlops("status").text
+    assert "production was rolled back: too slow" in text and "1 in quarantine" in text
+    assert "quarantined" in line(clone, "staging")
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.usefixtures("clone")
+def test_it_is_quick():
+    """As quick as a look has to be, the start of Python included."""
+    command = [sys.executable, "-m", "mlops", "status"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
+    best = 9.0
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        best = min(best, time.perf_counter() - start)
+    assert best < 1
