@@ -1,7 +1,6 @@
-"""Evidence: the verdicts that steps leave below build/, as a release carries them."""
+"""Evidence that steps leave in build/evidence/<release>/, as a promotion carries it along."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,8 @@ from pydantic import ValidationError
 
 from mlops.errors import UserError
 from mlops.files import digest_file, read_json
-from mlops.paths import EVIDENCE, VERDICT
-from mlops.policy import BUILD
-from mlops.release import Evidence, Proof
-
-
-def gate_proof(record_digest: str, at: datetime) -> Proof:
-    """Return the gate's verdict for a release sealed at `at`; UserError if it judged another."""
-    verdict = read_json(VERDICT, made_by="gate")
-    if not isinstance(verdict, dict) or verdict.get("record") != record_digest:
-        raise UserError(f"{VERDICT} is not about the model trained last. Run `make gate`.")
-    return Proof(
-        kind="gate",
-        environment=BUILD,
-        verdict=verdict["verdict"],
-        reason=verdict["reason"],
-        at=at,
-        digest=digest_file(VERDICT),
-    )
+from mlops.paths import EVIDENCE
+from mlops.release import Evidence
 
 
 def collected(release_id: str) -> list[Evidence]:
