@@ -74,12 +74,13 @@ def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple,
     place = f"{where}:{line}: {'.'.join(map(str, at)) or 'the file'}"
     if mistake["type"] == "missing":
         return f"{place}: this key is required."
+    found = mistake["input"]
     if mistake["type"] != "extra_forbidden":
-        return f"{place}: found {mistake['input']!r}. {mistake['msg']}."
+        return f"{place}: found {found!r}. {mistake['msg']}."
     allowed = _keys(kind, at[:-1])
     near = difflib.get_close_matches(str(at[-1]), allowed, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{place}: unknown key. Allowed here: {', '.join(allowed)}.{hint}"
+    return f"{place}: unknown key (found {found!r}). Allowed here: {', '.join(allowed)}.{hint}"
 
 
 def _keys(kind: type[BaseModel], at: tuple) -> list[str]:

@@ -287,6 +287,18 @@ def test_two_processes_race(clone):
     assert int(clone.git("rev-list", "--count", "HEAD")) == before + 1
 
 
+def test_two_branches_race(clone):
+    """Each rewrites the same line, so git merges only the first."""
+    clone.ship("dev")
+    clone.git("checkout", "-qb", "other")
+    clone.ship("dev", "staging", model="two")
+    clone.git("checkout", "-q", "main")
+    clone.ship("dev", "staging", model="three")
+    with pytest.raises(subprocess.CalledProcessError):
+        clone.git("merge", "other")
+    assert "releaseId" in clone.git("diff", "--", "environments/staging/release.yaml")
+
+
 def test_git_does_not_know_the_user(clone, monkeypatch):
     """The message says what to tell git, and nothing was changed."""
     clone.package()

@@ -131,6 +131,14 @@ def test_promoting_the_bad_release_again(clone, two):
     assert clone.mlops("promote", "--env", "production").refusals == ["P105"]
 
 
+def test_packing_the_bad_release_again(clone, two):
+    """The same build has the same id, so a retrained copy of it stays in quarantine."""
+    back(clone)
+    built = read_release(Path(f"environments/releases/{two[1]}.yaml"))
+    assert clone.package("two", commit=built.promoted.source.commit) == two[1]
+    assert clone.mlops("promote", "--env", "dev").refusals == ["P105"]
+
+
 def test_a_bundle_that_is_gone(clone, two):
     """It is said before anything changes, not when the deployment fails."""
     bundle = read_release(Path(f"environments/releases/{two[0]}.yaml")).promoted.bundle
