@@ -33,9 +33,12 @@ def parse(text: str, where: str, kind: type[T]) -> T:
     """Read a YAML text as a record; raises UserError for all mistakes in it at once."""
     lines: dict[tuple, int] = {}
     try:
-        content = json.dumps(_construct(yaml.compose(text, _Loader), (), lines))
+        values = _construct(yaml.compose(text, _Loader), (), lines)
+        content = json.dumps(values)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UserError(f"{where} cannot be read as YAML: {error}") from None
+    if not values and "root" not in kind.model_fields:
+        raise UserError(f"{where} holds no keys. Put it back: git checkout HEAD -- {where}")
     try:
         return kind.model_validate_json(content, by_alias=True, by_name=False)
     except ValidationError as error:

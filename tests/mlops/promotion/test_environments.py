@@ -74,7 +74,7 @@ def test_settings_are_missing():
         ("target: local\nport: 70000\n", "here:2: port: found 70000"),
         ("target: local\nport: 3001\nlog_level: loud\n", "here:3: log_level: found 'loud'"),
         ("target: local\n", "port: this key is required"),
-        ("", "here:1"),
+        ("", "here holds no keys"),
     ],
 )
 def test_wrong_settings(text, words):
