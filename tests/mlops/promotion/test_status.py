@@ -1,9 +1,9 @@
 """Status: one look tells what should run, what runs, and what is broken."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -104,9 +104,8 @@ def test_it_is_quick():
     """As quick as a look has to be, the start of Python included."""
     command = [sys.executable, "-m", "mlops", "status"]
     environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
-    best = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        best = min(best, time.perf_counter() - start)
-    assert best < 1
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Time of the processor: the clock on the wall would measure what else runs here.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6
