@@ -22,11 +22,11 @@ from mlops.rowschema import row_schema
 from mlops.store import Store, cached
 
 SERVICE = "mlops.serving.service:Predictor"
-LOCK = Path("requirements-serve.txt")
+LOCK = "requirements-serve.txt"
 # What the service and its model import, as git names it.
 CODE = (
     *("mlops/__init__.py", "mlops/errors.py", "mlops/files.py", "mlops/serving"),
-    *("model", "data/*.py"),
+    *("model", "data/*.py", LOCK),
 )
 
 
@@ -124,9 +124,8 @@ def _build(made: record.Record, stage: Path) -> Path:
     _run_in(stage, "bentoml", *build, why="BentoML built no bundle")
     bento = stage.parent / "bentoml" / "bentos" / name / version
     _fix_time(bento / "bento.yaml", git.commit_time(commit))
-    python = bento / "env/python"
-    (python / "requirements.in").unlink()
-    files.write(python / "requirements.txt", git.show(commit, LOCK) or "")
+    (bento / "src" / LOCK).replace(bento / "env/python/requirements.txt")
+    (bento / "env/python/requirements.in").unlink()
     return bento
 
 

@@ -12,16 +12,10 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+# Part of a release's contract: whoever reads an answer depends on it.
 ANSWER = _object(
-    release_id={**MAYBE, "description": "the release that answered"},
-    predictions={
-        "type": "array",
-        "description": "one a row, in the order of the rows",
-        "items": _object(
-            id={**TEXT, "description": "names this prediction in the prediction log"},
-            score={"type": "number"},
-        ),
-    },
+    release_id=MAYBE,
+    predictions={"type": "array", "items": _object(id=TEXT, score={"type": "number"})},
 )
 PROBLEM = _object(error=TEXT)
 PROBLEMS = _object(
@@ -58,7 +52,7 @@ def document(name: str, row: Rule, max_rows: int) -> dict[str, Any]:
         "summary": f"Score 1 to {max_rows} rows",
         "requestBody": {"required": True, "content": content},
         "responses": {
-            "200": _response("A score for each row", ANSWER),
+            "200": _response("A score a row, in their order; the log knows it by `id`", ANSWER),
             "400": _response("The body is not as described; every problem is named", PROBLEMS),
             "405": _response("Only POST", PROBLEM),
             "413": _response("The body is too large for so many rows", PROBLEM),

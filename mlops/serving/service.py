@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -60,7 +60,13 @@ async def predict(request: Request) -> Response:
     live: Live = request.app.state.live
     body = await _body(request, live.max_bytes)
     rows = live.scorer.request.validate_json(body)["rows"]
-    predictions = [{"id": uuid4().hex, "score": score} for score in live.scorer.score(rows)]
+    try:
+        scores = live.scorer.score(rows)
+    except Exception:  # pylint: disable=broad-except  # whatever a team's model raises
+        # Not left to Starlette: it would end the connection, and the client's next request with it.
+        logger.exception("the model failed on rows that keep to its schema")
+        return JSONResponse({"error": "The model could not score these rows."}, 500)
+    predictions = [{"id": uuid4().hex, "score": score} for score in scores]
     live.predictions.inc(len(rows))
     _log(live, rows, predictions)
     answer = to_json({"release_id": live.version["release_id"], "predictions": predictions})
@@ -87,11 +93,14 @@ async def _body(request: Request, most: int) -> bytes:
     if media != "application/json" or "content-encoding" in request.headers:
         raise HTTPException(415, f"Send the body as plain application/json, not as {media}.")
     parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            raise HTTPException(413, f"The body is larger than {most:,} bytes. Send fewer rows.")
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            if size > most:
+                raise HTTPException(413, f"The body is over {most:,} bytes. Send fewer rows.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The connection ended before the body did.") from None
     return b"".join(parts)
 
 
@@ -120,11 +129,6 @@ async def refuse(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": text}, error.status_code, headers=error.headers)
 
 
-async def fail(_: Request, __: Exception) -> Response:
-    """Answer a request that the model failed on; Starlette raises the error again for the log."""
-    return JSONResponse({"error": "The model could not score these rows."}, 500)
-
-
 # Mounted rather than written as a bentoml.api: that words its errors itself, answers an empty list
 # with 500, describes only what pydantic models can, and takes twice the time.
 app = Starlette(
@@ -136,7 +140,7 @@ app = Starlette(
         Route("/docs.json", docs),
         Route("/", page),
     ],
-    exception_handlers={ValidationError: refuse, HTTPException: refuse, Exception: fail},
+    exception_handlers={ValidationError: refuse, HTTPException: refuse},
 )
 
 

@@ -81,6 +81,10 @@ def predict(model, columns):
     size = np.asarray(columns["size"], dtype=np.float64)
     weight = np.nan_to_num(np.asarray(columns["weight"], dtype=np.float64))
     known = [town in model["towns"] for town in columns["town"]]
+    if "QQX" in columns["town"]:
+        raise KeyError("a mistake in the model")
+    if "QQY" in columns["town"]:
+        return np.full(len(size), np.nan)
     return 1 / (1 + np.exp(-model["slope"] * (size + weight) / 100 - known))
 """
 
@@ -209,7 +213,7 @@ def unpacked(packaged_once, tmp_path_factory):
 
 
 @contextmanager
-def serving(bundle, folder, **environ):
+def _serving(bundle, folder, **environ):
     """Serve a bundle on a free port, from a folder whose own `model` must not be used."""
     for name in ("model", "data", "mlops"):
         (folder / name).mkdir()
@@ -244,13 +248,19 @@ def _when_ready(url, log):
     raise AssertionError(log.read_text())
 
 
+@pytest.fixture
+def serving():
+    """A way to serve a bundle as one likes, for a while."""
+    return _serving
+
+
 @pytest.fixture(scope="session")
 def served(unpacked, tmp_path_factory):
     """A folder, and a client of the service that runs from it and logs to its `predictions`."""
     folder = tmp_path_factory.mktemp("served")
     known = {"MLOPS_RELEASE_ID": RELEASE_ID, "MLOPS_ENVIRONMENT": "dev"}
     logged = {"MLOPS_PREDICTIONS": str(folder / "predictions")}
-    with serving(unpacked, folder, **known, **logged) as client:
+    with _serving(unpacked, folder, **known, **logged) as client:
         yield folder, client
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from datetime import datetime
 
 import pytest
@@ -48,6 +50,27 @@ def test_version_says_what_is_serving(client, packaged_once):
     assert said["commit"] == promoted.source.commit
     assert (said["release_id"], said["environment"]) == (RELEASE_ID, "dev")
     assert datetime.fromisoformat(said["started"]).tzinfo
+
+
+@pytest.mark.parametrize("town", ["QQX", "QQY"])
+def test_a_model_that_fails_on_a_row_ends_that_request_only(served, row, town):
+    """It raises, or gives what is no number: a 500 without its insides; those are in the log."""
+    folder, client = served
+    answer = client.post("/predict", json={"rows": [{**row, "town": town}]})
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "The model could not score these rows."}
+    assert client.post("/predict", json={"rows": [row]}).status_code == 200
+    assert "Error: " in (folder / "server.log").read_text()
+
+
+def test_a_client_that_hangs_up_is_no_failure(served):
+    """It is not counted or logged as one of the service's own."""
+    folder, client = served
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"
+        connection.sendall(head)
+    client.get("/readyz")
+    assert "ClientDisconnect" not in (folder / "server.log").read_text()
 
 
 def test_the_probes_answer(client):
@@ -136,3 +159,16 @@ def test_a_changed_model_does_not_start(packaged_once, tmp_path):
     command = [sys.executable, "-m", "mlops.serving.scorer"]
     done = subprocess.run(command, cwd=src, text=True, capture_output=True, check=False)
     assert done.returncode == 1 and "was changed: its digest is" in done.stderr
+
+
+def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row, serving):
+    """Counted together, whichever of the processes answered; each appends to a file of its own."""
+    logs = [tmp_path / f"predictions/predictions-{worker}.jsonl" for worker in (1, 2)]
+    environ = {"MLOPS_WORKERS": "2", "MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
+    with serving(unpacked, tmp_path, **environ) as client:
+        made, deadline = 0, time.monotonic() + 20
+        while not all(log.exists() for log in logs) and time.monotonic() < deadline:
+            client.post("/predict", json={"rows": [row]}, headers={"connection": "close"})
+            made += 1
+        assert metric(client, "mlops_predictions_total") == made
+    assert sum(len(log.read_text().splitlines()) for log in logs) == made
