@@ -1,0 +1,30 @@
+"""Write the report: build/report.md for a comment, build/report.html with the plots.
+
+Reads build/record.json (after `evaluate`) and build/data-check.json, and judges as `gate` does.
+Exits 0 whatever the verdict: `gate` decides.
+"""
+
+import argparse
+
+from mlops import contract, gate, record
+from mlops.console import Timer, say
+from mlops.errors import UserError
+from mlops.files import read_json, write
+from mlops.paths import DATA_CHECK, REPORT, REPORT_PAGE
+from mlops.report import markdown, page, plots
+from mlops.report.content import content
+from mlops.report.judged import Judged
+
+
+def run(_: argparse.Namespace) -> None:
+    """Write both forms of the report and say where they are."""
+    timer, made = Timer(), record.read_record()
+    if "evaluation" not in made:
+        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
+    check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
+    rules = contract.params().gate
+    judged = Judged(made, gate.judge(made, check, rules), rules)
+    report = content(judged)
+    write(REPORT, markdown.render(report))
+    write(REPORT_PAGE, page.render(report, plots.draw(judged)))
+    say("report", f"{report.verdict}: see {REPORT} and {REPORT_PAGE} ({timer.seconds:.1f} s)")

@@ -1,0 +1,139 @@
+"""The report tells a reviewer what was found, the worst first, and leaves nothing out."""
+
+import dataclasses
+from pathlib import Path
+
+from mlops.report import markdown
+from mlops.report.content import content
+from mlops.rules import BOUND, Finding, Verdict
+
+
+def write(judged):
+    """The report as Markdown."""
+    return markdown.render(content(judged))
+
+
+def test_verdict_and_reason_come_first(record, judge):
+    """Whoever reads two lines knows."""
+    lines = write(judge(record)).splitlines()
+    assert lines[0] == "## ✓ Pass"
+    assert lines[2] == "All 8 checks passed."
+
+
+def test_failures_come_before_passes(record, judge):
+    """A refused candidate's report opens with why."""
+    record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4}
+    text = write(judge(record))
+    assert text.startswith("## ✗ Fail\n\nM103 log_loss: 0.5000, at most 0.4000")
+    assert text.index("| **fail** | M103") < text.index("checks passed") < text.index("### Metrics")
+
+
+def test_inconclusive_says_what_would_tell(record, judge):
+    """An interval across the margin is no failure, and not a pass either."""
+    record["evaluation"]["metrics"]["log_loss"]["difference"] |= {"low": -0.1, "high": 0.1}
+    text = write(judge(record))
+    assert text.startswith("## ? Inconclusive\n\nM107 log_loss")
+    assert "Hold out more rows" in text
+
+
+def test_every_finding_appears(record, judge):
+    """What a rule found is in the report, pass or not."""
+    judged = judge(record)
+    text = write(judged)
+    for finding in judged.findings:
+        assert finding.rule in text and finding.message in text
+
+
+def test_without_a_champion(first, judge):
+    """A first candidate is shown alone, beside the best constant answer."""
+    text = write(judge(first))
+    assert "| metric | better | candidate | constant |" in text
+    assert "### Against the champion" not in text
+
+
+def test_a_champion_that_failed(record, judge):
+    """A champion without scores leaves no empty columns, and its error is told."""
+    record["evaluation"]["champion"]["error"] = "its code failed: KeyError."
+    record["evaluation"]["curves"]["champion"] = None
+    del record["evaluation"]["metrics"]["log_loss"]["champion"]
+    del record["evaluation"]["metrics"]["log_loss"]["difference"]
+    text = write(judge(record))
+    assert text.startswith("## ? Inconclusive") and "KeyError" in text
+    assert "| difference |" not in text
+
+
+def test_metrics_with_intervals(record, judge):
+    """Each metric in one row: both models, the difference, the margin, the constant."""
+    text = write(judge(record)).replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "| log loss | lower | 0.5000 [0.4800, 0.5200] | 0.5100 [0.4900, 0.5300] "
+        "| -0.0100 [-0.0150, -0.0050] | 0.0200 | 0.6000 |" in text
+    )
+    assert "95 % intervals by a bootstrap over 30 groups of `day`" in text
+
+
+def test_metrics_the_gate_goes_by_come_first(record, judge):
+    """What is only told stands below what is judged."""
+    metrics = record["evaluation"]["metrics"]
+    metrics["accuracy"] = {**metrics["log_loss"], "title": "accuracy"}
+    record["evaluation"]["metrics"] = dict(sorted(metrics.items()))
+    text = write(judge(record))
+    assert text.index("| log loss |") < text.index("| accuracy |")
+
+
+def test_what_changed(record, judge):
+    """The partition that is new is named."""
+    assert "new: `2020-03` |" in write(judge(record))
+
+
+def test_no_number_at_all(first, judge):
+    """A model that gives NaN is reported as any other."""
+    nothing = {"value": None, "low": None, "high": None, "undefined": 1.0}
+    first["evaluation"]["metrics"]["log_loss"]["candidate"] = nothing
+    empty = {"calibration": [], "histogram": {"edges": [], "rows": []}, "unplotted": 100}
+    first["evaluation"]["curves"]["candidate"] = empty
+    text = write(judge(first))
+    assert "no number" in text and "xychart" not in text
+
+
+def test_uncommitted_files_are_named(record, judge):
+    """A commit that does not hold what was run is not passed off as the source."""
+    record["source"]["changed"] = ["model/train.py"]
+    text = write(judge(record))
+    assert "at commit `c0ffee0` with 1 changed file" in text
+    assert "does not give this model: `model/train.py`." in text
+
+
+def test_reproduce_names_commands_that_exist(record, judge):
+    """What the report tells to type are targets of the Makefile."""
+    text = write(judge(record))
+    assert f"git checkout {record['source']['commit']}\nmake setup\n" in text
+    targets = text.split("make check-data")[1].splitlines()[0].split()
+    makefile = Path("Makefile").read_text("utf-8")
+    assert targets and all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_many_findings_fit_into_a_comment(record, judge):
+    """Five thousand failures are cut, and counted."""
+    judged = judge(record)
+    many = [Finding(BOUND.id, f"metric {n}", Verdict.FAIL, "bad " * 500) for n in range(5000)]
+    text = write(dataclasses.replace(judged, findings=many + judged.findings))
+    assert len(text) < 65_536
+    shown = text.count("| **fail** |")
+    assert shown and f"… and {5000 - shown:,} more." in text
+
+
+def test_the_worst_letters_fit_into_a_comment(record, judge):
+    """Letters that take the most room when escaped, in everything there is much of."""
+    evaluation = record["evaluation"]
+    metric = evaluation["metrics"]["log_loss"]
+    names = ["@" * 9000 + str(n) for n in range(200)]
+    evaluation["metrics"] = {name: {**metric, "title": name} for name in names}
+    record["source"]["changed"] = names
+    record["environment"]["libraries"] = dict.fromkeys(names, "|" * 9000)
+    assert len(write(judge(record))) < 65_536
+
+
+def test_an_everyday_report_is_short(record, judge):
+    """Long comments are not read."""
+    assert len(write(judge(record))) < 5000
