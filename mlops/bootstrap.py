@@ -1,7 +1,7 @@
 """Intervals by a paired bootstrap over groups of dependent rows.
 
-Rows of one day share weather and congestion, so whole groups are drawn with replacement
-(Davison and Hinkley 1997, section 3.8); candidate and champion get the same draws, so that what they share
+Rows of one day share weather and congestion, so whole groups are drawn with replacement (Davison
+and Hinkley 1997, section 3.8); candidate and champion get the same draws, so that what they share
 cancels in the difference.
 """
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops.metrics import Metric
+from mlops.params import EvaluateParams
 
-# Rows as their own groups: the pairwise AUC needs groups squared numbers, so it gets fewer, random ones.
+# The AUC needs groups squared numbers, so independent rows are put into fewer, random groups.
 MOST_GROUPS = 1000
 
 
@@ -47,33 +48,38 @@ def draws(groups: int, replicates: int, seed: int) -> np.ndarray:
 class Comparison:
     """Scores of one or two models on the same rows, ready to be resampled."""
 
-    def __init__(self, target, group, groups, *, replicates, confidence, seed) -> None:
-        """Fix rows, groups and draws; target and group are (rows,)."""
-        self._target, self._group, self._groups = target, group, groups
-        self._tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
-        self._weights = draws(groups, replicates, seed)
+    def __init__(
+        self, target: np.ndarray, values: np.ndarray | None, settings: EvaluateParams
+    ) -> None:
+        """Fix targets (rows,), the values that group rows (rows,) or None, and the draws."""
+        self._target = target
+        self._group, self.groups = groups_of(values, len(target), settings.seed)
+        self._tails = (0.5 - settings.confidence / 2, 0.5 + settings.confidence / 2)
+        self._weights = draws(self.groups, settings.replicates, settings.seed)
 
     def estimates(
         self, metric: Metric, candidate: np.ndarray, champion: np.ndarray | None
     ) -> dict[str, Estimate]:
-        """Return the estimates of `candidate` and, given a champion's scores, `champion` and `difference`."""
+        """Return estimates of the candidate and, given its scores, of champion and difference."""
         found = {"candidate": self._replicate(metric, candidate)}
         if champion is not None:
             found["champion"] = self._replicate(metric, champion)
             found["difference"] = found["candidate"] - found["champion"]
         return {name: self._summary(values) for name, values in found.items()}
 
-    def value(self, metric: Metric, score: np.ndarray) -> float:
-        """Return a metric on all rows, without an interval."""
-        weighted = metric.prepare(self._target, score, self._group, self._groups)
-        return float(weighted(np.ones((1, self._groups)))[0])
+    def constant(self, metric: Metric) -> float | None:
+        """Return a metric of the constant score that does best; None where that says nothing."""
+        if metric.constant is None:
+            return None
+        score = np.full(len(self._target), metric.constant(self._target))
+        return float(self._replicate(metric, score)[0])
 
     def _replicate(self, metric: Metric, score: np.ndarray) -> np.ndarray:
-        weights = np.vstack([np.ones(self._groups), self._weights])
+        weights = np.vstack([np.ones(self.groups), self._weights])
         # Sorting would give a score that is no number some place in the ranking.
         if not np.isfinite(score).all():
             return np.full(len(weights), np.nan)
-        return metric.prepare(self._target, score, self._group, self._groups)(weights)
+        return metric.prepare(self._target, score, self._group, self.groups)(weights)
 
     def _summary(self, values: np.ndarray) -> Estimate:
         replicates = values[1:]

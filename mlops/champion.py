@@ -26,7 +26,7 @@ class Champion:
     release: Release
 
     def score(self, rows: "DataFrame", store: Store) -> "ndarray":
-        """Return the champion's scores (rows,) of a frame; raises UserError where it cannot give any."""
+        """Return the champion's scores (rows,) of a frame; raises UserError if it gives none."""
         import numpy as np
 
         folder = bundle.fetch(store, self.release.spec.promoted.bundle.digest)

@@ -1,11 +1,13 @@
 """What the machinery asks of the team's code; the only module that imports `data` and `model`.
 
 `data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET and TIME (column names),
-optionally GROUP and SLICES, `partitions() -> names, oldest first` and `load(name) -> (frame, fingerprint)`.
+optionally GROUP (a column) and SLICES (columns), `partitions() -> names, oldest first` and
+`load(name) -> (frame, fingerprint)`.
 
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
-`load(folder) -> model`, `predict(model, columns) -> scores` and optionally `trained_on(model) -> str`, a device.
+`load(folder) -> model`, `predict(model, columns) -> scores` and optionally
+`trained_on(model) -> device`.
 """
 
 import importlib
@@ -47,7 +49,8 @@ def _import(name: str, offers: Sequence[str]) -> ModuleType:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{name}/ cannot be imported: {error}. Run from the repository's root, after `make setup`."
+            f"{name}/ cannot be imported: {error}. "
+            "Run this in the repository's root, after `make setup`."
         ) from None
     # What a package names in __all__ may load late: asking for it would import it now.
     offered = {*dir(module), *getattr(module, "__all__", ())}

@@ -8,7 +8,7 @@ BINS = 10
 
 
 def curves(target: np.ndarray, score: np.ndarray) -> dict[str, Any]:
-    """Return calibration (mean score and mean target by tenths of the score) and a histogram of scores.
+    """Return calibration (mean score and target by tenths of the score) and a histogram of scores.
 
     Target and score are (rows,). Scores that are no number are left out and counted as `unplotted`.
     """

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from mlops import cli, contract, environments, git
@@ -63,7 +62,7 @@ class Demo:
         print(f"        {text}", flush=True)
 
     def run(self, *words: str, expect: int = cli.PASS) -> str:
-        """Run steps in the clone, show what they print, and return it; raises Failed on another exit code."""
+        """Run steps in the clone, show and return what they print; raises Failed on another exit."""
         self.tell(f"$ python -m mlops {' '.join(w if ' ' not in w else repr(w) for w in words)}")
         start, printed = time.perf_counter(), []
         command = [sys.executable, "-m", "mlops", *words]
@@ -140,7 +139,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _take_down(demo: Demo) -> None:
-    """Stop what the clone's environments run; never fails, since it also cleans up after failures."""
+    """Stop what the clone's environments run; never fails, for it cleans up after failures."""
     command = [sys.executable, "-m", "mlops", "down"]
     subprocess.run(command, cwd=CLONE, env=demo.environment, capture_output=True, check=False)
 

@@ -14,7 +14,7 @@ from mlops.errors import UserError
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one JSON encoding of a value that digests are taken over (sorted keys, no spaces, UTF-8)."""
+    """Return the one JSON text (sorted keys, no spaces, UTF-8) that digests are taken over."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
@@ -61,7 +61,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, made_by: str) -> Any:
-    """Read a JSON file that the step `made_by` writes; raises UserError when it is absent or broken."""
+    """Read a JSON file that the step `made_by` writes; raises UserError if absent or broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def read_json(path: Path, made_by: str) -> Any:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that appears as `path` when the block ends well; a folder already there stays."""
+    """Yield an empty folder that becomes `path` when the block ends well; one there stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

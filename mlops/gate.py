@@ -1,4 +1,4 @@
-"""The gate: from a record, the check of its data and params.yaml to findings. Pure: reads no file."""
+"""The gate: from a record, the check of its data and params.yaml to findings; reads no file."""
 
 import math
 from collections.abc import Iterator
@@ -75,8 +75,8 @@ def _held_out(record: Record, champion: Measured | None) -> Iterator[Finding]:
         shared = sorted(set(champion["trained_on"]) & set(data["holdout"]["partitions"]))
         good = f"The champion {champion['release_id']} has not seen these rows either."
         bad = (
-            f"The champion {champion['release_id']} was trained on {', '.join(shared)}, which is held "
-            "out here, so it would look better than it is. Judge on newer partitions (data.last)."
+            f"The champion {champion['release_id']} was trained on {', '.join(shared)}, held out "
+            "here, so it would look better than it is. Judge on newer partitions (data.last)."
         )
         yield _find(HELD_OUT, "champion", not shared, bad if shared else good)
 
@@ -128,7 +128,7 @@ def _unknown(rule: Rule, name: str, key: str, metrics: dict[str, Measured]) -> F
         name,
         False,
         f"params.yaml: {key} names {name!r}, which was not measured. "
-        f"It can name {', '.join(known) or 'nothing here'} (model/evaluate.py chooses the metrics).",
+        f"It can name {', '.join(known) or 'nothing here'}; model/evaluate.py chooses the metrics.",
     )
 
 
@@ -171,7 +171,7 @@ def _against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Findin
 
 
 def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
-    """Judge one difference; `least` and `most` are how much worse the candidate is, at either end."""
+    """Judge one difference; `least` and `most` say how much worse it is at either end."""
     difference = measured["difference"]
     if difference["low"] is None:
         message = "The difference has no interval: a metric is no number in every replicate."

@@ -7,7 +7,7 @@ from mlops.errors import UserError
 
 
 def git(*arguments: str, check: bool = True) -> str:
-    """Run git in the working directory and return what it printed; raises UserError with git's own words."""
+    """Run git here and return what it printed; raises UserError with git's own words."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -31,7 +31,7 @@ def commit_time(commit: str) -> str:
 
 
 def changed(*paths: str) -> list[str]:
-    """Return the files, tracked or not, that differ from HEAD below the paths (everywhere if none)."""
+    """Return the files, tracked or not, that differ from HEAD below the paths, or anywhere."""
     lines = git("status", "--porcelain", "--untracked-files=all", "--", *paths).splitlines()
     return [line.split(maxsplit=1)[1].strip('"') for line in lines]
 

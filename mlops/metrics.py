@@ -29,10 +29,6 @@ class Metric:
     # the constant score that does best on these targets; None where a constant says nothing
     constant: Callable[[np.ndarray], float] | None = None
 
-    def worse_by(self, difference: float) -> float:
-        """Return a difference candidate - champion with its sign turned so that positive is worse."""
-        return -difference if self.higher_is_better else difference
-
 
 def mean_of(row_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], finish=lambda mean: mean):
     """Return the preparation of a metric that is (a function of) the mean of a loss per row."""
@@ -41,8 +37,8 @@ def mean_of(row_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], finish=lam
         loss = np.asarray(row_loss(target, score), dtype=float)
         if loss.shape != target.shape:
             raise UserError(
-                f"the metric {row_loss.__name__} returned shape {loss.shape} for {target.shape} rows; "
-                "model/evaluate.py: a metric function returns one loss a row."
+                f"the metric {row_loss.__name__} returned shape {loss.shape} for {target.shape} "
+                "rows; a metric function in model/evaluate.py returns one loss a row."
             )
         sums = np.bincount(group, loss, groups)
         counts = np.bincount(group, minlength=groups).astype(float)
@@ -58,17 +54,17 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
     AUC of a replicate with weights w is w' wins w / (w'P w'N).
     """
     positive = target == 1
-    order = np.argsort(score[positive], kind="stable")
-    high, high_group = score[positive][order], group[positive][order]
-    by_group = np.argsort(group[~positive], kind="stable")
-    ends = np.cumsum(np.bincount(group[~positive], minlength=groups))[:-1]
+    positives, negatives = (
+        np.bincount(group[chosen], minlength=groups).astype(float)
+        for chosen in (positive, ~positive)
+    )
     wins = np.empty((groups, groups))
-    for other, low in enumerate(np.split(score[~positive][by_group], ends)):
-        low = np.sort(low)
-        beaten = (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
-        wins[:, other] = np.bincount(high_group, beaten, groups)
-    positives = np.bincount(group[positive], minlength=groups).astype(float)
-    negatives = np.bincount(group[~positive], minlength=groups).astype(float)
+    # Sorted needles are found several times faster.
+    order = np.argsort(score[positive])
+    high, high_group = score[positive][order], group[positive][order]
+    by_group = score[~positive][np.argsort(group[~positive])]
+    for other, low in enumerate(np.split(by_group, np.cumsum(negatives)[:-1].astype(int))):
+        wins[:, other] = np.bincount(high_group, _beaten(np.sort(low), high), groups)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,6 +72,11 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
             return np.einsum("ij,ij->i", weights @ wins, weights) / pairs
 
     return weighted
+
+
+def _beaten(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return how many of the sorted `low` each of `high` exceeds, half for each that it equals."""
+    return (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
 
 
 def _log_loss(target, score):

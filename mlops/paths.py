@@ -1,4 +1,4 @@
-"""Where the machinery reads and writes, relative to the repository root, which is the working directory."""
+"""Where the machinery reads and writes, from the repository's root, its working directory."""
 
 from pathlib import Path
 

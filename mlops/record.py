@@ -27,7 +27,7 @@ def source() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Return Python's version, the platform and the versions of the libraries that shape a model."""
+    """Return Python's version, the platform and the versions of the libraries shaping a model."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -52,7 +52,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
 
 def model_folder(record: Record) -> Path:
-    """Return where the model of a record lies; raises UserError when it is absent or was changed."""
+    """Return where the model of a record lies; raises UserError if it is absent or was changed."""
     wanted = record["model"]["digest"]
     folder = folder_for(wanted)
     if not folder.is_dir():
@@ -89,7 +89,7 @@ def identity(record: Record) -> Record:
 
 
 def read_record() -> Record:
-    """Read the record of the last training here; raises UserError when there is none of this format."""
+    """Read the record of the last training; raises UserError if there is none of this format."""
     record = read_json(RECORD, made_by="train")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{RECORD} is not a record of format {FORMAT}. Run `make train`.")

@@ -30,7 +30,7 @@ def code_books(categories: Categories) -> dict[str, dict[str, int]]:
 
 
 def encode(columns: Mapping[str, Sequence], codes: dict[str, dict[str, int]]) -> np.ndarray:
-    """Return the float32 matrix (rows, 23) of a DataFrame or a dict of lists; absent or unseen is NaN.
+    """Return the float32 matrix (rows, 23) of a DataFrame or dict of lists; absent, unseen: NaN.
 
     A category unseen in training becomes NaN here because XGBoost raises on one.
     """

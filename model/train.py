@@ -36,7 +36,7 @@ def train(
     """Fit the classifier on features (rows, 23) and labels 0 or 1 (rows,).
 
     Device is `cpu`, `cuda` or `auto` (a GPU if there is one); threads 0 means all cores. Raises
-    ValueError for labels of one class only, and when `cuda` is asked for and training fell to the CPU.
+    ValueError for labels of one class only, and when training with `cuda` fell to the CPU.
     """
     from xgboost import XGBClassifier
 

@@ -7,15 +7,15 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from mlops import contract, metrics, record
-from mlops.bootstrap import Comparison, Estimate, groups_of
+from mlops import contract, gate, record
 from mlops.console import Timer, say
-from mlops.curves import curves
 from mlops.errors import UserError
 from mlops.params import Params
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from mlops.bootstrap import Estimate
 
 # What a trained model depends on: evaluating it under other values would judge another model.
 TRAINED_WITH = ("data", "train", "model")
@@ -54,7 +54,8 @@ def _require_same_rows(made: record.Record, rows: contract.Rows) -> None:
     other = [name for name, print_ in rows.fingerprints.items() if then[name] != print_]
     if other:
         raise UserError(
-            f"The held-out partition(s) {', '.join(other)} changed since training. Run `make train`."
+            f"The held-out partition(s) {', '.join(other)} changed since training. "
+            "Run `make train`."
         )
 
 
@@ -83,49 +84,38 @@ def _champion(
 
 
 def _compare(rows, columns, params: Params, scores, rival_scores) -> dict[str, Any]:
-    import numpy as np
+    from mlops import metrics
+    from mlops.bootstrap import Comparison
+    from mlops.curves import curves
 
     settings, cluster = params.evaluate, columns.cluster
     target = rows.frame[columns.target].to_numpy()
     values = None if cluster is None else rows.frame[cluster].to_numpy()
-    group, groups = groups_of(values, len(target), settings.seed)
-    comparison = Comparison(
-        target,
-        group,
-        groups,
-        replicates=settings.replicates,
-        confidence=settings.confidence,
-        seed=settings.seed,
-    )
-    measured = {}
-    for metric in metrics.chosen(contract.metric_functions()):
-        estimates = comparison.estimates(metric, scores, rival_scores)
-        constant = metric.constant and metric.constant(target)
-        measured[metric.name] = {
-            "title": metric.title,
-            "higher_is_better": metric.higher_is_better,
-            "constant": (
-                None
-                if constant is None
-                else comparison.value(metric, np.full(len(target), constant))
-            ),
-            **{name: _plain(estimate) for name, estimate in estimates.items()},
-        }
+    comparison = Comparison(target, values, settings)
+    rival = None if rival_scores is None else curves(target, rival_scores)
     return {
-        "curves": {
-            "candidate": curves(target, scores),
-            "champion": None if rival_scores is None else curves(target, rival_scores),
-        },
         "rows": len(target),
         "cluster": cluster,
-        "groups": groups if cluster else len(target),
+        "groups": comparison.groups if cluster else len(target),
         "replicates": settings.replicates,
         "confidence": settings.confidence,
-        "metrics": measured,
+        "curves": {"candidate": curves(target, scores), "champion": rival},
+        "metrics": {
+            metric.name: {
+                "title": metric.title,
+                "higher_is_better": metric.higher_is_better,
+                "constant": comparison.constant(metric),
+                **{
+                    name: _plain(estimate)
+                    for name, estimate in comparison.estimates(metric, scores, rival_scores).items()
+                },
+            }
+            for metric in metrics.chosen(contract.metric_functions())
+        },
     }
 
 
-def _plain(estimate: Estimate) -> dict[str, float | None]:
+def _plain(estimate: "Estimate") -> dict[str, float | None]:
     """Return an estimate as JSON can hold it: what is no number becomes null."""
     values = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
     finite = {key: value if abs(value) < float("inf") else None for key, value in values.items()}
@@ -136,8 +126,6 @@ def _tell(evaluation: dict[str, Any], timer: Timer) -> None:
     champion = evaluation["champion"]
     against = f"against {champion['release_id']}" if champion else "no champion yet"
     metric, found = next(iter(evaluation["metrics"].items()))
-    value = found["candidate"]["value"]
-    say(
-        "evaluate",
-        f"{evaluation['rows']:,} held-out rows, {metric} {value:.4f}, {against} ({timer.seconds:.1f} s)",
-    )
+    value = gate.number(found["candidate"]["value"])
+    rows = f"{evaluation['rows']:,} held-out rows"
+    say("evaluate", f"{rows}, {metric} {value}, {against} ({timer.seconds:.1f} s)")

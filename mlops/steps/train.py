@@ -66,7 +66,7 @@ def _fit(frame: Any, params: Params, columns: contract.Columns) -> Any:
 
 
 def _keep(model: Any) -> dict[str, Any]:
-    """Save the model below build/models/ under its own digest, so that no older one is overwritten."""
+    """Save the model below build/models/ under its digest, so that no older one is overwritten."""
     MODELS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
         folder = Path(scratch) / "model"

@@ -8,11 +8,8 @@ import pytest
 from mlops.cli import GROUPS
 from mlops.rules import RULES
 
-PAGES = [
-    Path("README.md"),
-    *sorted(Path("docs").rglob("*.md")),
-    *sorted(Path().glob("*/README.md")),
-]
+FOLDERS = sorted(Path().glob("[a-z]*/README.md"))
+PAGES = sorted({Path("README.md"), *Path("docs").rglob("*.md"), *FOLDERS})
 MAKEFILE = Path("Makefile").read_text("utf-8")
 
 

@@ -108,7 +108,7 @@ def _copy(names, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory):
-    """The machinery with the little regression of tests/mlops/fork/; what runs there is stopped after."""
+    """The machinery with the little regression of tests/mlops/fork/; stopped after."""
     repository = Fork(tmp_path_factory.mktemp("fork"))
     _copy(MACHINERY, repository.folder)
     shutil.copytree(ROOT / "tests/mlops/fork", repository.folder, dirs_exist_ok=True)

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from mlops.bootstrap import Comparison, groups_of
+from mlops.bootstrap import Comparison
 from mlops.metrics import BUILT_IN
+from mlops.params import EvaluateParams
 
 
-def compare(target, group, groups, **settings):
+def compare(target, group, seed=0):
     """A comparison with the settings of the tests."""
-    defaults = {"replicates": 1000, "confidence": 0.95, "seed": 0}
-    return Comparison(target, group, groups, **(defaults | settings))
+    return Comparison(target, group, EvaluateParams(replicates=1000, seed=seed))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_interval(days):
     """A verdict never depends on when it was asked."""
     target, group, score, _ = days
     first, second = (
-        compare(target, group, 30).estimates(BUILT_IN["mae"], score, None) for _ in range(2)
+        compare(target, group).estimates(BUILT_IN["mae"], score, None) for _ in range(2)
     )
     assert first == second
 
@@ -41,23 +41,22 @@ def test_dependent_rows_widen_the_interval(days):
     """Counting rows of one day as independent claims far more than the data know."""
     target, group, _, _ = days
     score = np.zeros_like(target)
-    by_day = compare(target, group, 30).estimates(BUILT_IN["mae"], score, None)["candidate"]
-    numbers, count = groups_of(None, len(target), seed=0)
-    by_row = compare(target, numbers, count).estimates(BUILT_IN["mae"], score, None)["candidate"]
+    by_day = compare(target, group).estimates(BUILT_IN["mae"], score, None)["candidate"]
+    by_row = compare(target, None).estimates(BUILT_IN["mae"], score, None)["candidate"]
     assert width(by_day) > 4 * width(by_row)
 
 
 def test_pairing_narrows_the_difference(days):
     """What both models share cancels out of the difference."""
     target, group, one, other = days
-    found = compare(target, group, 30).estimates(BUILT_IN["rmse"], one, other)
+    found = compare(target, group).estimates(BUILT_IN["rmse"], one, other)
     assert width(found["difference"]) < width(found["candidate"])
 
 
 def test_a_model_against_itself_differs_by_nothing(days):
     """The difference is exactly 0, not nearly."""
     target, group, score, _ = days
-    difference = compare(target, group, 30).estimates(BUILT_IN["mae"], score, score)["difference"]
+    difference = compare(target, group).estimates(BUILT_IN["mae"], score, score)["difference"]
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
 
 
@@ -67,7 +66,7 @@ def test_intervals_cover_the_truth():
     group = np.repeat(np.arange(60), 5)
     for seed in range(400):
         target = random.normal(0, 1, 60)[group] + random.normal(0, 1, 300) + 5
-        metric = compare(target, group, 60, seed=seed)
+        metric = compare(target, group, seed)
         found = metric.estimates(BUILT_IN["mae"], np.zeros(300), None)["candidate"]
         hits += found.low <= 5 <= found.high
     assert 0.91 <= hits / 400 <= 0.98
@@ -76,15 +75,14 @@ def test_intervals_cover_the_truth():
 def test_independent_rows_get_the_interval_of_theory():
     """Without groups the width is 2 x 1.96 standard errors."""
     target = np.random.default_rng(5).normal(10, 2, 20_000)
-    group, groups = groups_of(None, len(target), seed=0)
-    found = compare(target, group, groups).estimates(BUILT_IN["mae"], np.zeros(20_000), None)
+    found = compare(target, None).estimates(BUILT_IN["mae"], np.zeros(20_000), None)
     assert width(found["candidate"]) == pytest.approx(2 * 1.96 * 2 / 20_000**0.5, rel=0.1)
 
 
 def test_scores_that_are_no_number_give_no_number():
     """One NaN among the scores must not be sorted some place in the ranking."""
     target, score = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, np.nan, 0.4])
-    found = compare(target, np.array([0, 0, 1, 1]), 2).estimates(BUILT_IN["auc"], score, None)
+    found = compare(target, np.array([0, 0, 1, 1])).estimates(BUILT_IN["auc"], score, None)
     assert np.isnan(found["candidate"].value)
     assert found["candidate"].undefined == 1
 
@@ -93,6 +91,6 @@ def test_draws_without_both_classes_are_counted():
     """A replicate that drew only days without late flights has no AUC."""
     target, group = np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1])
     score = np.array([0.1, 0.9, 0.2, 0.3])
-    found = compare(target, group, 2).estimates(BUILT_IN["auc"], score, None)["candidate"]
+    found = compare(target, group).estimates(BUILT_IN["auc"], score, None)["candidate"]
     assert found.value == 1
     assert found.undefined == pytest.approx(0.25, abs=0.05)

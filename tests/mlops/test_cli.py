@@ -1,4 +1,4 @@
-"""The command line: help a newcomer understands, documented exit codes, no traceback for a mistake."""
+"""The command line: help, documented exit codes, no traceback for a mistake."""
 
 import subprocess
 import sys

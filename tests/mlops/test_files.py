@@ -53,7 +53,8 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
     code = (
         "import sys, pathlib; from mlops.files import write\n"
         "n = 0\n"
-        "while True: n += 1; write(pathlib.Path(sys.argv[1]), f'{n:09}' * 100_000); print(n, flush=True)"
+        "while True:\n"
+        "    n += 1; write(pathlib.Path(sys.argv[1]), f'{n:09}' * 100_000); print(n, flush=True)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True

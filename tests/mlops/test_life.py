@@ -13,7 +13,7 @@ JUDGE = ("check-data", "train", "evaluate", "gate")
 
 
 def judged(example, *codes):
-    """Train and judge what is committed; return the findings that did not pass and the evaluation."""
+    """Train and judge what is committed; return what was objected to, and the evaluation."""
     done = example.mlops(*JUDGE, check=False)
     assert done.returncode in codes, done.stdout + done.stderr
     findings = json.loads((example.folder / VERDICT).read_text())["findings"]

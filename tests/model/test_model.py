@@ -1,4 +1,4 @@
-"""The model: trained twice it is the same, it reads frames and lists alike, and it bears the unseen."""
+"""The model: trained twice it is the same, and it reads frames and lists alike."""
 
 import os
 
