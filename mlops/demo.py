@@ -256,3 +256,7 @@ def main() -> int:
             _take_down(demo)
     summary(demo, options.keep)
     return cli.PASS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
