@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from mlops import git, quarantine
 from mlops.documents import Strict, parse
-from mlops.errors import Refused, UserError
-from mlops.history import Version, reaches, versions
+from mlops.errors import UserError
+from mlops.history import reaches
+from mlops.holdings import check_place, held_at, holdings, release_file
 from mlops.paths import ENVIRONMENTS
 from mlops.policy import BUILD, Policy, Settings
 from mlops.promotion import (
@@ -23,11 +24,10 @@ from mlops.promotion import (
     check_origin,
     check_quarantine,
     check_source,
-    check_supersedes,
     check_unique,
     sound,
 )
-from mlops.refusals import NEVER_HERE, NOTHING, SUPERSEDES, Refusal, refused
+from mlops.refusals import NEVER_HERE, NOTHING, Refusal, refused
 from mlops.release import Release, catalogue_ids, catalogue_path
 
 T = TypeVar("T", bound=Strict)
@@ -62,24 +62,6 @@ class Environment:
         people = (self.folder / "settings.yaml", self.folder / "policy.yaml")
         paths = (self.file, *people, quarantine.QUARANTINE)
         return git.changed(*(path.as_posix() for path in paths))
-
-
-@dataclass(frozen=True)
-class Held:
-    """A release, or none, as a version of an environment's file held it."""
-
-    version: Version
-    release: Release | None
-
-    @property
-    def release_id(self) -> str | None:
-        """The id of the release, None for none."""
-        return self.release and self.release.release_id
-
-
-def release_file(name: str) -> Path:
-    """Return the release file of an environment."""
-    return ENVIRONMENTS / name / "release.yaml"
 
 
 def folders() -> list[str]:
@@ -139,30 +121,10 @@ def _read(file: Path, kind: type[T]) -> T:
         raise UserError(f"{file} is missing. Put it back: git checkout HEAD -- {file}") from None
 
 
-def held_at(commit: str, name: str) -> Release | None:
-    """Return the release an environment held at a commit; Refused when its file was broken."""
-    file = release_file(name)
-    return sound(git.show(commit, file), file)
-
-
 def catalogue_entry(release_id: str) -> Release | None:
     """Return what the catalogue of HEAD says of a release; Refused when its file is broken."""
     file = catalogue_path(release_id)
     return sound(git.show("HEAD", file), file)
-
-
-def history(name: str) -> Iterator[Held]:
-    """Yield what an environment has held, newest first, leaving out versions no promotion wrote."""
-    file = release_file(name)
-    return _held_in(versions(file), file)
-
-
-def _held_in(past: list[Version], file: Path) -> Iterator[Held]:
-    for version in past:
-        try:
-            yield Held(version, sound(version.text, file))
-        except Refused:
-            continue
 
 
 def deployable(
@@ -191,31 +153,17 @@ def deploy_refusals(
     yield from check_catalogue(release, catalogue_entry(release.release_id))
     yield from check_unique(release, catalogue_ids())
     yield from check_quarantine(release, quarantine.entries())
-    past = versions(environment.file)
-    yield from _check_place(environment, release, past)
+    past = holdings(environment.name)
+    yield from check_place(environment.name, past)
+    before = past[1].release_id if len(past) > 1 else None
+    yield from check_order(release, before, environment.name)
     if release.spec.rollback:
         yield from _check_was_here(environment, release)
         return
     yield from _check_taken_from(release, environment.policy.origin)
-    yield from _check_road(environment, release, past[0].at, now)
+    yield from _check_road(environment, release, past[0].version.at, now)
     if live != release.release_id:
         yield from check_freeze(environment.policy.freeze, now, environment.name)
-
-
-def _check_place(
-    environment: Environment, release: Release, past: list[Version]
-) -> Iterator[Refusal]:
-    """Refuse a file that does not follow on the one before it, or that is an old one come back."""
-    others = (h for h in _held_in(past, environment.file) if h.release_id != release.release_id)
-    before = next(others, None)
-    older = past[past.index(before.version) :] if before else []
-    if past[0].blob in {version.blob for version in older}:
-        claimed = release.spec.supersedes or "none"
-        state = "but git brought this file back from before, which no promotion or rollback does"
-        yield SUPERSEDES.refuse(file=environment.file, claimed=claimed, state=state)
-        return
-    yield from check_supersedes(release, before and before.release_id, environment.file)
-    yield from check_order(release, before and before.release_id, environment.name)
 
 
 def _check_was_here(environment: Environment, release: Release) -> Iterator[Refusal]:
@@ -224,7 +172,7 @@ def _check_was_here(environment: Environment, release: Release) -> Iterator[Refu
     here = origin and origin.environment == environment.name and reaches(origin.commit)
     held = held_at(origin.commit, environment.name) if here else None
     if held is None or held.release_id != release.release_id:
-        found = {h.release_id for h in history(environment.name) if h.release_id}
+        found = {held.release_id for held in holdings(environment.name) if held.release_id}
         others = ", ".join(sorted(found - {release.release_id})) or "none"
         yield NEVER_HERE.refuse(
             environment=environment.name, release=release.release_id, held=others

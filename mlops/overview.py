@@ -8,6 +8,7 @@ from typing import Any
 from mlops import environments, quarantine
 from mlops.environments import Environment
 from mlops.errors import Refused, UserError
+from mlops.holdings import holdings
 from mlops.policy import BUILD
 from mlops.release import Release, read_release
 
@@ -103,7 +104,7 @@ def _behind(origin: str, release: Release) -> int:
         built = read_release()
         return int(built is not None and built.release_id != release.release_id)
     newer: set[str | None] = set()
-    for held in environments.history(origin):
+    for held in holdings(origin):
         if held.release_id == release.release_id:
             break
         newer.add(held.release_id)

@@ -21,7 +21,6 @@ from mlops.refusals import (
     SCHEMA,
     SEAL,
     SOURCE,
-    SUPERSEDES,
     UNIQUE,
     VERDICT,
     Refusal,
@@ -84,14 +83,6 @@ def check_quarantine(release: Release, known: quarantine.Entries) -> Iterator[Re
     if entry:
         day = entry.at.date().isoformat()
         yield QUARANTINED.refuse(release=release.release_id, at=day, reason=entry.reason)
-
-
-def check_supersedes(release: Release, held: str | None, file: Path) -> Iterator[Refusal]:
-    """Refuse a promotion computed while the environment held another release than `held`."""
-    claimed = release.spec.supersedes
-    if claimed != held:
-        state = f"the environment held {held or 'none'} before"
-        yield SUPERSEDES.refuse(file=file, claimed=claimed or "none", state=state)
 
 
 def check_order(release: Release, held: str | None, environment: str) -> Iterator[Refusal]:

@@ -82,12 +82,12 @@ QUARANTINED = Reason(
     "Ship a new release. If the quarantine was a mistake, a pull request takes the id out of "
     "environments/quarantine.yaml and says why.",
 )
-SUPERSEDES = Reason(
+PLACE = Reason(
     "P106",
-    "A promotion replaces what it was computed to replace.",
-    "{file} supersedes {claimed}; {state}.",
-    "Something else moved in between, or git brought an old file back. Put the file back to what "
-    "HEAD held before, and run the promotion or rollback again.",
+    "A promotion or rollback replaces what it was computed to replace, and nothing else writes.",
+    "{file} {state}; what promotions and rollbacks put there last is {held}, in {commit}.",
+    "Put that back with `git checkout {commit} -- {file}` and commit it. Then run the promotion or "
+    "rollback you want.",
 )
 ORDER = Reason(
     "P107",
@@ -189,7 +189,7 @@ REASONS = (
     CATALOGUE,
     UNIQUE,
     QUARANTINED,
-    SUPERSEDES,
+    PLACE,
     ORDER,
     ORIGIN,
     MISSING,

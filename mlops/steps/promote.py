@@ -13,6 +13,7 @@ from mlops.console import say
 from mlops.environments import Environment
 from mlops.errors import UserError
 from mlops.history import reaches
+from mlops.holdings import check_place, held_at, holdings
 from mlops.options import ENV
 from mlops.paths import RELEASE
 from mlops.policy import BUILD
@@ -79,7 +80,7 @@ def _move(environment: Environment, held: str | None, base: str, now: datetime) 
 
 def _taken(origin: str) -> Release:
     if origin != BUILD:
-        release = environments.held_at("HEAD", origin)
+        release = held_at("HEAD", origin)
         if release is None:
             raise refused("nothing to promote", [NOTHING.refuse(environment=origin)])
         return release
@@ -98,6 +99,7 @@ def _about_release(environment: Environment, move: Move) -> list[Refusal]:
         entry = move.taken
     differing = [*environment.differing(), *git.changed(path.as_posix())]
     return [
+        *check_place(environment.name, holdings(environment.name)),
         *promotion.check_clean(ledger.foreign(differing, move.changes)),
         *promotion.check_catalogue(release, entry),
         *promotion.check_unique(release, catalogue_ids()),

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops import environments, git, ledger, promotion, quarantine
 from mlops.console import say
-from mlops.environments import Environment, Held
+from mlops.environments import Environment
 from mlops.errors import UserError
+from mlops.holdings import Held, check_place, holdings
 from mlops.options import ENV, Option
 from mlops.params import load_params
 from mlops.quarantine import QUARANTINE, Entry
@@ -45,26 +46,29 @@ def run(options: argparse.Namespace) -> None:
 
 def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     base, now = git.head(), datetime.now(UTC)
-    bad = environment.release
+    bad, past = environment.release, holdings(environment.name)
+    _stop(f"{environment.name} cannot go back", list(check_place(environment.name, past)))
     if bad and _is_done(bad, to, reason):
         say("rollback", f"{environment.name} holds {bad.release_id} already; nothing to do")
         if not to:
             say("", "to go further back, name a release with --to or give another reason")
         return
-    target = _target(environment, bad, to)
-    release = _restored(environment, target, bad, reason, now)
-    changes = {environment.file: release.text}
-    if bad:
-        entry = Entry(release_id=bad.release_id, reason=f"{environment.name}: {reason}", at=now)
-        changes[QUARANTINE] = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
-    refusals = _refusals(environment, release, changes)
-    if refusals:
-        raise refused(f"{environment.name} does not go back to {release.release_id}", refusals)
+    target = _target(environment, past, to)
+    release = _restored(environment, target, bad.release_id, reason, now)
+    entry = Entry(release_id=bad.release_id, reason=f"{environment.name}: {reason}", at=now)
+    barred = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
+    changes = {environment.file: release.text, QUARANTINE: barred}
+    what = f"{environment.name} does not go back to {release.release_id}"
+    _stop(what, _refusals(environment, release, changes))
     message = f"Roll back {environment.name} to {release.release_id}\n\n{reason}"
     commit = ledger.commit(message, changes, base)
     say("rollback", f"{environment.name} goes back to {release.release_id}; commit {commit[:12]}")
-    if bad:
-        say("", f"quarantined {bad.release_id}: {reason}")
+    say("", f"quarantined {bad.release_id}: {reason}")
+
+
+def _stop(what: str, refusals: list[Refusal]) -> None:
+    if refusals:
+        raise refused(what, refusals)
 
 
 def _is_done(held: Release, to: str | None, reason: str) -> bool:
@@ -74,18 +78,17 @@ def _is_done(held: Release, to: str | None, reason: str) -> bool:
     return held.spec.rollback is not None and held.spec.rollback.reason == reason
 
 
-def _target(environment: Environment, bad: Release | None, to: str | None) -> Held:
+def _target(environment: Environment, past: list[Held], to: str | None) -> Held:
     """Choose what to go back to; raises Refused when there is nothing."""
-    past = [held for held in environments.history(environment.name) if held.release]
-    known = list(dict.fromkeys(held.release_id for held in past)) or ["none"]
+    earlier = [held for held in past if held.release and held.release_id != past[0].release_id]
+    known = list(dict.fromkeys(held.release_id for held in past if held.release)) or ["none"]
     words = {"environment": environment.name, "held": ", ".join(known)}
     if to:
-        found = next((held for held in past if _is_named(held.release_id, to)), None)
+        found = next((held for held in earlier if _is_named(held.release_id, to)), None)
         reason = NEVER_HERE.refuse(release=to, **words)
     else:
         barred = {entry.release_id for entry in quarantine.entries()}
-        barred.add(bad.release_id if bad else "")
-        found = next((held for held in past if held.release_id not in barred), None)
+        found = next((held for held in earlier if held.release_id not in barred), None)
         reason = NO_WAY_BACK.refuse(**words)
     if found is None:
         raise refused(f"{environment.name} cannot go back", [reason])
@@ -97,12 +100,12 @@ def _is_named(release_id: str, name: str) -> bool:
 
 
 def _restored(
-    environment: Environment, target: Held, bad: Release | None, reason: str, now: datetime
+    environment: Environment, target: Held, bad: str, reason: str, now: datetime
 ) -> Release:
     origin = Origin(environment=environment.name, commit=target.version.commit, at=now)
     spec = target.release.spec.model_copy(
         update={
-            "supersedes": bad and bad.release_id,
+            "supersedes": bad,
             "promoted_from": origin,
             "rollback": Rollback(reason=reason),
         }

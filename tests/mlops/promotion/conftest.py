@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mlops import cli, git
-from mlops.environments import deploy_refusals, environment, held_at, history
+from mlops.environments import deploy_refusals, environment
 from mlops.files import digest
+from mlops.holdings import held_at, holdings
 from mlops.release import (
     Bundle,
     Contract,
@@ -97,6 +98,15 @@ class Clone:
         text = Path(path).read_text("utf-8")
         assert old in text
         self.commit(path, text.replace(old, new))
+
+    def forge(self, path, *edits):
+        """Change a file that the last commit wrote as if it had been written so."""
+        text = Path(path).read_text("utf-8")
+        for old, new in edits:
+            assert old in text
+            text = text.replace(old, new)
+        Path(path).write_text(text, "utf-8")
+        self.git("commit", "-q", "--amend", "--no-edit", "--", path)
 
     def package(self, model="one", verdict="pass", commit=None):
         """Do as the step `package`: bundle into the store, build/release.yaml; return the id."""
@@ -216,7 +226,7 @@ def two(clone, kept, tmp_path):
     shutil.rmtree(tmp_path)
     shutil.copytree(kept, tmp_path)
     os.chdir(tmp_path)
-    return tuple(held.release_id for held in history("production") if held.release)[::-1]
+    return tuple(held.release_id for held in holdings("production") if held.release)[::-1]
 
 
 @pytest.fixture

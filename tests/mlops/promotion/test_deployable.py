@@ -1,5 +1,6 @@
 """The checks at deploy: what HEAD holds is believed only as far as it can be proven."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def test_a_hand_edit(clone):
     clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
         deployable(clone.environment("production"))
+
+
+@pytest.mark.usefixtures("two")
+def test_a_hand_edit_beside_the_seal(clone):
+    """Evidence and origin are not sealed; an edit shows all the same: no promotion made it."""
+    clone.edit(PRODUCTION, "p95_ms: 31.0", "p95_ms: 3.0")
+    assert clone.refused_at_deploy("production") == ["P106"]
 
 
 @pytest.mark.usefixtures("two")
@@ -104,6 +112,17 @@ def test_a_promotion_computed_before_a_rollback(clone):
     assert clone.refused_at_deploy("production") == ["P106"]
 
 
+@pytest.mark.usefixtures("two")
+def test_the_remedy_for_a_file_out_of_place(clone):
+    """What P106 says to type makes the environment deployable again."""
+    clone.git("revert", "--no-edit", "HEAD")
+    answer = clone.mlops("promote", "--env", "production")
+    command = re.search(r"`git (checkout \w+ -- \S+)` and commit", answer.text)[1]
+    clone.git(*command.split(" "))
+    clone.git("commit", "-qm", "Put back")
+    assert clone.refused_at_deploy("production") == []
+
+
 def test_an_older_release_written_by_hand(clone, two):
     """Without the mark of a rollback nothing goes back."""
     old = clone.git("log", "--format=%H", "--", STAGING).splitlines()[1]
@@ -136,15 +155,14 @@ def test_a_stage_that_is_only_claimed(clone):
 @pytest.mark.usefixtures("two")
 def test_evidence_taken_out_of_the_file(clone):
     """It is asked for again, at the time of the promotion."""
-    clone.edit(PRODUCTION, "kind: load-test", "kind: smoke-test")
+    clone.forge(PRODUCTION, ("kind: load-test", "kind: smoke-test"))
     assert clone.refused_at_deploy("production") == ["P109"]
 
 
 def test_evidence_about_another_release(clone, two):
     """The id in the evidence counts, not the file it stands in."""
-    text = Path(PRODUCTION).read_text("utf-8")
-    head, tail = text.rsplit(two[1], 1)
-    clone.commit(PRODUCTION, head + two[0] + tail)
+    figures = "    figures:\n      p95_ms: 31.0\n      requests: 900\n    releaseId: "
+    clone.forge(PRODUCTION, (f"{figures}{two[1]}", f"{figures}{two[0]}"))
     assert clone.refused_at_deploy("production") == ["P110"]
 
 
@@ -190,7 +208,7 @@ def test_a_source_commit_that_is_gone(clone):
 def test_a_promotion_from_a_commit_nobody_has(clone):
     """What staging held is looked up in the history, so that commit must be part of it."""
     commit = read_release(Path(PRODUCTION)).spec.promoted_from.commit
-    clone.edit(PRODUCTION, commit, f"'{'4' * 40}'")
+    clone.forge(PRODUCTION, (commit, "4" * 39 + "f"))
     assert clone.refused_at_deploy("production") == ["P108", "P115"]
 
 
@@ -199,5 +217,6 @@ def test_a_promotion_from_the_future(clone):
     """A later date would make old evidence look fresh, or fresh evidence old."""
     at = read_release(Path(PRODUCTION)).spec.promoted_from.at
     later = at + timedelta(hours=1)
-    clone.edit(PRODUCTION, f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{later:%Y-%m-%dT%H:%M:%SZ}")
-    assert "P113" in clone.refused_at_deploy("production")
+    texts = (f"at: '{moment:%Y-%m-%dT%H:%M:%SZ}'\n  promoted:" for moment in (at, later))
+    clone.forge(PRODUCTION, tuple(texts))
+    assert clone.refused_at_deploy("production") == ["P113"]

@@ -182,6 +182,13 @@ def test_a_revert_by_git(clone, two):
     assert clone.refused_at_deploy("production") == ["P106"]
 
 
+@pytest.mark.usefixtures("two")
+def test_a_rollback_after_a_revert_by_git(clone):
+    """It would go the wrong way, so it asks for the file to be put back first."""
+    clone.git("revert", "--no-edit", "HEAD")
+    assert back(clone).refusals == ["P106"]
+
+
 def test_a_revert_of_a_rollback(clone, two):
     """It takes the quarantine back with it, and still does not bring the bad release back."""
     back(clone)
