@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+import httpx
 import pytest
 
 RELEASE_ID = "mini-20260101-0001-0123456789ab"
@@ -165,10 +167,15 @@ def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row,
     """Counted together, whichever of the processes answered; each appends to a file of its own."""
     logs = [tmp_path / f"predictions/predictions-{worker}.jsonl" for worker in (1, 2)]
     environ = {"MLOPS_WORKERS": "2", "MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
-    with serving(unpacked, tmp_path, **environ) as client:
+    with serving(unpacked, tmp_path, **environ) as client, ThreadPoolExecutor(8) as clients:
+
+        def ask(_):
+            # A connection stays with the worker that took it, so each request makes its own.
+            with httpx.Client(base_url=client.base_url, verify=False, trust_env=False) as fresh:
+                return fresh.post("/predict", json={"rows": [row]})
+
         made, deadline = 0, time.monotonic() + 20
         while not all(log.exists() for log in logs) and time.monotonic() < deadline:
-            client.post("/predict", json={"rows": [row]}, headers={"connection": "close"})
-            made += 1
+            made += sum(answer.status_code == 200 for answer in clients.map(ask, range(16)))
         assert metric(client, "mlops_predictions_total") == made
     assert sum(len(log.read_text().splitlines()) for log in logs) == made
