@@ -60,8 +60,7 @@ def _move(environment: Environment, held: str | None, base: str, now: datetime) 
     taken = _taken(environment.policy.origin)
     first = environment.policy.origin == BUILD
     commit = taken.promoted.source.commit if first else base
-    kinds = {demand.kind for demand in environment.policy.evidence}
-    found = [proof for proof in evidence.collected(taken.release_id) if proof.kind in kinds]
+    found = evidence.collected(taken.release_id)
     fresh = [proof for proof in found if proof not in taken.spec.evidence]
     release = Release(
         spec=Spec(

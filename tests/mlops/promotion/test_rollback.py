@@ -48,6 +48,14 @@ def test_what_people_wrote_in_quarantine_stays(clone, two):
     assert Path("environments/quarantine.yaml").read_text("utf-8").startswith(text)
 
 
+def test_what_is_in_quarantine_already_is_entered_once(clone, two):
+    """People may put a release there first and roll back after that."""
+    entry = f"- {{releaseId: {two[1]}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"
+    clone.commit("environments/quarantine.yaml", entry)
+    assert back(clone).code == 0
+    assert [e.reason for e in quarantine.entries()] == ["leaks"]
+
+
 def test_it_deploys(clone, two):
     """What a rollback wrote passes every check at deploy."""
     back(clone)
