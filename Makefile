@@ -11,7 +11,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 STEPS = check-data train evaluate report gate package \
   deploy loadtest promote rollback status down
 
-.PHONY: help setup demo test test-all check format lock clean again $(STEPS)
+.PHONY: help setup demo test test-all check format schema picture lock clean again $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -32,7 +32,9 @@ check: .venv/stamp ## Run the fast checks of .pre-commit-config.yaml on every fi
 	@.venv/bin/python -m pre_commit run --all-files $(ARGS)
 
 clean: ## Stop what runs here, then remove build/ and .venv, local releases included
-	@if [ -x .venv/bin/python ] && [ -d build/live ]; then .venv/bin/python -m mlops down; fi
+	@for place in . build/demo/repository; do \
+	  if [ -x .venv/bin/python ] && [ -d $$place/build/live ]; then \
+	  (cd $$place && "$(CURDIR)/.venv/bin/python" -m mlops down); fi; done
 	@rm -rf build .venv .pytest_cache
 
 ##@ Develop a model (ARGS="..." goes to the step; ARGS=--help explains it)
@@ -40,7 +42,7 @@ clean: ## Stop what runs here, then remove build/ and .venv, local releases incl
 check-data: ## Is the data what its schema says?
 train:      ## Train the candidate
 evaluate:   ## Measure candidate and champion on the same held-out rows
-report:     ## Write the report: metrics, plots, drift
+report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
 
@@ -64,6 +66,12 @@ test-all: ## Run the tests on every supported Python found on this machine
 
 format: .venv/stamp ## Format the code with black
 	@.venv/bin/python -m black --quiet .
+
+schema: .venv/stamp ## Write params.schema.json anew, after a change in what params.yaml may say
+	@.venv/bin/python -m mlops.schema
+
+picture: .venv/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
+	@.venv/bin/python docs/picture.py $(ARGS)
 
 lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt

@@ -42,8 +42,9 @@ def summary(findings: list[Finding], verdict: Verdict) -> str:
     deciding = [finding for finding in findings if finding.verdict is verdict]
     if verdict is Verdict.PASS:
         return f"All {len(findings)} checks passed."
-    more = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
-    return f"{deciding[0].rule} {deciding[0].subject}: {deciding[0].message}{more}"
+    first = f"{deciding[0].rule} {deciding[0].subject}: {deciding[0].message}"
+    others = len(deciding) - 1
+    return f"{first.removesuffix('.')} (and {others} more)." if others else first
 
 
 def _find(rule: Rule, subject: str, good: bool, message: str) -> Finding:
@@ -65,12 +66,10 @@ def _data_checked(record: Record, check: dict[str, Any] | None) -> Finding:
 def _held_out(record: Record, champion: Measured | None) -> Iterator[Finding]:
     data = record["data"]
     last, first = data["train"]["last"], data["holdout"]["first"]
-    yield _find(
-        HELD_OUT,
-        "candidate",
-        last < first,
-        f"Trained on rows up to {last}, judged on rows from {first}.",
-    )
+    # Days need no midnight.
+    shown = [time.removesuffix("T00:00:00") for time in (last, first)]
+    message = f"Trained on rows up to {shown[0]}, judged on rows from {shown[1]}."
+    yield _find(HELD_OUT, "candidate", last < first, message)
     if champion:
         shared = sorted(set(champion["trained_on"]) & set(data["holdout"]["partitions"]))
         good = f"The champion {champion['release_id']} has not seen these rows either."
@@ -213,5 +212,8 @@ def interval(estimate: Measured) -> str:
 
 def signed(estimate: Measured) -> str:
     """Return a difference with its sign and interval."""
-    value, low, high = (f"{estimate[key]:+.4f}" for key in ("value", "low", "high"))
+    value, low, high = (
+        "no number" if estimate[key] is None else f"{estimate[key]:+.4f}"
+        for key in ("value", "low", "high")
+    )
     return f"{value} [{low}, {high}]"

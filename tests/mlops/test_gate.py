@@ -173,4 +173,4 @@ def test_the_summary_names_the_worst_and_counts_the_rest(record):
     findings = gate.judge(bad, CHECKED, PARAMS)
     text = gate.summary(findings, Verdict.FAIL)
     assert text.startswith("M103 auc: 0.6000, at least 0.6300")
-    assert text.endswith("(and 1 more)")
+    assert text.endswith("asked for (gate.bounds) (and 1 more).")
