@@ -33,6 +33,9 @@ def test_make_targets_exist(page):
     assert targets - known == set()
 
 
+pytestmark = pytest.mark.fast
+
+
 def test_the_table_of_rules_is_the_registry():
     """docs/gate.md lists every rule, with its own sentence."""
     text = Path("docs/gate.md").read_text("utf-8")

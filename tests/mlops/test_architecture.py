@@ -8,6 +8,8 @@ import pytest
 
 YOURS = ("data", "model", "loadtests")
 
+pytestmark = pytest.mark.fast
+
 
 def modules():
     """The Python files of the product, tests apart."""

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from mlops.paths import RECORD
+from mlops.paths import RECORD, VERDICT
 
 RIDE = {"km": 10.0, "zone": "outer", "wait": None}
 
@@ -61,6 +61,46 @@ def test_a_worse_model_is_refused(deployed):
     deployed.git("revert", "--no-edit", "HEAD")
     assert done.returncode == 1
     assert "fail         M103 mae" in done.stdout
+
+
+def objections(fork, name, old, new):
+    """What the gate has against the fork with one text changed; the change is taken back."""
+    fork.edit(name, old, new)
+    fork.mlops("check-data", "train", "evaluate", "gate", check=False)
+    fork.git("revert", "--no-edit", "HEAD")
+    findings = json.loads((fork.folder / VERDICT).read_text())["findings"]
+    return {(f["rule"], f["subject"], f["verdict"]) for f in findings if f["verdict"] != "pass"}
+
+
+def test_scores_that_are_no_numbers_are_refused(deployed):
+    """A model that forgets missing values gives NaN, and no metric of it is believed."""
+    found = objections(deployed, "model/__init__.py", "np.nan_to_num", "np.array")
+    assert ("M102", "mae", "fail") in found
+
+
+def test_a_model_worse_than_a_constant_is_refused(deployed):
+    """Fares with the wrong sign lose against the median."""
+    found = objections(
+        deployed,
+        "model/__init__.py",
+        "return _matrix(columns) @ model",
+        "return -1.0 * _matrix(columns) @ model",
+    )
+    assert ("M104", "mae", "fail") in found
+
+
+def test_two_groups_are_too_few_to_judge_by(deployed):
+    """With rows grouped by zone there are two, and no interval over two is worth a verdict."""
+    found = objections(deployed, "params.yaml", "gate:", "gate:\n  cluster: zone")
+    assert found == {("M105", "zone", "inconclusive")}
+
+
+def test_a_split_that_is_not_by_time_is_refused(deployed):
+    """The quarters named in another order: what is held out is earlier than what is trained on."""
+    found = objections(
+        deployed, "data/__init__.py", '["q1", "q2", "q3", "q4"]', '["q2", "q3", "q4", "q1"]'
+    )
+    assert ("M101", "candidate", "fail") in found
 
 
 def test_machinery_was_not_touched(deployed):

@@ -13,6 +13,8 @@ from mlops.params import load_params
 from mlops.paths import PARAMS_SCHEMA
 from mlops.schema import schema_text
 
+pytestmark = pytest.mark.fast
+
 
 def load(tmp_path, change):
     """Load a copy of the committed params.yaml with its text changed."""
