@@ -1,0 +1,36 @@
+"""What a service says of itself over HTTP, asked from outside as any user would."""
+
+import json
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+
+# The services asked are on this machine or this network: a proxy for the internet is in the way.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def get(url: str, timeout: float = 1.0) -> tuple[int, str]:
+    """Return the status and text of an answer; status 0 and the reason where nothing answers."""
+    try:
+        with _OPENER.open(url, timeout=timeout) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        return 0, str(error) or type(error).__name__
+
+
+def served(url: str, timeout: float = 1.0) -> str | None:
+    """Return the id of the release that a service at `url` says it is; None if it does not say."""
+    status, text = get(f"{url}/version", timeout)
+    try:
+        found = json.loads(text)["release_id"] if status == 200 else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def ready(url: str, timeout: float = 1.0) -> bool:
+    """Say whether a service declares itself ready for requests."""
+    return get(f"{url}/readyz", timeout)[0] == 200

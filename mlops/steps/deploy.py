@@ -1,0 +1,38 @@
+"""Make an environment serve the release that its release.yaml names.
+
+The release starts beside the one that serves and takes over when it is ready; one that never is
+ready changes nothing. Deploying what is live already verifies it. docs/deploy.md tells more.
+"""
+
+import argparse
+
+from mlops import bundle, contract, environments
+from mlops.console import Timer, say
+from mlops.options import ENV
+from mlops.store import Store
+from mlops.targets import Live, target_of
+
+OPTIONS = (ENV,)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check the release, fetch its bundle, and have the environment's target serve it."""
+    environment = environments.environment(options.env)
+    target, params = target_of(environment), contract.params()
+    before = target.live(environment)
+    release = environments.deployable(environment, before and before.release_id)
+    timer = Timer()
+    folder = bundle.fetch(Store(params.store), release.promoted.bundle.digest)
+    say("deploy", f"bundle {release.promoted.bundle.digest[:19]} at hand ({timer.seconds:.1f} s)")
+    timer = Timer()
+    now = target.deploy(environment, release.release_id, folder, params.serve.ready_seconds)
+    _tell(environment.name, before, now, timer)
+
+
+def _tell(name: str, before: Live | None, now: Live, timer: Timer) -> None:
+    if now == before:
+        say("deploy", f"{name} serves {now.release_id} already, since {now.since}; verified")
+    else:
+        was = before.release_id if before else "nothing"
+        say("deploy", f"{name} serves {now.release_id} (before: {was}; {timer.seconds:.1f} s)")
+    say("", f"{now.url}")

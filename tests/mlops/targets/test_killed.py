@@ -1,0 +1,111 @@
+"""A deployment killed at any moment: what served serves on, and running it again converges."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops.targets import local
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(local.__file__).parents[2]
+# The command as a process of its own, which dies just before or after the function named.
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+from mlops.environments import Environment
+from mlops.policy import Policy, Settings
+from mlops.targets import local
+
+port, release_id, bundle, when, name = sys.argv[2:]
+owner = local.Place if hasattr(local.Place, name) else local
+original = getattr(owner, name, None)
+
+def dying(*arguments):
+    if when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    original(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if original:
+    setattr(owner, name, dying)
+settings = Settings.model_validate({"target": "local", "port": int(port)})
+environment = Environment("dev", 0, settings, Policy.model_validate({"from": "build", "evidence": ()}))
+print(local.deploy(environment, release_id, Path(bundle), 30))
+"""
+FIRST = [("after", "_start"), ("after", "activate"), ("after", "_start_proxy")]
+LATER = [
+    ("after", "_start"),
+    ("after", "_await_ready"),
+    ("after", "activate"),
+    ("after", "_verify"),
+]
+
+
+@pytest.fixture
+def command(stage):
+    """Starts the command that deploys, to be killed at a moment or never."""
+
+    def start(release_id, bundle, when="", name="none"):
+        port = str(stage.environment.settings.port)
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, "driver", port, release_id, bundle, when, name],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.mark.parametrize("when, name", FIRST)
+def test_the_first_deployment_is_killed(empty, bundle, command, when, name):
+    """Run again, it makes one service and one proxy."""
+    folder = bundle()
+    with command("r-1", folder, when, name) as killed:
+        assert killed.wait() == -signal.SIGKILL
+    empty.deploy("r-1", folder)
+    assert (empty.served(), empty.running()) == ("r-1", (1, 1))
+
+
+def test_a_later_deployment_is_killed(stage, bundle, command, client):
+    """Killed again and again while one release replaces the other, no request ever fails."""
+    folder = bundle()
+    stage.deploy("r-0", folder)
+    asking = client(stage.url, keep=False)
+    for number, (when, name) in enumerate(LATER, start=1):
+        with command(f"r-{number}", folder, when, name) as killed:
+            assert killed.wait() == -signal.SIGKILL
+        assert stage.served() in (f"r-{number - 1}", f"r-{number}")
+        stage.deploy(f"r-{number}", folder)
+        assert (stage.served(), stage.running()) == (f"r-{number}", (1, 1))
+    assert asking.end().problems == []
+
+
+def test_a_killed_deployment_is_ended_by_stop(empty, bundle, command):
+    """What it started is an orphan, and is found."""
+    with command("r-1", bundle(), "after", "_start") as killed:
+        killed.wait()
+    assert empty.running()[0] == 1
+    assert local.stop(empty.environment) is True
+    assert empty.running() == (0, 0)
+
+
+def test_two_deployments_at_once(stage, bundle, command):
+    """The second waits, says so, and wins."""
+    folder = bundle()
+    with command("r-1", folder) as first:
+        slots = local.Place(stage.environment.name).folder / "slots"
+        while not list(slots.glob("r-1.*")) and first.poll() is None:
+            time.sleep(0.01)
+        with command("r-2", folder) as second:
+            first_said, second_said = first.communicate()[0], second.communicate()[0]
+    assert "release_id='r-1'" in first_said
+    assert "another command is at work on dev" in second_said
+    assert "release_id='r-2'" in second_said
+    assert (stage.served(), stage.running()) == ("r-2", (1, 1))
