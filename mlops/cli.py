@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from types import ModuleType
 
@@ -76,6 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
             code = step_module(name).run(options)
             if code:
                 return code
+        # A reader that went away, as in `... | head`, is noticed here rather than at exit.
+        sys.stdout.flush()
+        return PASS
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PASS
     except UserError as error:
         complain(f"error: {error}")

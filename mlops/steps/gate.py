@@ -5,6 +5,7 @@ Exits 0 on pass, 1 on fail, 3 on inconclusive.
 """
 
 import argparse
+from datetime import UTC, datetime
 
 from mlops import contract, gate, record
 from mlops.cli import FAIL, INCONCLUSIVE, PASS
@@ -32,6 +33,7 @@ def run(_: argparse.Namespace) -> int:
             "verdict": verdict,
             "reason": reason,
             "record": record.record_digest(made),
+            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "findings": [finding.as_dict() for finding in by_weight(findings)],
         },
     )

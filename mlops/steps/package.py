@@ -5,7 +5,7 @@ Only what passed the gate is packed, and only when the files it was made from ar
 
 import argparse
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mlops import bundle, contract, git, record
 from mlops.console import Timer, say
@@ -57,7 +57,7 @@ def _require_pass(made: record.Record) -> Proof:
         environment="build",
         verdict=verdict["verdict"],
         reason=verdict["reason"],
-        at=datetime.fromtimestamp(VERDICT.stat().st_mtime, UTC),
+        at=datetime.fromisoformat(verdict["at"]),
         digest=digest_file(VERDICT),
     )
 
