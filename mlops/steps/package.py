@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mlops import bundle, contract, git, record
 from mlops.console import Timer, say
-from mlops.errors import Refused
+from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest, digest_file, read_json
 from mlops.paths import RELEASE, VERDICT
 from mlops.release import (
@@ -48,6 +48,8 @@ def run(_: argparse.Namespace) -> None:
 def _require_pass(made: record.Record) -> Proof:
     """Return the gate's verdict as evidence; raises Refused unless it passes this very record."""
     verdict = read_json(VERDICT, made_by="gate")
+    if not {"verdict", "reason", "record", "at"} <= verdict.keys():
+        raise UserError(f"{VERDICT} is not a verdict of this version. Run `make gate`.")
     if verdict["record"] != record.record_digest(made):
         raise Refused("the gate's verdict is about another training. Run `make evaluate gate`.")
     if verdict["verdict"] != Verdict.PASS:

@@ -151,7 +151,12 @@ class Checkout:
     def judge(self, verdict):
         """Write the gate's verdict on the record that is there."""
         made = json.loads((self.path / "build/record.json").read_text())
-        said = {"verdict": verdict, "reason": "All is well.", "record": record.record_digest(made)}
+        said = {
+            "verdict": verdict,
+            "reason": "All is well.",
+            "record": record.record_digest(made),
+            "at": "2026-01-02T03:04:05Z",
+        }
         write_json(self.path / "build/verdict.json", said)
 
     @property
