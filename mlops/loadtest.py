@@ -84,6 +84,15 @@ def figures(traffic: Traffic) -> dict[str, float]:
     }
 
 
+def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
+    """Return why the verdict is what it is, in one sentence."""
+    deciding = [f"{finding.rule} {finding.message}" for finding in findings]
+    if verdict is not Verdict.PASS:
+        found = zip(findings, deciding)
+        return next(words for finding, words in found if finding.verdict is verdict)
+    return "; ".join(f"{f.subject} {f.message.rstrip('.')}" for f in findings[1:]) + "."
+
+
 def _same_release(release_id: str, seen: Sequence[str | None]) -> Finding:
     others = sorted({other for other in seen if other} - {release_id})
     if others:
@@ -93,17 +102,17 @@ def _same_release(release_id: str, seen: Sequence[str | None]) -> Finding:
         )
         return Finding(SAME_RELEASE.id, "release", Verdict.INCONCLUSIVE, message)
     if not seen or seen[-1] is None:
-        message = f"After the test {release_id} answers no more; its log says why."
+        message = f"after the test {release_id} answers no more; its log says why."
         return Finding(SAME_RELEASE.id, "release", Verdict.FAIL, message)
     return Finding(SAME_RELEASE.id, "release", Verdict.PASS, f"{release_id} throughout.")
 
 
 def _enough(traffic: Traffic, limits: LoadtestParams) -> Finding:
-    found, least = traffic.requests, limits.min_requests
-    if found >= least:
-        return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.PASS, f"{found:,} requests.")
+    found, least = f"{traffic.requests:,}", limits.min_requests
+    if traffic.requests >= least:
+        return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.PASS, f"{found}.")
     message = (
-        f"{found:,} requests, at least {least:,} are needed (loadtest.min_requests). "
+        f"{found}, at least {least:,} are needed (loadtest.min_requests). "
         "Test for longer (loadtest.seconds) or with more users (loadtest.users)."
     )
     return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.INCONCLUSIVE, message)
@@ -111,21 +120,16 @@ def _enough(traffic: Traffic, limits: LoadtestParams) -> Finding:
 
 def _failures(traffic: Traffic, limits: LoadtestParams) -> Finding:
     share, bound = failure_share(traffic), limits.max_error_ratio
-    message = (
-        f"{traffic.failures:,} of {traffic.requests:,} failed: {share.value:.2%} "
-        f"[{share.low:.2%}, {share.high:.2%}], at most {bound:.2%} allowed "
-        "(loadtest.max_error_ratio)."
-    )
-    return _against(FEW_FAILURES, "failures", share, bound, message)
+    found = f"{traffic.failures:,}, {share.value:.2%} [{share.low:.2%}, {share.high:.2%}]"
+    allowed = f"at most {bound:.2%} allowed (loadtest.max_error_ratio)"
+    return _against(FEW_FAILURES, "failures", share, bound, f"{found}, {allowed}.")
 
 
 def _latency(traffic: Traffic, limits: LoadtestParams) -> Finding:
     slow, budget = percentile(traffic, QUANTILE), limits.p95_ms
-    message = (
-        f"{slow.value:g} ms [{slow.low:g}, {slow.high:g}], at most {budget:g} ms allowed "
-        "(loadtest.p95_ms)."
-    )
-    return _against(FAST_ENOUGH, "p95", slow, budget, message)
+    found = f"{slow.value:g} ms [{slow.low:g}, {slow.high:g}]"
+    allowed = f"at most {budget:g} ms allowed (loadtest.p95_ms)"
+    return _against(FAST_ENOUGH, "p95", slow, budget, f"{found}, {allowed}.")
 
 
 def _against(rule: Rule, subject: str, found: Interval, bound: float, message: str) -> Finding:
