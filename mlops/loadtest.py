@@ -33,6 +33,7 @@ class Traffic:
     requests: int
     failures: int
     latencies: Mapping[int, int]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def read_traffic(statistics: Iterable[Mapping[str, Any]]) -> Traffic:
     for entry in entries:
         latencies.update({int(ms): count for ms, count in entry["response_times"].items()})
     requests = sum(entry["num_requests"] for entry in entries)
-    return Traffic(requests, sum(entry["num_failures"] for entry in entries), latencies)
+    failures = sum(entry["num_failures"] for entry in entries)
+    begun = min((entry["start_time"] for entry in entries), default=0.0)
+    ended = max((entry["last_request_timestamp"] or begun for entry in entries), default=0.0)
+    return Traffic(requests, failures, latencies, ended - begun)
 
 
 def judge(
@@ -74,6 +78,7 @@ def figures(traffic: Traffic) -> dict[str, float]:
         return counts
     share, slow = failure_share(traffic), percentile(traffic, QUANTILE)
     return counts | {
+        "seconds": round(traffic.seconds, 1),
         "failure_ratio": round(share.value, 6),
         "failure_ratio_low": round(share.low, 6),
         "failure_ratio_high": round(share.high, 6),

@@ -20,6 +20,7 @@ from mlops.targets import Live
 
 FAILURES = "statistics_failures.csv"
 LOCUSTFILE = "loadtests/locustfile.py"
+CLOCK = Path(__file__).with_name("swarm_clock.py")
 # What a user is doing when the time is up may take this long to end; then it is not counted.
 STOP_SECONDS = 5
 # Beyond the test itself: starting Locust, which takes 0.7 s, its users, and stopping them.
@@ -79,7 +80,7 @@ def _only(live: Live, seen: list[str | None]) -> bool:
 
 def _command(live: Live, limits: LoadtestParams, statistics: Path) -> list[str]:
     options: dict[str, Any] = {
-        "--locustfile": LOCUSTFILE,
+        "--locustfile": f"{LOCUSTFILE},{CLOCK}",
         "--host": live.url,
         "--users": limits.users,
         "--spawn-rate": f"{limits.spawn_rate:g}",

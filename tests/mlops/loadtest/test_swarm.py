@@ -80,8 +80,8 @@ def attack(tmp_path, monkeypatch):
     def run(limits=LIMITS, **behaviour):
         with serving(StandIn(**behaviour)) as server:
             live = Live("r-1", f"http://127.0.0.1:{server.server_port}", "now")
-            seen, traffic = swarm(live, limits, None, tmp_path / "out")
-        findings = judge("r-1", seen, traffic, limits)
+            seen, run.traffic = swarm(live, limits, None, tmp_path / "out")
+        findings = judge("r-1", seen, run.traffic, limits)
         return {f.rule: str(f.verdict) for f in findings if f.verdict != "pass"}
 
     return run
@@ -101,6 +101,14 @@ def serving(server):
 def test_a_good_service_passes(attack):
     """By every rule."""
     assert attack() == {}
+
+
+def test_the_test_takes_its_time(attack, tmp_path):
+    """However long the locustfile takes to import."""
+    file = tmp_path / "loadtests/locustfile.py"
+    file.write_text(f"import time\ntime.sleep(1.5)\n{LOCUSTFILE}")
+    attack()
+    assert attack.traffic.seconds == pytest.approx(LIMITS.seconds, abs=0.3)
 
 
 def test_a_single_transient_failure_passes(attack, tmp_path):

@@ -101,9 +101,12 @@ def test_the_reason_is_one_sentence():
 
 def test_the_entries_of_locust_are_added_up():
     """It writes one for each name of a request."""
-    entry = {"num_requests": 3, "num_failures": 1, "response_times": {"5": 2, "20": 1}}
-    other = {"num_requests": 1, "num_failures": 0, "response_times": {"20": 1}}
-    assert read_traffic([entry, other]) == Traffic(4, 1, {5: 2, 20: 2})
+    times = {"start_time": 100.0, "last_request_timestamp": 108.0}
+    entry = {"num_requests": 3, "num_failures": 1, "response_times": {"5": 2, "20": 1}, **times}
+    other = {"num_requests": 1, "num_failures": 0, "response_times": {"20": 1}, **times}
+    other["last_request_timestamp"] = 109.5
+    assert read_traffic([entry, other]) == Traffic(4, 1, {5: 2, 20: 2}, seconds=9.5)
+    assert read_traffic([]) == Traffic(0, 0, {})
 
 
 def test_the_tail_is_that_of_scipy():

@@ -1,0 +1,118 @@
+"""deploy, loadtest and down as anybody runs them, on a fork with its own data and model."""
+
+import json
+import os
+import shutil
+from contextlib import chdir
+from dataclasses import replace
+
+import pytest
+
+from mlops import environments, evidence
+from mlops.targets import local
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shipped(fork):
+    """The fork with a release promoted to dev; returns its id."""
+    steps = "check-data train evaluate report gate package promote"
+    fork.mlops(*steps.split(), "--env", "dev")
+    with chdir(fork.folder):
+        return environments.environment("dev").release.release_id
+
+
+@pytest.fixture
+def dev(fork, shipped):  # pylint: disable=unused-argument  # it must be there to be deployed
+    """Runs a step for dev, which serves its release, and returns what it printed and its exit."""
+    fork.mlops("deploy", "--env", "dev")
+
+    def run(*words, env="dev"):
+        done = fork.mlops(*words, *(["--env", env] if env else []), check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_deploying_twice(dev, shipped):
+    """The second time verifies."""
+    code, said = dev("deploy")
+    assert code == 0
+    assert f"dev serves {shipped} already" in said
+
+
+def test_a_load_test_leaves_evidence(fork, dev, shipped):
+    """Of the kind that a promotion reads, with the figures it was judged by."""
+    code, said = dev("loadtest")
+    assert code == 0, said
+    with chdir(fork.folder):
+        (proof,) = evidence.collected(shipped)
+    assert (proof.kind, proof.environment, proof.verdict) == ("load-test", "dev", "pass")
+    assert proof.figures["requests"] >= 20
+    assert proof.figures["p95_ms"] <= 200
+
+
+def test_a_failed_load_test_is_evidence_too(fork, dev, shipped):
+    """A budget nobody can keep; exit code 1."""
+    fork.edit("params.yaml", "min_requests: 20", "min_requests: 20, p95_ms: 0.1")
+    code, said = dev("loadtest")
+    fork.edit("params.yaml", ", p95_ms: 0.1", "")
+    content = json.loads((fork.folder / f"build/evidence/{shipped}/load-test.json").read_text())
+    assert code == 1
+    assert content["verdict"] == "fail"
+    assert content["reason"].startswith("L104 ") and content["reason"] in said
+
+
+def deploy_by_hand(fork, release_id, name="dev", **settings):
+    """Deploy dev's bundle under an id and to an environment of one's own choice."""
+    with chdir(fork.folder):
+        dev = environments.environment("dev")
+        digest = dev.release.promoted.bundle.digest.removeprefix("sha256:")
+        environment = replace(dev, name=name, settings=dev.settings.model_copy(update=settings))
+        bundle = fork.folder / "build/cache/bundles" / digest
+        return local.deploy(environment, release_id, bundle, 30)
+
+
+def test_another_release_is_not_tested(fork, dev, shipped):
+    """What answers must be what release.yaml names; both are named."""
+    deploy_by_hand(fork, "r-0")
+    code, said = dev("loadtest")
+    assert code == 1
+    assert f"dev serves r-0, but environments/dev/release.yaml names {shipped}" in said
+
+
+def test_an_environment_without_release_is_not_tested(dev):
+    """Nothing was promoted to staging."""
+    code, said = dev("loadtest", env="staging")
+    assert code == 2
+    assert "environments/staging/release.yaml names no release yet" in said
+
+
+@pytest.mark.parametrize("fault, words", [("gone", "has no sha256/"), ("other", "other bytes")])
+def test_a_store_without_the_bundle_changes_nothing(fork, dev, shipped, fault, words):
+    """Not there, or not what its name says: told, and what serves goes on."""
+    store, kept = fork.folder / "build/store", fork.folder / "build/kept"
+    shutil.copytree(store, kept)
+    shutil.rmtree(fork.folder / "build/cache")
+    (packed,) = store.rglob("*.tar")
+    packed.write_bytes(b"something else")
+    if fault == "gone":
+        packed.unlink()
+    code, said = dev("deploy")
+    shutil.rmtree(store)
+    os.rename(kept, store)
+    assert code == 2
+    assert words in said
+    with chdir(fork.folder):
+        assert local.live(environments.environment("dev")).release_id == shipped
+
+
+def test_down_stops_everything(fork, dev, port):
+    """Also what ran for an environment whose folder is gone; nothing running is fine."""
+    deploy_by_hand(fork, "r-0", name="former", port=port)
+    code, said = dev("down", env=None)
+    assert code == 0
+    assert "dev: stopped" in said and "staging: nothing ran" in said
+    assert "former: stopped; environments/former/ is gone" in said
+    assert "stopped" not in fork.mlops("down").stdout
