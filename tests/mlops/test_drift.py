@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.drift import MISSING, MOST_VALUES, OTHERS, drift, drifts, histogram, histograms
+from mlops.drift import MISSING, MOST_VALUES, OTHERS, drift, drifts, histogram, references
 
 
 def column(mean=0.0, size=5000, seed=0):
@@ -90,6 +90,24 @@ def test_the_order_of_rows_does_not_matter():
 
 def test_the_most_drifted_column_comes_first():
     """Of the columns that both have."""
-    reference = histograms(pd.DataFrame({"still": column(), "moved": column(), "gone": column()}))
+    frame = pd.DataFrame({"still": column(), "moved": column(), "gone": column()})
     now = pd.DataFrame({"new": column(), "still": column(seed=1), "moved": column(1.0)})
-    assert [one.column for one in drifts(reference, now)] == ["moved", "still"]
+    assert [one.column for one in drifts(references(frame, 500), now)] == ["moved", "still"]
+
+
+def test_seasons_are_no_news():
+    """A column that swings in the rows trained on comes after one that moved for the first time."""
+    swing = np.sin(np.arange(5000) / 800) * 3
+    frame = pd.DataFrame({"season": swing + column(), "steady": column(seed=1)})
+    now = pd.DataFrame({"season": 3 + column(size=500), "steady": column(mean=0.5, size=500)})
+    steady, season = drifts(references(frame, 500), now)
+    assert (steady.column, season.column) == ("steady", "season")
+    assert season.index > steady.index and season.times < 1.5 < steady.times
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_hardly_any_rows(rows):
+    """A reference of next to nothing is one all the same."""
+    made = references(pd.DataFrame({"x": column(size=rows)}), stretch=1000)
+    assert sum(made["x"]["rows"]) == rows
+    assert drifts(made, pd.DataFrame({"x": column()}))[0].index >= 0
