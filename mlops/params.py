@@ -38,6 +38,15 @@ class EvaluateParams(Strict):
     seed: int = Field(0, ge=0, lt=2**31, description="random seed of the bootstrap")
 
 
+class SliceParams(Strict):
+    """Which parts of the rows are judged by themselves."""
+
+    min_rows: int = Field(200, ge=2, description="a slice of fewer rows is not compared")
+    min_share: Share = Field(
+        0.8, description="fewer of the rows in slices that are compared: inconclusive"
+    )
+
+
 class GateParams(Strict):
     """What a candidate must show to be merged."""
 
@@ -54,6 +63,7 @@ class GateParams(Strict):
     beat_constant: list[str] = Field(
         [], description="metrics that must be better than the best constant answer's"
     )
+    slices: SliceParams = SliceParams()
 
 
 class ServeParams(Strict):
@@ -74,6 +84,21 @@ class LoadtestParams(Strict):
     min_requests: int = Field(200, ge=1, description="fewer requests than this: inconclusive")
 
 
+class MonitorParams(Strict):
+    """When what is served differs from what was promised or trained on."""
+
+    days: int = Field(31, ge=4, description="how many of the newest days with rows are judged")
+    min_rows: int = Field(1000, ge=20, description="fewer rows than this: inconclusive")
+    min_days: int = Field(14, ge=4, description="fewer days than this: inconclusive")
+    min_labelled: Share = Field(0.5, description="labels for a smaller share of days decide nothing")
+    times_usual: Positive = Field(
+        4, description="how many times what is usual in training a column or the scores may move"
+    )
+    max_auc: float = Field(
+        0.85, gt=0.5, lt=1, description="how well a classifier may tell served from training days"
+    )
+
+
 class Params(Strict):
     """Everything a fork sets without touching code."""
 
@@ -86,6 +111,7 @@ class Params(Strict):
     gate: GateParams = GateParams()
     serve: ServeParams = ServeParams()
     loadtest: LoadtestParams = LoadtestParams()
+    monitor: MonitorParams = MonitorParams()
 
     @property
     def fingerprint(self) -> str:

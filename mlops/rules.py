@@ -41,6 +41,11 @@ class Finding:
         return asdict(self)
 
 
+def find(rule: Rule, subject: str, good: bool, message: str) -> Finding:
+    """Return what a rule found that is either kept or broken."""
+    return Finding(rule.id, subject, Verdict.PASS if good else Verdict.FAIL, message)
+
+
 def worst(findings: Iterable[Finding]) -> Verdict:
     """Return the verdict of several findings: that of the worst; of none it is inconclusive."""
     verdicts = [finding.verdict for finding in findings]
@@ -60,6 +65,7 @@ CONSTANT = Rule("M104", "The candidate beats the best constant answer.")
 ENOUGH = Rule("M105", "There are enough independent groups of rows to judge by.")
 CHAMPION_RAN = Rule("M106", "The champion could be scored on the same rows.")
 NOT_WORSE = Rule("M107", "The candidate is not worse than the champion by more than the margin.")
+SLICES = Rule("M108", "No slice of the rows is significantly worse than with the champion.")
 
-RULES = (DATA_CHECKED, HELD_OUT, FINITE, BOUND, CONSTANT, ENOUGH, CHAMPION_RAN, NOT_WORSE)
+RULES = (DATA_CHECKED, HELD_OUT, FINITE, BOUND, CONSTANT, ENOUGH, CHAMPION_RAN, NOT_WORSE, SLICES)
 SENTENCES = {rule.id: rule.sentence for rule in RULES}

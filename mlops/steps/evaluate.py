@@ -15,7 +15,9 @@ from mlops.params import Params
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlops.bootstrap import Estimate
+    from mlops.bootstrap import Comparison
+    from mlops.metrics import Metric
+    from mlops.slices import Scored
 
 # What a trained model depends on: evaluating it under other values would judge another model.
 TRAINED_WITH = ("data", "train", "model")
@@ -32,8 +34,8 @@ def run(_: argparse.Namespace) -> None:
     model = contract.team_model().load(record.model_folder(made))
     scores = contract.predict(model, rows.frame[list(columns.features)])
     rival, rival_scores = _champion(params, rows)
-    evaluation = _compare(rows, columns, params, scores, rival_scores)
-    made["evaluation"] = {"champion": rival, **evaluation}
+    scored = _scored(rows, columns, scores, rival_scores)
+    made["evaluation"] = {"champion": rival, **_compare(scored, columns, params)}
     made["cost"]["evaluate_seconds"] = timer.seconds
     record.write_record(made)
     _tell(made["evaluation"], timer)
@@ -83,43 +85,51 @@ def _champion(
     }, scores
 
 
-def _compare(rows, columns, params: Params, scores, rival_scores) -> dict[str, Any]:
-    from mlops import metrics
+def _scored(rows, columns, scores, rival_scores) -> "Scored":
+    from mlops.slices import Scored
+
+    cluster = columns.cluster
+    return Scored(
+        frame=rows.frame,
+        target=rows.frame[columns.target].to_numpy(),
+        cluster=None if cluster is None else rows.frame[cluster].to_numpy(),
+        candidate=scores,
+        champion=rival_scores,
+    )
+
+
+def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dict[str, Any]:
+    from mlops import metrics, slices
     from mlops.bootstrap import Comparison
     from mlops.curves import curves
 
-    settings, cluster = params.evaluate, columns.cluster
-    target = rows.frame[columns.target].to_numpy()
-    values = None if cluster is None else rows.frame[cluster].to_numpy()
-    comparison = Comparison(target, values, settings)
-    rival = None if rival_scores is None else curves(target, rival_scores)
+    settings, target = params.evaluate, scored.target
+    comparison = Comparison(target, scored.cluster, settings)
+    rival = None if scored.champion is None else curves(target, scored.champion)
+    chosen = metrics.chosen(contract.metric_functions())
+    judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {
         "rows": len(target),
-        "cluster": cluster,
-        "groups": comparison.groups if cluster else len(target),
+        "cluster": columns.cluster,
+        "groups": comparison.groups if columns.cluster else len(target),
         "replicates": settings.replicates,
         "confidence": settings.confidence,
-        "curves": {"candidate": curves(target, scores), "champion": rival},
-        "metrics": {
-            metric.name: {
-                "title": metric.title,
-                "higher_is_better": metric.higher_is_better,
-                "constant": comparison.constant(metric),
-                **{
-                    name: _plain(estimate)
-                    for name, estimate in comparison.estimates(metric, scores, rival_scores).items()
-                },
-            }
-            for metric in metrics.chosen(contract.metric_functions())
-        },
+        "curves": {"candidate": curves(target, scored.candidate), "champion": rival},
+        "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
+        "slices": slices.measure(scored, columns.slices, judged, settings, params.gate),
     }
 
 
-def _plain(estimate: "Estimate") -> dict[str, float | None]:
-    """Return an estimate as JSON can hold it: what is no number becomes null."""
-    values = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    finite = {key: value if abs(value) < float("inf") else None for key, value in values.items()}
-    return {**finite, "undefined": estimate.undefined}
+def _measure(metric: "Metric", comparison: "Comparison", scored: "Scored") -> dict[str, Any]:
+    from mlops.slices import plain
+
+    found = comparison.estimates(metric, scored.candidate, scored.champion)
+    return {
+        "title": metric.title,
+        "higher_is_better": metric.higher_is_better,
+        "constant": comparison.constant(metric),
+        **{name: plain(estimate) for name, estimate in found.items()},
+    }
 
 
 def _tell(evaluation: dict[str, Any], timer: Timer) -> None:

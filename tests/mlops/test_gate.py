@@ -23,6 +23,21 @@ def estimate(value, low, high):
     return {"value": value, "low": low, "high": high, "undefined": 0.0}
 
 
+def part(value, worse):
+    """A slice that is worse than with the champion by this much log loss."""
+    difference = {"log_loss": {"difference": estimate(worse, worse - 0.03, worse + 0.03)}}
+    return {"column": "carrier", "value": value, "rows": 475, "metrics": difference}
+
+
+def extent(rows, *small):
+    """How many rows the two slices hold together, and the values too small to be one."""
+    return {
+        "values": 2 + len(small),
+        "rows": rows,
+        "small": {"values": len(small), "largest": list(small)},
+    }
+
+
 @pytest.fixture
 def record():
     """The record of a candidate that is a little better than its champion."""
@@ -32,8 +47,14 @@ def record():
             "holdout": {"fingerprints": {"02": "b"}, "partitions": ["02"], "first": "2013-02-01"},
         },
         "evaluation": {
+            "rows": 1000,
             "cluster": "date",
             "groups": 28,
+            "slices": {
+                "columns": {"carrier": extent(950, "HA")},
+                "comparisons": 2,
+                "compared": [part("UA", 0.002), part("MQ", -0.001)],
+            },
             "champion": {"release_id": "toy-1", "trained_on": ["00"], "error": None},
             "metrics": {
                 "auc": {
@@ -102,6 +123,12 @@ BAD = {
         "evaluation.metrics.log_loss.difference",
         estimate(0.01, -0.01, 0.03),
         ("M107", "inconclusive"),
+    ),
+    "worse slice": ("evaluation.slices.compared", [part("MQ", 0.04)], ("M108", "fail")),
+    "small slices": (
+        "evaluation.slices.columns.carrier",
+        extent(700, "HA"),
+        ("M108", "inconclusive"),
     ),
     "no interval": (
         "evaluation.metrics.auc.difference",

@@ -47,7 +47,7 @@ def test_hostile_names_are_harmless(attack, written, seen, every_hostile):
 def test_says_what_the_comment_says(record, judge, written, seen):
     """Verdict, reason and each finding are on the page too, with minus signs for hyphens."""
     text = seen(written(record)).text.replace("−", "-")
-    assert "✓ Pass" in text and "All 8 checks passed." in text
+    assert "✓ Pass" in text and " checks passed." in text
     for finding in judge(record).findings:
         assert finding.message in text
 

@@ -1,0 +1,43 @@
+"""The gate: from a record, the check of its data and params.yaml to findings; reads no file.
+
+One file a family of rules; each rule says what it found, whether it objects or not.
+"""
+
+from typing import Any
+
+from mlops.gate.champion import against_champion
+from mlops.gate.data import data_checked, held_out
+from mlops.gate.metrics import bounds, constant, enough, finite
+from mlops.gate.slices import slices
+from mlops.gate.words import interval, number, signed
+from mlops.params import GateParams
+from mlops.record import Record
+from mlops.rules import Finding, Verdict
+
+__all__ = ["interval", "judge", "number", "signed", "summary"]
+
+
+def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -> list[Finding]:
+    """Return what every rule finds about a record that has been evaluated."""
+    evaluation = record["evaluation"]
+    metrics = evaluation["metrics"]
+    return [
+        data_checked(record, data_check),
+        *held_out(record, evaluation["champion"]),
+        *finite(metrics),
+        *bounds(metrics, gate),
+        *constant(metrics, gate),
+        enough(evaluation, gate),
+        *against_champion(evaluation, gate),
+        *slices(evaluation, gate),
+    ]
+
+
+def summary(findings: list[Finding], verdict: Verdict) -> str:
+    """Return why the verdict is what it is, in one sentence."""
+    deciding = [finding for finding in findings if finding.verdict is verdict]
+    if verdict is Verdict.PASS:
+        return f"All {len(findings)} checks passed."
+    first = f"{deciding[0].rule} {deciding[0].subject}: {deciding[0].message}"
+    others = len(deciding) - 1
+    return f"{first.removesuffix('.')} (and {others} more)." if others else first

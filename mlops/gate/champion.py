@@ -1,0 +1,61 @@
+"""Rules that compare the candidate with the champion on all held-out rows."""
+
+from collections.abc import Iterator
+
+from mlops.gate.words import Measured, number, signed, unknown
+from mlops.params import GateParams
+from mlops.rules import CHAMPION_RAN, NOT_WORSE, Finding, Verdict, find
+
+
+def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
+    """Find whether the champion ran, and whether the candidate is worse beyond gate.margins."""
+    champion, metrics = evaluation["champion"], evaluation["metrics"]
+    if champion is None:
+        message = "There is no champion yet, so the bounds alone decide."
+        yield Finding(NOT_WORSE.id, "champion", Verdict.PASS, message)
+        return
+    if champion["error"]:
+        message = (
+            f"{champion['release_id']} could not be scored: {champion['error']} Mend that, or roll "
+            "production back to a release that runs; without it nobody knows if this is better."
+        )
+        yield Finding(CHAMPION_RAN.id, "champion", Verdict.INCONCLUSIVE, message)
+        return
+    yield find(CHAMPION_RAN, "champion", True, f"{champion['release_id']} scored the same rows.")
+    if not gate.margins:
+        message = "params.yaml: gate.margins names no metric to compare by. Name at least one."
+        yield Finding(NOT_WORSE.id, "metrics", Verdict.INCONCLUSIVE, message)
+    for name, margin in gate.margins.items():
+        if name in metrics:
+            yield _not_worse(name, metrics[name], margin)
+        else:
+            yield unknown(NOT_WORSE, name, "gate.margins", metrics)
+
+
+def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
+    """Judge one difference; `least` and `most` say how much worse it is at either end."""
+    difference = measured["difference"]
+    if difference["low"] is None:
+        message = "The difference has no interval: a metric is no number in every replicate."
+        return Finding(NOT_WORSE.id, name, Verdict.INCONCLUSIVE, message)
+    least, most = difference["low"], difference["high"]
+    if measured["higher_is_better"]:
+        least, most = -most, -least
+    found = f"{signed(difference)} against the champion"
+    if most <= margin:
+        message = f"{found}; worse by at most {number(most)}, {number(margin)} allowed."
+        verdict = Verdict.PASS
+        if most <= 0:
+            message = f"{found}; significantly better."
+    elif least > 0:
+        verdict = Verdict.FAIL
+        message = (
+            f"{found}; significantly worse, by up to {number(most)}, {number(margin)} allowed."
+        )
+    else:
+        verdict = Verdict.INCONCLUSIVE
+        message = (
+            f"{found}; could be worse by {number(most)}, {number(margin)} allowed, and could be no "
+            "worse at all. Hold out more rows (data.holdout) to tell."
+        )
+    return Finding(NOT_WORSE.id, name, verdict, message)

@@ -1,0 +1,66 @@
+"""Rules about the candidate's own metrics."""
+
+import math
+from collections.abc import Iterator
+
+from mlops.gate.words import Measured, interval, number, unknown
+from mlops.params import GateParams
+from mlops.rules import BOUND, CONSTANT, ENOUGH, FINITE, Finding, Verdict, find
+
+
+def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
+    """Find what is no number."""
+    if not metrics:
+        yield find(
+            FINITE, "metrics", False, "No metric was computed; model/evaluate.py names none."
+        )
+    for name, measured in metrics.items():
+        candidate = measured["candidate"]
+        numbers = [candidate[key] for key in ("value", "low", "high")]
+        good = all(number is not None and math.isfinite(number) for number in numbers)
+        message = interval(candidate)
+        if not good:
+            message = "This is no number: the scores hold NaN, or the held-out rows one class only."
+        yield find(FINITE, name, good, message)
+
+
+def bounds(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
+    """Find what is beyond gate.bounds."""
+    for name, bound in gate.bounds.items():
+        if name not in metrics:
+            yield unknown(BOUND, name, "gate.bounds", metrics)
+            continue
+        value = metrics[name]["candidate"]["value"]
+        higher = metrics[name]["higher_is_better"]
+        good = value is not None and (value >= bound if higher else value <= bound)
+        words = "at least" if higher else "at most"
+        message = f"{number(value)}, {words} {number(bound)} asked for (gate.bounds)."
+        yield find(BOUND, name, good, message)
+
+
+def constant(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
+    """Find what a constant answer would do as well."""
+    for name in gate.beat_constant:
+        if metrics.get(name, {}).get("constant") is None:
+            yield unknown(CONSTANT, name, "gate.beat_constant", metrics)
+            continue
+        value, constant = metrics[name]["candidate"]["value"], metrics[name]["constant"]
+        higher = metrics[name]["higher_is_better"]
+        good = value is not None and (value > constant if higher else value < constant)
+        message = f"{number(value)}; always giving one best answer scores {number(constant)}."
+        yield find(CONSTANT, name, good, message)
+
+
+def enough(evaluation: Measured, gate: GateParams) -> Finding:
+    """Find whether there are groups enough for intervals to mean something."""
+    groups, cluster = evaluation["groups"], evaluation["cluster"]
+    if cluster is None:
+        message = "No gate.cluster is set: every row counts as independent of the others."
+        return Finding(ENOUGH.id, "rows", Verdict.PASS, message)
+    if groups >= gate.min_clusters:
+        return Finding(ENOUGH.id, cluster, Verdict.PASS, f"{groups} groups of rows.")
+    message = (
+        f"{groups} groups of rows, at least {gate.min_clusters} are needed (gate.min_clusters). "
+        "Hold out more partitions (data.holdout)."
+    )
+    return Finding(ENOUGH.id, cluster, Verdict.INCONCLUSIVE, message)

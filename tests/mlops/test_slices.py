@@ -1,0 +1,109 @@
+"""Slices: what is bad for a part of the rows is found, and luck is not taken for it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops.gate.slices import slices
+from mlops.metrics import BUILT_IN
+from mlops.params import EvaluateParams, GateParams, SliceParams
+from mlops.rules import Verdict, worst
+from mlops.slices import MISSING, Scored, measure, widening
+
+GATE = GateParams(
+    cluster="day", margins={"log_loss": 0.02}, slices=SliceParams(min_rows=300, min_share=0.8)
+)
+SETTINGS = EvaluateParams(replicates=400)
+
+
+def scored(seed=0, broken=None, sizes=(2000, 2000, 500, 100)):
+    """Rows of 30 days in four zones; the candidate differs from the champion by noise alone,
+    but for one zone, whose scores it mixes up."""
+    random = np.random.default_rng(seed)
+    zone = np.repeat(["a", "b", "c", "d"][: len(sizes)], sizes)
+    day = random.integers(0, 30, len(zone))
+    chance = random.uniform(0.1, 0.6, len(zone))
+    target = (random.random(len(zone)) < chance).astype(int)
+    candidate = np.clip(chance + random.normal(0, 0.02, len(zone)), 0.01, 0.99)
+    if broken:
+        rows = zone == broken
+        candidate[rows] = random.permutation(candidate[rows])
+    return Scored(pd.DataFrame({"zone": zone}), target, day, candidate, chance)
+
+
+def judged(scored, gate=GATE):
+    """What the rule finds about these scores."""
+    metric = BUILT_IN["log_loss"]
+    found = measure(scored, ("zone",), [metric], SETTINGS, gate)
+    evaluation = {
+        "rows": len(scored.target),
+        "champion": None if scored.champion is None else {"error": None},
+        "metrics": {"log_loss": {"higher_is_better": False}},
+        "slices": found,
+    }
+    return list(slices(evaluation, gate))
+
+
+def test_a_broken_slice_is_refused_by_name():
+    """One zone's scores are mixed up, a ninth of all rows."""
+    (finding,) = judged(scored(broken="c"))
+    assert (finding.rule, finding.subject, finding.verdict) == ("M108", "zone=c", Verdict.FAIL)
+    assert "0.0200 allowed, in 500 rows" in finding.message
+
+
+def test_noise_is_seldom_refused():
+    """Twenty innocent candidates, sixty comparisons, none refused."""
+    assert all(worst(judged(scored(seed))) is Verdict.PASS for seed in range(20))
+
+
+def test_what_is_too_small_is_named():
+    """A zone of 100 rows is not compared, and the message says so."""
+    (finding,) = judged(scored())
+    assert "3 of 4 values compared, 97.8% of the rows" in finding.message
+    assert finding.message.endswith("too few rows to tell: d.")
+
+
+def test_too_many_small_slices_are_inconclusive():
+    """Where most rows lie in small slices nothing is known about them."""
+    (finding,) = judged(scored(sizes=(400, 250, 250, 250)))
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "gate.slices.min_share" in finding.message
+
+
+def test_few_groups_make_a_slice_too_small():
+    """A thousand rows of three days tell no more than three days do."""
+    rows = scored()
+    rows.cluster[rows.frame["zone"] == "a"] %= 3
+    found = measure(rows, ("zone",), [], SETTINGS, GATE)
+    assert found["columns"]["zone"]["small"]["largest"] == ["a", "d"]
+
+
+def test_a_slice_of_one_class_has_no_auc():
+    """It is told as no number, and the other metrics judge the slice."""
+    rows = scored()
+    rows.target[rows.frame["zone"] == "c"] = 0
+    found = measure(rows, ("zone",), [BUILT_IN["auc"], BUILT_IN["brier"]], SETTINGS, GATE)
+    (part,) = [part for part in found["compared"] if part["value"] == "c"]
+    assert part["metrics"]["auc"]["difference"]["value"] is None
+    assert part["metrics"]["brier"]["difference"]["value"] is not None
+
+
+def test_missing_values_are_a_slice():
+    """Rows without a value are nobody's, unless they are somebody's."""
+    rows = scored()
+    rows.frame.loc[rows.frame["zone"] == "a", "zone"] = None
+    found = measure(rows, ("zone",), [], SETTINGS, GATE)
+    assert MISSING in [part["value"] for part in found["compared"]]
+
+
+def test_without_a_champion_slices_are_measured():
+    """The first model's slices are shown, and judged by nothing."""
+    rows = scored()
+    alone = Scored(rows.frame, rows.target, rows.cluster, rows.candidate, None)
+    assert worst(judged(alone)) is Verdict.PASS
+
+
+@pytest.mark.parametrize(("comparisons", "groups", "times"), [(1, 10_000, 1.0), (20, 30, 1.69)])
+def test_intervals_widen_with_comparisons_and_few_groups(comparisons, groups, times):
+    """The table of Student's t: 3.31 for 29 degrees of freedom and .00125 in a tail."""
+    assert widening(0.95, comparisons, groups) == pytest.approx(times, abs=0.01)
