@@ -99,6 +99,14 @@ class MonitorParams(Strict):
     )
 
 
+class RetrainParams(Strict):
+    """When production's model is trained anew without being asked."""
+
+    max_age_days: int | None = Field(
+        None, ge=1, description="production's release may be this old; null: as old as it likes"
+    )
+
+
 class Params(Strict):
     """Everything a fork sets without touching code."""
 
@@ -112,6 +120,7 @@ class Params(Strict):
     serve: ServeParams = ServeParams()
     loadtest: LoadtestParams = LoadtestParams()
     monitor: MonitorParams = MonitorParams()
+    retrain: RetrainParams = RetrainParams()
 
     @property
     def fingerprint(self) -> str:
