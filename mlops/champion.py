@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops import bundle, environments
+from mlops import bundle, environments, files
 from mlops.errors import UserError
+from mlops.record import Record
 from mlops.release import Release
 from mlops.store import Store
 
@@ -24,6 +25,11 @@ class Champion:
     """The release that a candidate is compared with."""
 
     release: Release
+
+    def record(self, store: Store) -> Record:
+        """Return the record in the bundle; raises UserError where there is no bundle."""
+        folder = bundle.fetch(store, self.release.spec.promoted.bundle.digest)
+        return files.read_json(folder / "src" / "record.json", made_by="package")
 
     def score(self, rows: "DataFrame", store: Store) -> "ndarray":
         """Return the champion's scores (rows,) of a frame; raises UserError if it gives none."""

@@ -5,9 +5,10 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 """
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlops import contract, gate, record
+from mlops import changes, contract, gate, record
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.params import Params
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mlops.bootstrap import Comparison
+    from mlops.champion import Champion
     from mlops.metrics import Metric
     from mlops.slices import Scored
+    from mlops.store import Store
 
 # What a trained model depends on: evaluating it under other values would judge another model.
 TRAINED_WITH = ("data", "train", "model")
@@ -33,9 +36,13 @@ def run(_: argparse.Namespace) -> None:
     contract.require(rows.frame, (*columns.features, columns.target), "held-out rows")
     model = contract.team_model().load(record.model_folder(made))
     scores = contract.predict(model, rows.frame[list(columns.features)])
-    rival, rival_scores = _champion(params, rows)
+    rival, rival_scores = _champion(params, rows, made)
     scored = _scored(rows, columns, scores, rival_scores)
-    made["evaluation"] = {"champion": rival, **_compare(scored, columns, params)}
+    made["evaluation"] = {
+        "champion": rival,
+        **_compare(scored, columns, params),
+        "drift": _drift(made, rows),
+    }
     made["cost"]["evaluate_seconds"] = timer.seconds
     record.write_record(made)
     _tell(made["evaluation"], timer)
@@ -62,7 +69,7 @@ def _require_same_rows(made: record.Record, rows: contract.Rows) -> None:
 
 
 def _champion(
-    params: Params, rows: contract.Rows
+    params: Params, rows: contract.Rows, made: record.Record
 ) -> "tuple[dict[str, Any] | None, np.ndarray | None]":
     """Return who the champion is and its scores; one that cannot run is for the gate to judge."""
     # Imported here: a first run, which has no champion, needs neither bundle nor store.
@@ -72,8 +79,9 @@ def _champion(
     found, error, scores = champion(), None, None
     if found is None:
         return None, None
+    store = Store(params.store)
     try:
-        scores = found.score(rows.frame, Store(params.store))
+        scores = found.score(rows.frame, store)
     except UserError as problem:
         error = str(problem)
     promoted = found.release.spec.promoted
@@ -82,7 +90,26 @@ def _champion(
         "model_digest": promoted.model.digest,
         "trained_on": list(promoted.data.train),
         "error": error,
+        **_origin(found, store, made),
     }, scores
+
+
+def _origin(found: "Champion", store: "Store", made: record.Record) -> dict[str, Any]:
+    """Return what the champion was made from, null where its bundle cannot be read."""
+    try:
+        origin = changes.origin(found.record(store))
+    except UserError:
+        origin = None
+    code = origin and changes.code_changes(origin["commit"], made["source"]["commit"])
+    return {"origin": origin, "code": code}
+
+
+def _drift(made: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
+    """Return how far each column is from the rows trained on."""
+    from mlops.drift import drifts
+
+    found = drifts(made["data"].get("reference", {}), rows.frame)
+    return [{**asdict(drift), "times": drift.times} for drift in found]
 
 
 def _scored(rows, columns, scores, rival_scores) -> "Scored":
@@ -102,6 +129,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     from mlops import metrics, slices
     from mlops.bootstrap import Comparison
     from mlops.curves import curves
+    from mlops.leakage import strengths
 
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
@@ -117,6 +145,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
         "curves": {"candidate": curves(target, scored.candidate), "champion": rival},
         "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
         "slices": slices.measure(scored, columns.slices, judged, settings, params.gate),
+        "features": strengths(scored.frame, columns.features, target, scored.cluster),
     }
 
 

@@ -36,6 +36,7 @@ def run(_: argparse.Namespace) -> None:
             "data": {
                 "train": _describe(rows, columns),
                 "holdout": _describe(later, columns),
+                "reference": _reference(rows, later, columns),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
@@ -89,6 +90,15 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
         "first": times.min().isoformat(),
         "last": times.max().isoformat(),
     }
+
+
+def _reference(
+    rows: contract.Rows, later: contract.Rows, columns: contract.Columns
+) -> dict[str, Any]:
+    """Return what rows yet to come are compared with, long after these are out of reach."""
+    from mlops.drift import references
+
+    return references(rows.frame[[*columns.features, columns.target]], stretch=len(later.frame))
 
 
 def _device(model: Any, params: Params) -> dict[str, str]:
