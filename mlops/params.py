@@ -47,6 +47,17 @@ class SliceParams(Strict):
     )
 
 
+class LeakageParams(Strict):
+    """How much a single feature may know of the outcome."""
+
+    max_auc: float = Field(
+        0.8, gt=0.5, le=1, description="highest AUC of one feature by itself; labels 0 and 1"
+    )
+    max_r2: Share = Field(
+        0.98, description="highest share of variance explained by one feature; other targets"
+    )
+
+
 class GateParams(Strict):
     """What a candidate must show to be merged."""
 
@@ -64,6 +75,8 @@ class GateParams(Strict):
         [], description="metrics that must be better than the best constant answer's"
     )
     slices: SliceParams = SliceParams()
+    leakage: LeakageParams = LeakageParams()
+    ceilings: dict[str, float] = Field({}, description="best value believed of a metric")
 
 
 class ServeParams(Strict):
@@ -90,7 +103,9 @@ class MonitorParams(Strict):
     days: int = Field(31, ge=4, description="how many of the newest days with rows are judged")
     min_rows: int = Field(1000, ge=20, description="fewer rows than this: inconclusive")
     min_days: int = Field(14, ge=4, description="fewer days than this: inconclusive")
-    min_labelled: Share = Field(0.5, description="labels for a smaller share of days decide nothing")
+    min_labelled: Share = Field(
+        0.5, description="labels for a smaller share of days decide nothing"
+    )
     times_usual: Positive = Field(
         4, description="how many times what is usual in training a column or the scores may move"
     )

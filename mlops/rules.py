@@ -66,6 +66,20 @@ ENOUGH = Rule("M105", "There are enough independent groups of rows to judge by."
 CHAMPION_RAN = Rule("M106", "The champion could be scored on the same rows.")
 NOT_WORSE = Rule("M107", "The candidate is not worse than the champion by more than the margin.")
 SLICES = Rule("M108", "No slice of the rows is significantly worse than with the champion.")
+LEAKING = Rule("M109", "No feature predicts the outcome suspiciously well by itself.")
+BELIEVABLE = Rule("M110", "No metric is too good to be true.")
 
-RULES = (DATA_CHECKED, HELD_OUT, FINITE, BOUND, CONSTANT, ENOUGH, CHAMPION_RAN, NOT_WORSE, SLICES)
+RULES = (
+    DATA_CHECKED,
+    HELD_OUT,
+    FINITE,
+    BOUND,
+    CONSTANT,
+    ENOUGH,
+    CHAMPION_RAN,
+    NOT_WORSE,
+    SLICES,
+    LEAKING,
+    BELIEVABLE,
+)
 SENTENCES = {rule.id: rule.sentence for rule in RULES}

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops.gate.champion import against_champion
 from mlops.gate.data import data_checked, held_out
+from mlops.gate.leakage import believable, leaking
 from mlops.gate.metrics import bounds, constant, enough, finite
 from mlops.gate.slices import slices
 from mlops.gate.words import interval, number, signed
@@ -30,6 +31,8 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
         enough(evaluation, gate),
         *against_champion(evaluation, gate),
         *slices(evaluation, gate),
+        *leaking(evaluation, gate),
+        *believable(metrics, gate),
     ]
 
 

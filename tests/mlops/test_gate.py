@@ -15,6 +15,7 @@ PARAMS = GateParams(
     bounds={"auc": 0.63},
     margins={"auc": 0.02, "log_loss": 0.025},
     beat_constant=["log_loss"],
+    ceilings={"auc": 0.85},
 )
 
 
@@ -50,6 +51,7 @@ def record():
             "rows": 1000,
             "cluster": "date",
             "groups": 28,
+            "features": {"measure": "auc", "strength": {"hour": 0.6, "empty": None}},
             "slices": {
                 "columns": {"carrier": extent(950, "HA")},
                 "comparisons": 2,
@@ -130,6 +132,12 @@ BAD = {
         extent(700, "HA"),
         ("M108", "inconclusive"),
     ),
+    "leak": ("evaluation.features.strength", {"delay": 0.92}, ("M109", "fail")),
+    "too good": (
+        "evaluation.metrics.auc.candidate",
+        estimate(0.91, 0.9, 0.92),
+        ("M110", "fail"),
+    ),
     "no interval": (
         "evaluation.metrics.auc.difference",
         estimate(None, None, None),
@@ -172,7 +180,7 @@ def test_without_a_champion_the_bounds_decide(record):
     assert "no champion yet" in [f.message for f in findings if f.rule == "M107"][0]
 
 
-@pytest.mark.parametrize("key", ["bounds", "margins", "beat_constant"])
+@pytest.mark.parametrize("key", ["bounds", "margins", "beat_constant", "ceilings"])
 def test_a_metric_nobody_measured_is_refused(record, key):
     """A typing error in params.yaml must not switch a rule off."""
     value = ["aux"] if key == "beat_constant" else {"aux": 0.1}

@@ -75,6 +75,7 @@ def record():
             "groups": 30,
             "replicates": 2000,
             "confidence": 0.95,
+            "features": {"measure": "auc", "strength": {"hour": 0.6}},
             "slices": {"columns": {}, "comparisons": 1, "compared": []},
             "metrics": {
                 "log_loss": {

@@ -1,0 +1,87 @@
+"""A feature that knows the outcome stands out by itself; honest, empty and odd ones do not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops import contract
+from mlops.gate.leakage import leaking
+from mlops.leakage import strengths
+from mlops.params import GateParams
+
+
+@pytest.fixture(scope="module")
+def july():
+    """The month in which the schedule alone tells most."""
+    return contract.load(["2013-07"]).frame
+
+
+def worth(frame, target, groups=None):
+    """What each column of a frame is worth by itself."""
+    return strengths(frame, tuple(frame.columns), np.asarray(target), groups)
+
+
+def refused(found):
+    """The subjects the rule objects to."""
+    findings = leaking({"features": found}, GateParams())
+    return [finding.subject for finding in findings if finding.verdict == "fail"]
+
+
+def test_the_example_s_features_pass(july):
+    """The hour is worth most, and no more than an honest feature may be."""
+    features = contract.columns("date").features
+    found = worth(july[list(features)], july["late"], july["date"].to_numpy())
+    assert refused(found) == []
+    assert 0.69 < max(found["strength"].values()) < 0.71
+
+
+def test_the_delay_at_departure_is_refused(july):
+    """Known too late, and missing for some; its values are made from the outcome and noise."""
+    random = np.random.default_rng(0)
+    delay = np.where(july["late"] == 1, 40, -3) + random.normal(0, 15, len(july)).round()
+    delay[::9] = np.nan
+    found = worth(july.assign(delay=delay)[["hour", "delay"]], july["late"])
+    assert refused(found) == ["delay"]
+
+
+def test_a_leak_in_what_is_missing_is_refused(july):
+    """A landing time that only flights have which came on time: the value says nothing."""
+    landed = np.where(july["late"] == 1, np.nan, 1.0)
+    assert refused(worth(pd.DataFrame({"landed": landed}), july["late"])) == ["landed"]
+
+
+def test_a_leak_that_is_not_monotone_is_refused(july):
+    """Codes say it as well as numbers do."""
+    code = np.where(july["late"] == 1, "L", "O").astype(object) + july["carrier"]
+    assert refused(worth(pd.DataFrame({"code": code}), july["late"])) == ["code"]
+
+
+def test_a_number_for_each_row_knows_nothing(july):
+    """Every value seen once predicts nothing in the other half of the rows."""
+    name = [f"row {n}" for n in range(len(july))]
+    found = worth(pd.DataFrame({"name": name}), july["late"])["strength"]
+    assert found["name"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_empty_and_constant_columns_know_nothing(july):
+    """They are no error either."""
+    frame = pd.DataFrame({"empty": np.full(len(july), np.nan), "one": 1.0})
+    found = worth(frame, july["late"])["strength"]
+    assert found == pytest.approx({"empty": 0.5, "one": 0.5}, abs=0.02)
+
+
+def test_a_regression_is_measured_by_the_variance_explained():
+    """The price before tax gives the price away; the distance does not."""
+    random = np.random.default_rng(0)
+    km = random.uniform(1, 20, 3000)
+    fare = 3 + 2 * km + random.normal(0, 4, 3000)
+    found = worth(pd.DataFrame({"km": km, "net": fare / 1.19}), fare)
+    assert found["measure"] == "r2" and found["strength"]["km"] < 0.95
+    assert refused(found) == ["net"]
+
+
+def test_one_outcome_only_is_told():
+    """Nothing can be measured, and the rule says so."""
+    found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0]}), [0, 0, 0])
+    (finding,) = leaking({"features": found}, GateParams())
+    assert "one outcome only" in finding.message
