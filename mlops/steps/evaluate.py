@@ -129,6 +129,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     from mlops import metrics, slices
     from mlops.bootstrap import Comparison
     from mlops.curves import curves
+    from mlops.leakage import strengths
 
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
@@ -144,6 +145,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
         "curves": {"candidate": curves(target, scored.candidate), "champion": rival},
         "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
         "slices": slices.measure(scored, columns.slices, judged, settings, params.gate),
+        "features": strengths(scored.frame, columns.features, target, scored.cluster),
     }
 
 
