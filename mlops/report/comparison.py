@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops import gate
-from mlops.report.judged import Judged, short, span
-from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table, Text, names
+from mlops.report.judged import Judged
+from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table, Text
 
 
 def metrics(judged: Judged) -> Section:
@@ -55,26 +55,6 @@ def _how_measured(judged: Judged) -> Text:
         if share:
             text += [" ", Code(name), f" had no value in {share:.2%} of the replicates."]
     return tuple(text)
-
-
-def changes(judged: Judged) -> Section | None:
-    """Return what differs from the champion, as far as the record knows it."""
-    champion = judged.evaluation["champion"]
-    if champion is None:
-        return None
-    mine, its = judged.record["data"]["train"]["partitions"], champion["trained_on"]
-    new, gone = [n for n in mine if n not in its], [n for n in its if n not in mine]
-    change = ["new: ", *names(new)] if new else []
-    change += [", " if new else "", "left out: ", *names(gone)] if gone else []
-    digest, its_digest = judged.record["model"]["digest"], champion["model_digest"]
-    other = "the same" if digest == its_digest else "another"
-    rows = [
-        ("trained on", span(its), span(mine), tuple(change) or "the same"),
-        ("model", Code(short(its_digest)), Code(short(digest)), other),
-    ]
-    opening = Paragraph(("The champion is ", Code(champion["release_id"]), "."))
-    table = Table(("", "champion", "candidate", "change"), rows)
-    return Section("Against the champion", (opening, table))
 
 
 def curves(judged: Judged) -> Section | None:

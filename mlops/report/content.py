@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from mlops import gate, rules
-from mlops.report.comparison import changes, curves, metrics
+from mlops.report.changed import changes, datasets
+from mlops.report.comparison import curves, metrics
 from mlops.report.judged import Judged, count, device, span
 from mlops.report.origin import cost, reproduce, versions
 from mlops.report.tree import Code, Report, Section, Table, Text
@@ -63,8 +64,9 @@ def _finding(finding: Finding) -> tuple[Text, ...]:
 SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
     refusals,
     passes,
-    metrics,
     changes,
+    metrics,
+    datasets,
     curves,
     cost,
     versions,

@@ -18,6 +18,7 @@ from mlops.report.tree import (
     Plot,
     Report,
     Section,
+    Strong,
     Table,
     Text,
     fitting,
@@ -116,6 +117,8 @@ class _Writer:
         match piece:
             case Code():
                 return code(piece.text, self._width)
+            case Strong():
+                return f"**{escape(piece.text, self._width)}**"
             case Verdict.PASS:
                 return "pass"
             case Verdict():

@@ -15,6 +15,7 @@ from mlops.report.tree import (
     Plot,
     Report,
     Section,
+    Strong,
     Table,
     Text,
     pieces,
@@ -98,6 +99,8 @@ def _piece(piece: Piece) -> str:
             # A name stays on its line; only what is as long as a digest may break.
             whole = ' class="whole"' if len(piece.text) <= WHOLE else ""
             return f"<code{whole}>{escape(piece.text)}</code>"
+        case Strong():
+            return f"<b>{escape(piece.text)}</b>"
         case Verdict():
             return f'<b class="{piece}">{piece}</b>'
         case _:

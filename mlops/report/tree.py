@@ -14,7 +14,14 @@ class Code:
     text: str
 
 
-Piece = str | Code | Verdict
+@dataclass(frozen=True)
+class Strong:
+    """A few words of our own that must not be overlooked."""
+
+    text: str
+
+
+Piece = str | Code | Strong | Verdict
 # What stands in a cell or a paragraph: one piece, or several side by side.
 Text = Piece | tuple[Piece, ...]
 

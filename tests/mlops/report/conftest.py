@@ -1,11 +1,12 @@
 """A record that was evaluated, as small as one can be, and what is judged and written from it."""
 
+import copy
 from html.parser import HTMLParser
 
 import pytest
 from markdown_it import MarkdownIt
 
-from mlops import gate
+from mlops import changes, gate
 from mlops.params import GateParams
 from mlops.report.judged import Judged
 
@@ -39,12 +40,19 @@ def part(names):
     }
 
 
+def drift(column, index, usual):
+    """How far a column moved, most of all in one bin."""
+    times = index / max(usual, 0.1)
+    shares = {"bin": "above 5", "expected": 0.125, "found": 0.25}
+    return {"column": column, "index": index, "usual": usual, "times": times, **shares}
+
+
 @pytest.fixture
 def record():
     """A record of a candidate a little better than its champion; a test may spoil it."""
     metric = {"title": "log loss", "higher_is_better": False, "constant": 0.6}
     rules = {"cluster": "day", "margins": {"log_loss": 0.02}, "beat_constant": ["log_loss"]}
-    return {
+    made = {
         "format": 1,
         "name": "example",
         "source": {"commit": "c0ffee" + "0" * 34, "changed": []},
@@ -75,6 +83,7 @@ def record():
             "groups": 30,
             "replicates": 2000,
             "confidence": 0.95,
+            "drift": [drift("hour", 0.3, 0.2), drift("noise", 0.05, 0.01)],
             "features": {"measure": "auc", "strength": {"hour": 0.6}},
             "slices": {"columns": {}, "comparisons": 1, "compared": []},
             "metrics": {
@@ -87,6 +96,10 @@ def record():
             },
         },
     }
+    before = {"train": part(["2020-01", "2020-02"]), "holdout": part(["2020-03"])}
+    past = copy.deepcopy(made | {"data": before})
+    made["evaluation"]["champion"] |= {"origin": changes.origin(past), "code": []}
+    return made
 
 
 @pytest.fixture
@@ -106,7 +119,8 @@ def judge():
     def judged(record):
         data = record["data"]
         used = {**data["train"]["fingerprints"], **data["holdout"]["fingerprints"]}
-        check = {"fingerprints": used, "verdict": "pass", "reason": "All rows are good."}
+        good = {"rule": "D101", "subject": "data", "verdict": "pass", "message": "All is good."}
+        check = {"fingerprints": used, "findings": [good]}
         rules = GateParams(**record["params"]["values"]["gate"])
         return Judged(record, gate.judge(record, check, rules), rules)
 
@@ -204,9 +218,14 @@ def attack(record):
         measured = evaluation["metrics"].pop("log_loss")
         evaluation["metrics"][name] = {**measured, "title": name}
         evaluation["cluster"] = evaluation["champion"]["release_id"] = name
-        evaluation["champion"]["trained_on"] = [name]
+        champion = evaluation["champion"]
+        champion["trained_on"] = champion["origin"]["data"]["partitions"] = [name]
+        champion["origin"] |= {"fingerprints": {name: "other"}, "params": {name: name}}
+        champion["origin"]["versions"] = {name: hostile}
+        champion["code"] = [{"file": name, "added": 1, "removed": 2}]
+        evaluation["drift"] = [drift(name, 3.0, 0.1) | {"bin": name}]
         record["data"] = {"train": part([name, "b", name]), "holdout": part([name])}
-        record["source"]["changed"] = [name]
+        record["source"]["changed"] = [name, f"model/{name}"]
         record["environment"]["libraries"] = {name: name}
         record["training"]["device"] = {"wanted": name, "effective": hostile}
         record["name"] = record["params"]["values"]["store"] = name
