@@ -1,10 +1,11 @@
-"""`make demo`: the whole life of a model, in a throw-away clone below build/demo.
+"""`make demo`: the whole life of a model, in a throw-away copy below build/demo.
 
 Everything shown is the real thing: the steps anybody runs, real commits, real services and load on
 this machine. The user's checkout, its history and its build/ stay as they are.
 """
 
 import argparse
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from pathlib import Path
@@ -19,9 +21,12 @@ from pathlib import Path
 from mlops import cli, contract, environments, git
 from mlops.console import complain
 from mlops.errors import UserError
+from mlops.files import write
+from mlops.quarantine import QUARANTINE
+from mlops.release import CATALOGUE, none_yet
 
 HOME = Path("build/demo").absolute()
-CLONE = HOME / "repository"
+COPY = HOME / "repository"
 BUILD = ("check-data", "train", "evaluate", "report", "gate", "package")
 # An overfitted model: each tree may chase single flights, and nothing holds it back.
 WORSE = {
@@ -38,7 +43,7 @@ class Failed(Exception):
 
 
 class Demo:
-    """Runs steps in the clone, shows what they say and remembers how long they took."""
+    """Runs steps in the copy, shows what they say and remembers how long they took."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -49,7 +54,7 @@ class Demo:
         people = {
             f"GIT_{who}_{k}": v for who in ("AUTHOR", "COMMITTER") for k, v in identity.items()
         }
-        # The clone's code runs, with the libraries installed here.
+        # The copy's code runs, with the libraries installed here.
         self.environment = os.environ | people | {"PYTHONUNBUFFERED": "1"}
 
     def chapter(self, title: str) -> None:
@@ -62,13 +67,13 @@ class Demo:
         print(f"        {text}", flush=True)
 
     def run(self, *words: str, expect: int = cli.PASS) -> str:
-        """Run steps in the clone, show and return what they print; raises Failed on another exit."""
+        """Run steps in the copy, show and return what they print; raises Failed on another exit."""
         self.tell(f"$ python -m mlops {' '.join(w if ' ' not in w else repr(w) for w in words)}")
         start, printed = time.perf_counter(), []
         command = [sys.executable, "-m", "mlops", *words]
         with subprocess.Popen(
             command,
-            cwd=CLONE,
+            cwd=COPY,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -82,49 +87,57 @@ class Demo:
         if process.returncode != expect:
             raise Failed(
                 f"`{' '.join(command[1:])}` ended with {process.returncode}, not {expect}. "
-                f"Look into {CLONE}."
+                f"Look into {COPY}."
             )
         return "".join(printed)
 
     def edit_params(self, values: dict[str, object], message: str) -> None:
-        """Change values in the clone's params.yaml and commit, as a pull request would."""
-        path = CLONE / "params.yaml"
+        """Change values in the copy's params.yaml and commit, as a pull request would."""
+        path = COPY / "params.yaml"
         text = path.read_text(encoding="utf-8")
         for key, value in values.items():
             self.tell(f"params.yaml: {key} becomes {value}")
             text, count = re.subn(rf"(?m)^(\s*{key}:).*$", rf"\1 {value}", text)
             if count != 1:
                 raise Failed(f"{path} holds {count} lines with the key {key}, not one.")
-        path.write_text(text, encoding="utf-8")
-        self.git("commit", "--quiet", "--all", "--message", message)
+        if text != path.read_text(encoding="utf-8"):
+            write(path, text)
+            self.git("commit", "--quiet", "--all", "--message", message)
 
     def git(self, *words: str) -> None:
-        """Run git in the clone."""
-        subprocess.run(["git", *words], cwd=CLONE, env=self.environment, check=True)
+        """Run git in the copy."""
+        subprocess.run(["git", *words], cwd=COPY, env=self.environment, check=True)
 
     def _elapsed(self) -> str:
         return f"{time.perf_counter() - self._start:5.0f} s"
 
 
-def clone_here(demo: Demo) -> None:
-    """Make the throw-away clone of HEAD, with ports of its own."""
-    commit = git.head()
-    if CLONE.exists():
+def copy_here(demo: Demo) -> None:
+    """Make a repository of what HEAD holds, without its past, with ports of its own."""
+    if COPY.exists():
         _take_down(demo)
     shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
-    subprocess.run(["git", "clone", "--quiet", ".", str(CLONE)], check=True)
-    demo.git("checkout", "--quiet", "-B", "demo", commit)
+    COPY.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", git.head()], stdout=subprocess.PIPE, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(COPY, filter="data")
     changed = git.changed()
     if changed:
         demo.tell(f"{len(changed)} file(s) not committed here are not part of the demonstration.")
     names = environments.names()
     demo.ports = dict(zip(names, _free_ports(len(names))))
     for name, port in demo.ports.items():
-        settings = CLONE / "environments" / name / "settings.yaml"
-        text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
-        settings.write_text(text, "utf-8")
-    demo.git("commit", "--quiet", "--all", "--message", "Free ports for the demonstration")
+        folder = COPY / "environments" / name
+        text = re.sub(
+            r"(?m)^port:.*$", f"port: {port}", (folder / "settings.yaml").read_text("utf-8")
+        )
+        write(folder / "settings.yaml", text)
+        write(folder / "release.yaml", none_yet())
+    shutil.rmtree(COPY / CATALOGUE, ignore_errors=True)
+    write(COPY / QUARANTINE, "# None yet.\n")
+    demo.git("init", "--quiet", "--initial-branch", "main")
+    demo.git("add", "--all")
+    demo.git("commit", "--quiet", "--message", "Begin the demonstration")
 
 
 def _free_ports(count: int) -> list[int]:
@@ -139,9 +152,9 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _take_down(demo: Demo) -> None:
-    """Stop what the clone's environments run; never fails, for it cleans up after failures."""
+    """Stop what the copy's environments run; never fails, for it cleans up after failures."""
     command = [sys.executable, "-m", "mlops", "down"]
-    subprocess.run(command, cwd=CLONE, env=demo.environment, capture_output=True, check=False)
+    subprocess.run(command, cwd=COPY, env=demo.environment, capture_output=True, check=False)
 
 
 def to_production(demo: Demo) -> None:
@@ -158,7 +171,8 @@ def ask(demo: Demo, count: int = 3) -> None:
     params = contract.params()
     columns = contract.columns(params.gate.cluster)
     newest = contract.team_data().partitions()[-1]
-    frame = contract.load([newest]).frame.iloc[[500, 9000, 20000][:count]]
+    frame = contract.load([newest]).frame
+    frame = frame.iloc[[len(frame) * (n + 1) // (count + 2) for n in range(count)]]
     rows = json.loads(frame[list(columns.features)].to_json(orient="records"))
     url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}/predict"
     request = urllib.request.Request(
@@ -174,37 +188,30 @@ def ask(demo: Demo, count: int = 3) -> None:
 
 
 def keep_report(name: str) -> None:
-    """Copy the report of the last run out of the clone, where the next run would replace it."""
+    """Copy the report of the last run out of the copy, where the next run would replace it."""
     for ending in ("md", "html"):
-        shutil.copy(CLONE / "build" / f"report.{ending}", HOME / f"{name}.{ending}")
+        shutil.copy(COPY / "build" / f"report.{ending}", HOME / f"{name}.{ending}")
 
 
 def story(demo: Demo) -> None:
     """Tell the whole life, chapter by chapter."""
-    partitions = contract.team_data().partitions()
-    last = contract.params().data.last
+    *_, before, newest = contract.team_data().partitions()
     demo.chapter("A first model: checked, trained, judged, packed")
+    demo.edit_params({"last": before}, f"Begin with the data up to {before}")
     demo.run(*BUILD)
     demo.chapter("Its release moves from environment to environment, each time on evidence")
     to_production(demo)
     demo.chapter("Production answers")
     ask(demo)
 
-    newer = partitions[partitions.index(last) + 1] if last in partitions[:-1] else None
-    demo.chapter(f"New data arrive: {newer}. The same road, now against the champion")
-    demo.edit_params({"last": newer}, f"Adopt the data of {newer}")
+    demo.chapter(f"New data arrive: {newest}. The same road, now against the champion")
+    demo.edit_params({"last": newest}, f"Adopt the data of {newest}")
     demo.run(*BUILD)
     keep_report("accepted")
     to_production(demo)
 
     demo.chapter("A change that is really worse is proposed, and refused")
-    demo.git("checkout", "--quiet", "-b", "worse")
-    demo.edit_params(WORSE, "Let every tree chase single flights")
-    refused = demo.run(*BUILD, expect=cli.FAIL)
-    if "M107" not in refused:
-        raise Failed("The worse model was refused, but not for being worse (M107).")
-    keep_report("refused")
-    demo.git("checkout", "--quiet", "demo")
+    refuse_worse(demo)
 
     demo.chapter("Production is rolled back to the release before, and the newer one quarantined")
     production = environments.names()[-1]
@@ -213,6 +220,20 @@ def story(demo: Demo) -> None:
     demo.tell(f"rolled back in {demo.seconds[' '.join(rollback)]:.1f} s")
     ask(demo, count=1)
     demo.run("status")
+
+
+def refuse_worse(demo: Demo) -> None:
+    """Propose an overfitted model, which the gate must refuse for being worse."""
+    if not set(WORSE) <= set(contract.team_model().Params.model_fields):
+        demo.tell("left out: the parameters that overfit the example are not those of this model")
+        return
+    demo.git("checkout", "--quiet", "-b", "worse")
+    demo.edit_params(WORSE, "Let every tree chase single flights")
+    refused = demo.run(*BUILD, expect=cli.FAIL)
+    if "M107" not in refused:
+        raise Failed("The worse model was refused, but not for being worse (M107).")
+    keep_report("refused")
+    demo.git("checkout", "--quiet", "main")
 
 
 def summary(demo: Demo, kept: bool) -> None:
@@ -225,12 +246,12 @@ def summary(demo: Demo, kept: bool) -> None:
     demo.tell(f"the report of the accepted change   {here}/accepted.html")
     demo.tell(f"the report of the refused change    {here}/refused.html")
     demo.tell(
-        f"every promotion is a commit         git -C {CLONE.relative_to(Path.cwd())} log --stat"
+        f"every promotion is a commit         git -C {COPY.relative_to(Path.cwd())} log --stat"
     )
     if kept:
         for name, port in demo.ports.items():
             demo.tell(f"{name:<35} http://127.0.0.1:{port}")
-        demo.tell(f"stop them with                      cd {CLONE} && make down")
+        demo.tell(f"stop them with                      cd {COPY} && make down")
     else:
         demo.tell("the services are stopped            make demo ARGS=--keep leaves them running")
 
@@ -242,8 +263,8 @@ def main() -> int:
     options = parser.parse_args()
     demo = Demo()
     try:
-        demo.chapter("A throw-away clone of this repository, so that yours stays as it is")
-        clone_here(demo)
+        demo.chapter("A throw-away copy of this repository, so that yours stays as it is")
+        copy_here(demo)
         story(demo)
     except (Failed, UserError) as error:
         complain(f"error: {error}")
@@ -252,7 +273,7 @@ def main() -> int:
         complain("stopped by the user; `make demo` begins anew.")
         return 130
     finally:
-        if not options.keep and CLONE.exists():
+        if not options.keep and COPY.exists():
             _take_down(demo)
     summary(demo, options.keep)
     return cli.PASS
