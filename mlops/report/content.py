@@ -43,21 +43,30 @@ def refusals(judged: Judged) -> Section | None:
     refused = [f for f in rules.by_weight(judged.findings) if f.verdict is not Verdict.PASS]
     if not refused:
         return None
-    rows = [(finding.verdict, *_finding(finding)) for finding in refused]
+    rows = [(found.verdict, *row) for found, row in zip(refused, _rows(refused))]
     return Section("Rules", (Table(("verdict", "rule", "about", "found"), rows),))
 
 
 def passes(judged: Judged) -> Section | None:
     """Return the checks that passed."""
-    passed = [_finding(f) for f in judged.findings if f.verdict is Verdict.PASS]
+    passed = [finding for finding in judged.findings if finding.verdict is Verdict.PASS]
     if not passed:
         return None
-    table = Table(("rule", "about", "found"), passed)
+    table = Table(("rule", "about", "found"), _rows(passed))
     return Section(f"{count(passed, 'check')} passed", (table,), minor=True)
 
 
-def _finding(finding: Finding) -> tuple[Text, ...]:
-    return (f"{finding.rule} {SENTENCES[finding.rule]}", Code(finding.subject), finding.message)
+def _rows(findings: list[Finding]) -> list[tuple[Text, ...]]:
+    """Return a row a finding; only the first of a rule quotes its sentence."""
+    first = {finding.rule: finding for finding in reversed(findings)}
+    return [
+        (
+            f"{one.rule} {SENTENCES[one.rule]}" if first[one.rule] is one else one.rule,
+            Code(one.subject),
+            one.message,
+        )
+        for one in findings
+    ]
 
 
 # A later subject, such as drift, is one more function here.

@@ -21,6 +21,9 @@ def cost(judged: Judged) -> Section:
         device(record),
     )
     columns = ("training", "threads", "evaluation", "peak memory", "model", "device")
+    latency = {key: spent[key] for key in ("predict_p50_ms", "predict_p99_ms") if key in spent}
+    columns += tuple(f"{key.split('_')[1]} of a prediction" for key in latency)
+    row += tuple(f"{milliseconds:.2f} ms" for milliseconds in latency.values())
     return Section("Cost", (Table(columns, [row]),))
 
 

@@ -11,13 +11,13 @@ from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.files import read_json, write
 from mlops.paths import DATA_CHECK, REPORT, REPORT_PAGE
-from mlops.report import markdown, page, plots
+from mlops.report import markdown, page, plots, terminal
 from mlops.report.content import content
 from mlops.report.judged import Judged
 
 
 def run(_: argparse.Namespace) -> None:
-    """Write both forms of the report and say where they are."""
+    """Write both forms of the report, print its gist and say where they are."""
     timer, made = Timer(), record.read_record()
     if "evaluation" not in made:
         raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
@@ -27,4 +27,6 @@ def run(_: argparse.Namespace) -> None:
     report = content(judged)
     write(REPORT, markdown.render(report))
     write(REPORT_PAGE, page.render(report, plots.draw(judged)))
+    for line in terminal.lines(judged):
+        say("", line)
     say("report", f"{report.verdict}: see {REPORT} and {REPORT_PAGE} ({timer.seconds:.1f} s)")

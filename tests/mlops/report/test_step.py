@@ -28,7 +28,9 @@ def test_writes_both_forms(record, capsys):
         "## ✗ Fail\n\nD101 data: The data were not checked."
     )
     assert REPORT_PAGE.read_text("utf-8").startswith("<!doctype html>")
-    assert "fail: see build/report.md and build/report.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "fail: see build/report.md and build/report.html" in printed
+    assert "log loss  0.5000" in printed and "1 partition added" in printed
 
 
 def test_asks_for_an_evaluation(record):
