@@ -35,6 +35,10 @@ def clone(tmp_path_factory):
     (folder / ".venv").symlink_to(ROOT / ".venv")
     # Older than the installation: make has nothing to install.
     os.utime(folder / "requirements.txt", (0, 0))
+    # How fast the machine is that tests this is not the subject.
+    params = folder / "params.yaml"
+    params.write_text(params.read_text("utf-8").replace("p95_ms: 200", "p95_ms: 5000"), "utf-8")
+    run("git commit --quiet --all --message 'Any machine will do'", folder)
     yield folder
     run("make down", folder)
 

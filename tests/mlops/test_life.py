@@ -24,7 +24,8 @@ def judged(example, *codes):
 @pytest.fixture(scope="module")
 def production(example):
     """The example with a model of May to October in production."""
-    example.edit("params.yaml", "  seconds: 10", "  seconds: 2")
+    example.edit("params.yaml", "  seconds: 10", "  seconds: 3")
+    example.edit("params.yaml", "p95_ms: 200", "p95_ms: 5000")
     example.edit("params.yaml", "min_requests: 200", "min_requests: 20")
     example.mlops(*JUDGE, "package", "promote", "deploy", "--env", "dev")
     example.mlops("promote", "deploy", "loadtest", "--env", "staging")
