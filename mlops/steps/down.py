@@ -8,6 +8,7 @@ import argparse
 
 from mlops import environments
 from mlops.console import say
+from mlops.errors import UserError
 from mlops.options import Option
 from mlops.paths import LIVE
 from mlops.targets import local, target_of
@@ -17,12 +18,28 @@ OPTIONS = (Option("--env", "one environment only: a folder below environments/",
 
 def run(options: argparse.Namespace) -> None:
     """Stop the services and what holds their ports; nothing running is fine."""
-    known = environments.names() if options.env is None else [options.env]
-    for name in known:
-        environment = environments.environment(name)
-        stopped = target_of(environment).stop(environment)
-        say("down", f"{name}: {'stopped' if stopped else 'nothing ran'}")
-    if options.env is None:
-        for folder in sorted(LIVE.glob("*/")):
-            if folder.name not in known and local.stop_place(folder.name):
-                say("down", f"{folder.name}: stopped; environments/{folder.name}/ is gone")
+    if options.env:
+        environment = environments.environment(options.env)
+        _say(options.env, target_of(environment).stop(environment))
+        return
+    problems = [problem for name in environments.folders() if (problem := _stop(name))]
+    # What runs here ends, also for environments whose folder is gone or cannot be read.
+    for folder in sorted(LIVE.glob("*/")):
+        if local.stop_place(folder.name):
+            say("down", f"{folder.name}: stopped; environments/{folder.name}/ is gone or broken")
+    if problems:
+        raise UserError("\n".join(["What runs on this machine was stopped, but:", *problems]))
+
+
+def _stop(name: str) -> str | None:
+    """Stop what runs for an environment; return why that could not be done."""
+    try:
+        environment = environments.read(name, 0)
+        _say(name, target_of(environment).stop(environment))
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _say(name: str, stopped: bool) -> None:
+    say("down", f"{name}: {'stopped' if stopped else 'nothing ran'}")

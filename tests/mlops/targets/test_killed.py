@@ -38,7 +38,7 @@ settings = Settings.model_validate({"target": "local", "port": int(port)})
 environment = Environment("dev", 0, settings, Policy.model_validate({"from": "build", "evidence": ()}))
 print(local.deploy(environment, release_id, Path(bundle), 30))
 """
-FIRST = [("after", "_start"), ("after", "activate"), ("after", "_start_proxy")]
+FIRST = [("after", "_start"), ("after", "activate")]
 LATER = [
     ("after", "_start"),
     ("after", "_await_ready"),

@@ -114,5 +114,17 @@ def test_down_stops_everything(fork, dev, port):
     code, said = dev("down", env=None)
     assert code == 0
     assert "dev: stopped" in said and "staging: nothing ran" in said
-    assert "former: stopped; environments/former/ is gone" in said
+    assert "former: stopped; environments/former/ is gone or broken" in said
     assert "stopped" not in fork.mlops("down").stdout
+
+
+def test_down_stops_what_broken_settings_hide(fork, dev):
+    """A typing mistake in settings.yaml leaves nothing running that nobody can find."""
+    settings = fork.folder / "environments/dev/settings.yaml"
+    text = settings.read_text("utf-8")
+    settings.write_text(f"{text}\nprot: 1\n", "utf-8")
+    code, said = dev("down", env=None)
+    settings.write_text(text, "utf-8")
+    assert code == 2
+    assert "dev: stopped; environments/dev/ is gone or broken" in said
+    assert "unknown key" in said
