@@ -22,6 +22,19 @@ class DataParams(Strict):
     holdout: int = Field(1, ge=1, description="how many of the newest partitions are held out")
 
 
+class CheckParams(Strict):
+    """How much a partition may differ from those before it."""
+
+    least_rows: float = Field(
+        0.5, gt=0, le=1, description="least rows as a share of the usual; its inverse is the most"
+    )
+    missing_shift: Share = Field(
+        0.2, description="how far a column's share of missing values may leave the range before"
+    )
+    max_unseen: Share = Field(0.1, description="share of rows with a category not seen before")
+    max_twins: Share = Field(0.01, description="share of held-out rows that equal one trained on")
+
+
 class TrainParams(Strict):
     """How training runs, whatever the model."""
 
@@ -128,6 +141,7 @@ class Params(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$", description="prefix of release ids")
     store: str = Field("build/store", description="where bundles are kept: a folder or fsspec URL")
     data: DataParams
+    check: CheckParams = CheckParams()
     train: TrainParams = TrainParams()
     model: Any = Field(description="hyperparameters: model/params.py declares them")
     evaluate: EvaluateParams = EvaluateParams()

@@ -36,6 +36,11 @@ class Finding:
     verdict: Verdict
     message: str
 
+    @classmethod
+    def of(cls, values: dict[str, str]) -> "Finding":
+        """Return a finding from its plain values."""
+        return cls(**{**values, "verdict": Verdict(values["verdict"])})
+
     def as_dict(self) -> dict[str, str]:
         """Return the finding as plain values."""
         return asdict(self)
@@ -57,7 +62,12 @@ def by_weight(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -_BY_WEIGHT.index(finding.verdict))
 
 
-DATA_CHECKED = Rule("D101", "The data a model is trained and judged on passed check-data.")
+DATA_CHECKED = Rule("D101", "The data a model is trained and judged on keep to their schema.")
+VOLUME = Rule("D102", "A partition has about as many rows as those before it.")
+MISSING = Rule("D103", "A column misses about as many values as in the partitions before.")
+UNSEEN = Rule("D104", "Few rows hold a category that no partition before had.")
+FROZEN = Rule("D105", "No column has a single value that had several before.")
+TWINS = Rule("D106", "Few held-out rows are also among those trained on.")
 HELD_OUT = Rule("M101", "The held-out rows are later than all rows trained on, the champion's too.")
 FINITE = Rule("M102", "Every metric is a finite number.")
 BOUND = Rule("M103", "Each metric keeps to its absolute bound.")
@@ -71,6 +81,11 @@ BELIEVABLE = Rule("M110", "No metric is too good to be true.")
 
 RULES = (
     DATA_CHECKED,
+    VOLUME,
+    MISSING,
+    UNSEEN,
+    FROZEN,
+    TWINS,
     HELD_OUT,
     FINITE,
     BOUND,

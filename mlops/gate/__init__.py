@@ -23,7 +23,7 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
     evaluation = record["evaluation"]
     metrics = evaluation["metrics"]
     return [
-        data_checked(record, data_check),
+        *data_checked(record, data_check),
         *held_out(record, evaluation["champion"]),
         *finite(metrics),
         *bounds(metrics, gate),

@@ -8,17 +8,18 @@ from mlops.record import Record
 from mlops.rules import DATA_CHECKED, HELD_OUT, Finding, find
 
 
-def data_checked(record: Record, check: dict[str, Any] | None) -> Finding:
-    """Find whether the rows in use are those that check-data found good."""
+def data_checked(record: Record, check: dict[str, Any] | None) -> Iterator[Finding]:
+    """Find what check-data found, if it looked at the rows in use."""
     data = record["data"]
     wanted = {**data["train"]["fingerprints"], **data["holdout"]["fingerprints"]}
     if check is None:
         message = "The data were not checked. Run `make check-data`."
+        yield find(DATA_CHECKED, "data", False, message)
     elif check["fingerprints"] != wanted:
         message = "Other data were checked than were used. Run `make check-data` again."
+        yield find(DATA_CHECKED, "data", False, message)
     else:
-        return find(DATA_CHECKED, "data", check["verdict"] == "pass", check["reason"])
-    return find(DATA_CHECKED, "data", False, message)
+        yield from (Finding.of(found) for found in check["findings"])
 
 
 def held_out(record: Record, champion: Measured | None) -> Iterator[Finding]:

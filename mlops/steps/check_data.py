@@ -1,19 +1,22 @@
-"""Check every partition in use against the data's schema, an allow-list of columns.
+"""Check every partition in use: against data.SCHEMA, and against the partitions before it.
 
 Refuses a column that is not in data.SCHEMA, a missing one, a wrong type, a value out of range and
-an unknown category, and says how many rows and which values. Writes build/data-check.json, which
-the gate reads.
+an unknown category, and says how many rows and which values. Then each partition is compared with
+those before it (params.yaml: check), and the held-out rows with those trained on. Writes
+build/data-check.json, which the gate reads.
 """
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from mlops import contract
 from mlops.cli import FAIL
 from mlops.console import Timer, complain, say
 from mlops.files import write_json
+from mlops.params import Params
 from mlops.paths import DATA_CHECK
-from mlops.rules import DATA_CHECKED, Verdict
+from mlops.rules import DATA_CHECKED, SENTENCES, Finding, Verdict, find, worst
 
 SHOWN = 10
 
@@ -21,30 +24,61 @@ SHOWN = 10
 def run(_: argparse.Namespace) -> int | None:
     """Validate each partition by itself, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
-    split, schema = contract.split(params), contract.team_data().SCHEMA
-    count, problems, fingerprints = 0, [], {}
-    for name in (*split.train, *split.holdout):
-        rows = contract.load([name])
-        count += len(rows.frame)
-        fingerprints |= rows.fingerprints
-        problems += [f"{name}: {problem}" for problem in _problems(rows.frame, schema)]
-    good = f"{count:,} rows of {len(fingerprints)} partitions keep to data.SCHEMA."
+    split = contract.split(params)
+    loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
+    findings = _judge(loaded, split, params)
+    verdict = worst(findings)
+    bad = [finding for finding in findings if finding.verdict is not Verdict.PASS]
+    rows = sum(len(one.frame) for one in loaded.values())
+    good = f"{rows:,} rows of {len(loaded)} partitions keep to data.SCHEMA and are as usual."
     write_json(
         DATA_CHECK,
         {
-            "verdict": Verdict.FAIL if problems else Verdict.PASS,
-            "reason": problems[0] if problems else good,
-            "problems": problems,
-            "fingerprints": fingerprints,
+            "verdict": verdict,
+            "reason": f"{bad[0].rule} {bad[0].message}" if bad else good,
+            "findings": [finding.as_dict() for finding in findings],
+            "fingerprints": {
+                name: print_ for one in loaded.values() for name, print_ in one.fingerprints.items()
+            },
         },
     )
-    if not problems:
+    if verdict is Verdict.PASS:
         say("check-data", f"{good[:-1]} ({timer.seconds:.1f} s)")
         return None
-    more = f"\n  ... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    listed = "\n  ".join(problems[:SHOWN])
-    complain(f"{DATA_CHECKED.id} {DATA_CHECKED.sentence} These do not:\n  {listed}{more}")
+    complain("\n".join(_told(bad)))
     return FAIL
+
+
+def _judge(
+    loaded: dict[str, contract.Rows], split: contract.Split, params: Params
+) -> list[Finding]:
+    from mlops import quality
+
+    data = contract.team_data()
+    problems = {name: _problems(rows.frame, data.SCHEMA) for name, rows in loaded.items()}
+    if any(problems.values()):
+        # What breaks the schema has not the columns or types that could be compared.
+        return [
+            find(DATA_CHECKED, name, False, problem)
+            for name, found in problems.items()
+            for problem in found
+        ]
+    good = f"{len(loaded)} partitions keep to data.SCHEMA."
+    profiles = {name: quality.profile(rows.frame, data.TIME) for name, rows in loaded.items()}
+    return [
+        find(DATA_CHECKED, "data", True, good),
+        *quality.findings(profiles, split.holdout, params.check),
+    ]
+
+
+def _told(bad: list[Finding]) -> Iterator[str]:
+    """Yield each rule that objects, and below it what it objects to."""
+    for rule in dict.fromkeys(finding.rule for finding in bad):
+        found = [finding for finding in bad if finding.rule == rule]
+        yield f"{rule} {SENTENCES[rule]} Not so:"
+        yield from (f"  {finding.subject}: {finding.message}" for finding in found[:SHOWN])
+        if len(found) > SHOWN:
+            yield f"  ... and {len(found) - SHOWN} more"
 
 
 def _problems(frame: Any, schema: Any) -> list[str]:

@@ -76,7 +76,14 @@ def record():
     }
 
 
-CHECKED = {"verdict": "pass", "reason": "fine", "fingerprints": {"01": "a", "02": "b"}}
+CHECKED = {
+    "fingerprints": {"01": "a", "02": "b"},
+    "findings": [
+        {"rule": rule.id, "subject": "data", "verdict": "pass", "message": "fine"}
+        for rule in RULES
+        if rule.id.startswith("D")
+    ],
+}
 
 
 def change(record, path, value):
@@ -168,7 +175,8 @@ def test_worse_within_the_margin_passes(record, difference):
 
 def test_data_that_were_not_checked_are_refused(record):
     """Skipping check-data is no way around it."""
-    assert ("D101", "fail") in failing(record, verdict="fail")
+    bad = {"rule": "D102", "subject": "02", "verdict": "fail", "message": "few rows"}
+    assert ("D102", "fail") in failing(record, findings=[bad])
     assert gate.judge(record, None, PARAMS)[0].verdict is Verdict.FAIL
 
 

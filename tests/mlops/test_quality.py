@@ -1,0 +1,95 @@
+"""Months that are not like those before: each fault, planted in real rows, meets its rule."""
+
+import numpy as np
+import pytest
+
+from mlops import contract
+from mlops.quality import findings, profile
+from mlops.rules import Verdict, worst
+
+WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
+BEFORE = ("2013-08", "2013-09", "2013-10", "2013-11")
+
+
+@pytest.fixture(scope="module")
+def months():
+    """All the months of the example, each as it is."""
+    return {name: contract.load([name]).frame for name in contract.team_data().partitions()}
+
+
+def found(frames):
+    """What the rules find, the newest month held out."""
+    profiles = {name: profile(frame, "date") for name, frame in frames.items()}
+    return findings(profiles, tuple(frames)[-1:], contract.params().check)
+
+
+def refused(months, december):
+    """Rules and subjects that object to a December like this."""
+    frames = {name: months[name] for name in BEFORE} | {"2013-12": december}
+    return {(f.rule, f.subject) for f in found(frames) if f.verdict is Verdict.FAIL}
+
+
+@pytest.mark.parametrize("first", [0, 4, 10])
+def test_every_real_month_passes(months, first):
+    """The year as it was, and the shorter histories that a fork begins with."""
+    assert worst(found(dict(list(months.items())[first:]))) is Verdict.PASS
+
+
+def test_half_of_the_rows_gone_is_refused(months):
+    """A partition that was cut short."""
+    assert refused(months, months["2013-12"].iloc[::2]) == {("D102", "2013-12")}
+
+
+def test_rows_delivered_three_times_are_refused(months):
+    """Too many rows are as wrong as too few."""
+    december = months["2013-12"]
+    assert refused(months, december.loc[december.index.repeat(3)]) == {("D102", "2013-12")}
+
+
+def test_a_weather_feed_that_stopped_is_refused(months):
+    """Every column of it is named."""
+    december = months["2013-12"].assign(**dict.fromkeys(WEATHER, np.float32("nan")))
+    assert refused(months, december) == {("D103", f"2013-12 {name}") for name in WEATHER}
+
+
+def test_missing_values_filled_with_a_default_are_refused(months):
+    """Gusts are missing most of the time; all there is as suspicious as none there."""
+    december = months["2013-12"].fillna({"wind_gust": 20.0})
+    assert refused(months, december) == {("D103", "2013-12 wind_gust")}
+
+
+def test_destinations_spelt_another_way_are_refused(months):
+    """A third of them are unknown to every month before, and examples are named."""
+    december, random = months["2013-12"], np.random.default_rng(0)
+    other = random.random(len(december)) < 0.3
+    december = december.assign(dest=december["dest"].where(~other, december["dest"].str[::-1]))
+    assert refused(months, december) == {("D104", "2013-12 dest")}
+
+
+def test_a_column_that_froze_is_refused(months):
+    """A constant in the place of what used to vary, a category or a number."""
+    december = months["2013-12"].assign(origin="JFK", distance=np.int16(1000))
+    assert refused(months, december) == {("D105", "2013-12 origin"), ("D105", "2013-12 distance")}
+
+
+def test_one_outcome_only_is_refused(months):
+    """Labels that have not arrived yet look like flights that were all on time."""
+    december = months["2013-12"].assign(late=np.int8(0))
+    assert ("D105", "2013-12 late") in refused(months, december)
+
+
+def test_rows_of_the_training_months_are_refused(months):
+    """Some of November's flights, dated to December."""
+    december = months["2013-12"].copy()
+    columns = december.columns.drop("date")
+    december.loc[:99, columns] = months["2013-11"].loc[:99, columns]
+    assert refused(months, december) == {("D106", "held-out rows")}
+
+
+def test_free_text_is_no_category(months):
+    """Remarks are new in every row, which says nothing."""
+    frames = {
+        name: frame.assign(remark=[f"{name} {n}" for n in range(len(frame))])
+        for name, frame in list(months.items())[-2:]
+    }
+    assert worst(found(frames)) is Verdict.PASS
