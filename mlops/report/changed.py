@@ -138,8 +138,7 @@ def _moved(drifted: Sequence[dict[str, Any]]) -> Iterable[Part]:
     ]
     yield Table(columns, rows, frozenset({1, 2, 4, 5}))
     yield Paragraph(
-        "Moved: population stability index of the held-out rows against those trained on. Usual: "
-        "the largest of any stretch of training that long, against the rest. Below "
-        f"{LEAST:g} is nothing; far beyond the usual, the model answers about rows it has not seen "
-        "the like of."
+        "Moved: population stability index, held-out rows against those trained on; below "
+        f"{LEAST:g} is nothing. Usual: the most that any stretch of training that long differed "
+        "from the rest. Far beyond it, the model answers about rows it has not seen the like of."
     )

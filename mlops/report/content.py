@@ -1,14 +1,19 @@
 """What the report says, as a tree: each section is a function, in the order a reviewer asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from mlops import gate, rules
+from mlops.paths import VERDICT
 from mlops.report.changed import changes, datasets
 from mlops.report.comparison import curves, metrics
 from mlops.report.judged import Judged, count, device, span
 from mlops.report.origin import cost, reproduce, versions
-from mlops.report.tree import Code, Report, Section, Table, Text
+from mlops.report.tree import Code, Report, Section, Table, Text, names
 from mlops.rules import SENTENCES, Finding, Verdict
+
+# Enough to see what kind of trouble it is; a slice a row would bury everything else.
+MOST_OF_A_RULE, MOST_NAMED = 3, 12
 
 
 def content(judged: Judged) -> Report:
@@ -43,8 +48,8 @@ def refusals(judged: Judged) -> Section | None:
     refused = [f for f in rules.by_weight(judged.findings) if f.verdict is not Verdict.PASS]
     if not refused:
         return None
-    rows = [(found.verdict, *row) for found, row in zip(refused, _rows(refused))]
-    return Section("Rules", (Table(("verdict", "rule", "about", "found"), rows),))
+    table = Table(("verdict", "rule", "about", "found"), list(_rows(refused)))
+    return Section("Rules", (table,))
 
 
 def passes(judged: Judged) -> Section | None:
@@ -52,29 +57,29 @@ def passes(judged: Judged) -> Section | None:
     passed = [finding for finding in judged.findings if finding.verdict is Verdict.PASS]
     if not passed:
         return None
-    table = Table(("rule", "about", "found"), _rows(passed))
+    table = Table(("rule", "about", "found"), [row[1:] for row in _rows(passed)])
     return Section(f"{count(passed, 'check')} passed", (table,), minor=True)
 
 
-def _rows(findings: list[Finding]) -> list[tuple[Text, ...]]:
-    """Return a row a finding; only the first of a rule quotes its sentence."""
-    first = {finding.rule: finding for finding in reversed(findings)}
-    return [
-        (
-            f"{one.rule} {SENTENCES[one.rule]}" if first[one.rule] is one else one.rule,
-            Code(one.subject),
-            one.message,
-        )
-        for one in findings
-    ]
+def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
+    """Yield the findings, the sentence of a rule once, and of many of one rule the first few."""
+    for (verdict, rule), same in groupby(findings, key=lambda found: (found.verdict, found.rule)):
+        found = list(same)
+        told = found if len(found) <= MOST_OF_A_RULE + 1 else found[:MOST_OF_A_RULE]
+        for number, one in enumerate(told):
+            title = rule if number else f"{rule} {SENTENCES[rule]}"
+            yield verdict, title, Code(one.subject), one.message
+        if rest := found[len(told) :]:
+            which = names((one.subject for one in rest), most=MOST_NAMED)
+            yield verdict, rule, which, f"{len(rest):,} more of the kind; see {VERDICT}."
 
 
 # A later subject, such as drift, is one more function here.
 SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
     refusals,
-    passes,
     changes,
     metrics,
+    passes,
     datasets,
     curves,
     cost,

@@ -34,7 +34,6 @@ def versions(judged: Judged) -> Section:
     found = {"Python": environment["python"], **environment["libraries"]}
     found["platform"] = environment["platform"]
     digests = {
-        "commit": record["source"]["commit"],
         "data trained on": data["train"]["fingerprint"],
         "data held out": data["holdout"]["fingerprint"],
         "parameters": record["params"]["fingerprint"],
