@@ -71,7 +71,8 @@ def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
             yield verdict, title, Code(one.subject), one.message
         if rest := found[len(told) :]:
             which = names((one.subject for one in rest), most=MOST_NAMED)
-            yield verdict, rule, which, f"{len(rest):,} more of the kind; see {VERDICT}."
+            opening = f"{len(rest):,} more of the kind: "
+            yield verdict, rule, "", (opening, *which, f"; see {VERDICT}.")
 
 
 # A later subject, such as drift, is one more function here.

@@ -115,7 +115,8 @@ def test_many_findings_of_a_rule_are_told_by_the_first(record, judge):
     many = [Finding(BOUND.id, f"metric {n}", Verdict.FAIL, "bad " * 500) for n in range(5000)]
     text = write(dataclasses.replace(judged, findings=many + judged.findings))
     assert text.count("| **fail** | M103") == 4 and len(text) < 12_000
-    assert "`metric 13` and 4,986 more | 4,997 more of the kind; see build/verdict.json. |" in text
+    assert "|  | 4,997 more of the kind: `metric 3`, " in text
+    assert "`metric 13` and 4,986 more; see build/verdict.json. |" in text
 
 
 def test_the_worst_letters_fit_into_a_comment(record, judge):
