@@ -119,7 +119,7 @@ def _replace(order: Order, place: Place, before: dict[str, Any] | None) -> None:
             place.activate(before)
             place.stop_others(*proxies)
             if isinstance(problem, Refused):
-                raise Refused(_explain(order, before, slot, problem)) from None
+                raise Refused(_explain(order, place, slot, problem)) from None
             raise
 
 
@@ -221,8 +221,10 @@ def _verify(order: Order) -> None:
     raise Refused(f"it was ready, but {_url(order.port)}/version says {served or 'nothing'}")
 
 
-def _explain(order: Order, before: dict[str, Any] | None, slot: Slot, problem: Refused) -> str:
-    keeps = f"{before['release_id']} keeps serving" if before else "Nothing served before"
+def _explain(order: Order, place: Place, slot: Slot, problem: Refused) -> str:
+    active = place.active()
+    serves = active and processes.alive(place.slot(active["slot"]).folder)
+    keeps = f"{active['release_id']} keeps serving" if active and serves else "Nothing is served"
     lines = [line for line in _read(slot.log).splitlines() if line.strip()][-LOG_LINES:]
     return (
         f"{order.release_id} was not deployed to {order.environment.name}: {problem}. {keeps}. "

@@ -90,7 +90,7 @@ def test_a_release_that_is_not_ready_changes_nothing(stage, bundle, wrong, why, 
 
 def test_a_first_release_that_is_not_ready_leaves_nothing(empty, bundle):
     """No proxy without a release, and the port is free again."""
-    with pytest.raises(Refused, match="Nothing served before"):
+    with pytest.raises(Refused, match="Nothing is served"):
         empty.deploy("r-1", bundle(release_id="'r-0'"))
     assert empty.running() == (0, 0)
     with socket.create_server(("127.0.0.1", empty.environment.settings.port)):
