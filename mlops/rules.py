@@ -6,6 +6,7 @@ A rule is written once, here: report, terminal, docs and tests quote it.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -35,15 +36,17 @@ class Finding:
     subject: str
     verdict: Verdict
     message: str
+    waived: bool = False
 
     @classmethod
-    def of(cls, values: dict[str, str]) -> "Finding":
+    def of(cls, values: dict[str, Any]) -> "Finding":
         """Return a finding from its plain values."""
         return cls(**{**values, "verdict": Verdict(values["verdict"])})
 
-    def as_dict(self) -> dict[str, str]:
-        """Return the finding as plain values."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values; only one that is waived says so."""
+        values = asdict(self)
+        return values if self.waived else {key: values[key] for key in values if key != "waived"}
 
 
 def find(rule: Rule, subject: str, good: bool, message: str) -> Finding:
@@ -52,8 +55,11 @@ def find(rule: Rule, subject: str, good: bool, message: str) -> Finding:
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
-    """Return the verdict of several findings: that of the worst; of none it is inconclusive."""
-    verdicts = [finding.verdict for finding in findings]
+    """Return the verdict of several findings, that of the worst but for what is waived.
+
+    Of none it is inconclusive.
+    """
+    verdicts = [Verdict.PASS if one.waived else one.verdict for one in findings]
     return max(verdicts, key=_BY_WEIGHT.index) if verdicts else Verdict.INCONCLUSIVE
 
 
@@ -78,6 +84,8 @@ NOT_WORSE = Rule("M107", "The candidate is not worse than the champion by more t
 SLICES = Rule("M108", "No slice of the rows is significantly worse than with the champion.")
 LEAKING = Rule("M109", "No feature predicts the outcome suspiciously well by itself.")
 BELIEVABLE = Rule("M110", "No metric is too good to be true.")
+WAIVED_IN_TIME = Rule("W101", "No waiver is over.")
+WAIVED_RULE = Rule("W102", "Every waiver names a rule that may be waived.")
 
 RULES = (
     DATA_CHECKED,
@@ -96,5 +104,10 @@ RULES = (
     SLICES,
     LEAKING,
     BELIEVABLE,
+    WAIVED_IN_TIME,
+    WAIVED_RULE,
 )
+# Without these no other number means anything.
+NEVER_WAIVED = (DATA_CHECKED, HELD_OUT, FINITE, WAIVED_IN_TIME, WAIVED_RULE)
+WAIVABLE = tuple(rule.id for rule in RULES if rule not in NEVER_WAIVED)
 SENTENCES = {rule.id: rule.sentence for rule in RULES}

@@ -38,9 +38,11 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
 
 def summary(findings: list[Finding], verdict: Verdict) -> str:
     """Return why the verdict is what it is, in one sentence."""
-    deciding = [finding for finding in findings if finding.verdict is verdict]
     if verdict is Verdict.PASS:
-        return f"All {len(findings)} checks passed."
+        waived = sum(finding.waived for finding in findings)
+        but = f" but {waived}, waived for a while" if waived else ""
+        return f"All {len(findings)} checks passed{but}."
+    deciding = [one for one in findings if one.verdict is verdict and not one.waived]
     first = f"{deciding[0].rule} {deciding[0].subject}: {deciding[0].message}"
     others = len(deciding) - 1
     return f"{first.removesuffix('.')} (and {others} more)." if others else first

@@ -106,7 +106,9 @@ def failing(record, params=PARAMS, **check):
 def test_an_innocent_candidate_passes_every_rule(record):
     """Each rule speaks, and none objects."""
     findings = gate.judge(record, CHECKED, PARAMS)
-    assert {finding.rule for finding in findings} == {rule.id for rule in RULES}
+    assert {finding.rule for finding in findings} == {
+        rule.id for rule in RULES if not rule.id.startswith("W")
+    }
     assert worst(findings) is Verdict.PASS
 
 

@@ -1,0 +1,95 @@
+"""Waivers: an objection accepted for a while is told and decides nothing; then it decides again."""
+
+from datetime import date
+
+import pytest
+
+from mlops import gate
+from mlops.errors import UserError
+from mlops.rules import Finding, Verdict, worst
+from mlops.waivers import apply, parse_waivers
+
+DAY = date(2014, 1, 31)
+WORSE = Finding("M108", "carrier=MQ", Verdict.FAIL, "log_loss +0.04.")
+FINE = Finding("M107", "auc", Verdict.PASS, "better.")
+TEXT = """# accepted
+- rule: M108
+  subject: carrier=MQ
+  reason: MQ leaves in March.
+  by: Kim
+  until: 2014-01-31
+"""
+
+
+def judged(text=TEXT, findings=(FINE, WORSE), day=DAY):
+    """The findings after the waivers of a text."""
+    return apply(list(findings), parse_waivers(text), day)
+
+
+def refused(*arguments, **options):
+    """Rules and subjects that decide against the candidate."""
+    found = judged(*arguments, **options)
+    return {(f.rule, f.subject) for f in found if f.verdict is not Verdict.PASS and not f.waived}
+
+
+def test_a_waived_objection_decides_nothing_and_stays():
+    """The verdict is a pass that counts it; the finding still says fail, and why that is fine."""
+    found = judged()
+    assert worst(found) is Verdict.PASS
+    assert gate.summary(found, Verdict.PASS) == "All 4 checks passed but 1, waived for a while."
+    told = found[1].as_dict()
+    assert (told["verdict"], told["waived"]) == ("fail", True)
+    assert told["message"].endswith("Waived until 2014-01-31 by Kim: MQ leaves in March.")
+
+
+def test_a_waiver_that_is_over_is_refused():
+    """From the next day the objection decides again, and so does the stale waiver."""
+    assert refused(day=date(2014, 2, 1)) == {("M108", "carrier=MQ"), ("W101", "M108 carrier=MQ")}
+
+
+def test_a_waiver_that_is_over_is_refused_even_where_nothing_objects():
+    """A file of stale exceptions is no file to trust."""
+    assert refused(findings=[FINE], day=date(2014, 2, 1)) == {("W101", "M108 carrier=MQ")}
+
+
+def test_another_subject_is_not_covered():
+    """What was accepted for one airline is not for another."""
+    assert ("M108", "carrier=MQ") in refused(TEXT.replace("MQ\n", "VX\n", 1))
+
+
+def test_without_a_subject_the_whole_rule_is_covered():
+    """The team's choice, and the message shows it."""
+    assert refused(TEXT.replace("  subject: carrier=MQ\n", "")) == set()
+
+
+@pytest.mark.parametrize(("rule", "why"), [("M999", "is no rule"), ("M101", "is never waived")])
+def test_what_cannot_be_waived_is_refused(rule, why):
+    """A typing error, and a champion that knows the rows it is judged on."""
+    objection = Finding(rule, "champion", Verdict.FAIL, "saw the rows.")
+    text = TEXT.replace("M108", rule).replace("carrier=MQ", "champion")
+    found = judged(text, [objection])
+    assert not found[0].waived
+    (said,) = [f.message for f in found if f.rule == "W102"]
+    assert f"{rule} {why}" in said and "M108" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("reason", "raeson", r"waivers\.yaml:4: 0\.raeson: unknown key .*'reason'"),
+        ("  by: Kim\n", "", r"0\.by: this key is required"),
+        ("2014-01-31", "soon", r"waivers\.yaml:6: 0\.until: found 'soon'.*date"),
+        ("MQ leaves in March.", '""', r"0\.reason: found ''"),
+        ("- rule", "rule", r"should be a valid array"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(old, new, message):
+    """With its file, line, key and value."""
+    with pytest.raises(UserError, match=message):
+        judged(TEXT.replace(old, new, 1).replace("\n  ", "\n" if new == "rule" else "\n  "))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n"])
+def test_an_empty_file_waives_nothing(text):
+    """As it is in the beginning."""
+    assert refused(text) == {("M108", "carrier=MQ")}
