@@ -124,7 +124,7 @@ def _extent(part: dict[str, Any]) -> tuple[Text, ...]:
 def _moved(drifted: Sequence[dict[str, Any]]) -> Iterable[Part]:
     if not drifted:
         return
-    columns = ("column", "moved", "usual", "most of all", "trained on", "held out")
+    columns = ("column", "moved", "usual", "where most", "share trained on", "share held out")
     rows = [
         (
             Code(drift["column"]),
