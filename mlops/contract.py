@@ -7,7 +7,7 @@ optionally GROUP (a column) and SLICES (columns), `partitions() -> names, oldest
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device`.
+`trained_on(model) -> device` and THRESHOLD, the least score that calls the outcome (else 0.5).
 """
 
 import importlib
@@ -199,3 +199,10 @@ def metric_functions() -> dict[str, Callable[..., Any] | None]:
         )
         for metric in team_model().METRICS
     }
+
+
+def threshold() -> float:
+    """Return the least score that calls the outcome, for metrics of decisions such as F1."""
+    from mlops.metrics import THRESHOLD
+
+    return float(getattr(team_model(), "THRESHOLD", THRESHOLD))

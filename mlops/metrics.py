@@ -5,16 +5,23 @@ and every metric is a small function of weighted sums. Scores are (n,), targets 
 integers from 0 to the number of groups - 1, weights (replicates, groups).
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlops.errors import UserError
+from mlops.pairs import wins
 
 Weighted = Callable[[np.ndarray], np.ndarray]
+Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Row losses of a probability stay finite, as scikit-learn's do.
 TINY = 1e-15
+# A probability of at least this much calls the outcome, unless the team's THRESHOLD says otherwise.
+THRESHOLD = 0.5
+TENTHS = 10
+PINBALL = re.compile(r"pinball_([1-9]\d?)")
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,17 @@ class Metric:
     constant: Callable[[np.ndarray], float] | None = None
 
 
-def mean_of(row_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], finish=lambda mean: mean):
+def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], finish: Callable):
+    """Return the preparation of a metric that is a function of the sums of terms over rows."""
+
+    def prepare(target, score, group, groups):
+        sums = np.stack([np.bincount(group, term, groups) for term in terms(target, score)])
+        return lambda weights: finish(*sums @ weights.T)
+
+    return prepare
+
+
+def mean_of(row_loss: Loss, finish=lambda mean: mean):
     """Return the preparation of a metric that is (a function of) the mean of a loss per row."""
 
     def prepare(target, score, group, groups):
@@ -50,33 +67,37 @@ def mean_of(row_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], finish=lam
 def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
     """Exact area under the ROC curve, ties counted half, from pairs of groups.
 
-    wins[i, j] counts the pairs (positive of group i, negative of group j) ordered rightly, so the
-    AUC of a replicate with weights w is w' wins w / (w'P w'N).
+    won[i, j] counts the pairs (positive of group i, negative of group j) ordered rightly, so the
+    AUC of a replicate with weights w is w' won w / (w'P w'N).
     """
     positive = target == 1
     positives, negatives = (
         np.bincount(group[chosen], minlength=groups).astype(float)
         for chosen in (positive, ~positive)
     )
-    wins = np.empty((groups, groups))
-    # Sorted needles are found several times faster.
-    order = np.argsort(score[positive])
-    high, high_group = score[positive][order], group[positive][order]
-    by_group = score[~positive][np.argsort(group[~positive])]
-    for other, low in enumerate(np.split(by_group, np.cumsum(negatives)[:-1].astype(int))):
-        wins[:, other] = np.bincount(high_group, _beaten(np.sort(low), high), groups)
+    won = wins(positive, score, group, groups)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             pairs = (weights @ positives) * (weights @ negatives)
-            return np.einsum("ij,ij->i", weights @ wins, weights) / pairs
+            return np.einsum("ij,ij->i", weights @ won, weights) / pairs
 
     return weighted
 
 
-def _beaten(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return how many of the sorted `low` each of `high` exceeds, half for each that it equals."""
-    return (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
+def _calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
+    """Expected calibration error: mean distance of score and target by tenths of the score.
+
+    The error of Guo et al. 2017 (On Calibration of Modern Neural Networks) over bins of equal size
+    (Nixon et al. 2019, Measuring Calibration in Deep Learning), which no model can leave empty.
+    The bins are those of all rows, in the report's plot too; equal scores share a bin.
+    """
+    edges = np.unique(np.quantile(score, np.arange(1, TENTHS) / TENTHS))
+    bins = len(edges) + 1
+    cell = group * bins + np.searchsorted(edges, score, side="left")
+    gaps = np.bincount(cell, score - target, groups * bins).reshape(groups, bins)
+    counts = np.bincount(group, minlength=groups).astype(float)
+    return lambda weights: np.abs(weights @ gaps).sum(axis=1) / (weights @ counts)
 
 
 def _log_loss(target, score):
@@ -92,26 +113,84 @@ def _absolute(target, score):
     return np.abs(score - target)
 
 
-_BUILT_IN = (
-    Metric("auc", "AUC", True, _auc),
-    Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean),
-    Metric("brier", "Brier score", False, mean_of(_squared), np.mean),
-    Metric("mae", "mean absolute error", False, mean_of(_absolute), np.median),
-    Metric("rmse", "root mean squared error", False, mean_of(_squared, np.sqrt), np.mean),
-)
-BUILT_IN = {metric.name: metric for metric in _BUILT_IN}
+def _accuracy(threshold: float):
+    return mean_of(lambda target, score: (score >= threshold) == (target == 1))
 
 
-def chosen(wanted: dict[str, Callable | None]) -> list[Metric]:
+def _f1(threshold: float):
+    """F1, 0 where nothing is called and nothing was there to be called, as scikit-learn has it."""
+
+    def terms(target, score):
+        called, there = score >= threshold, target == 1
+        return called & there, called, there
+
+    def finish(both, called, there):
+        return 2 * both / np.maximum(called + there, 1)
+
+    return sums_of(terms, finish)
+
+
+def _r2_terms(target, score):
+    # Squares of targets far from 0 would cancel each other's digits.
+    centred = target - target.mean()
+    return (score - target) ** 2.0, centred, centred**2, np.ones(len(target))
+
+
+def _r2(left, total, squares, rows):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 - left / (squares - total**2 / rows)
+
+
+def _majority(target: np.ndarray) -> float:
+    return float(target.mean() >= 0.5)
+
+
+def _pinball(percent: int, name: str) -> Metric:
+    """A quantile's own loss (Koenker and Bassett 1978): too low costs it, too high 1 less it."""
+    quantile = percent / 100
+
+    def loss(target, score):
+        short = target - score
+        return np.maximum(quantile * short, (quantile - 1) * short)
+
+    title = f"pinball loss at {percent} %"
+    return Metric(name, title, False, mean_of(loss), lambda target: np.quantile(target, quantile))
+
+
+def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
+    """Return the built-in metrics by name; a score of at least the threshold calls the outcome."""
+    metrics = (
+        Metric("auc", "AUC", True, _auc),
+        Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean),
+        Metric("brier", "Brier score", False, mean_of(_squared), np.mean),
+        Metric("calibration", "calibration error", False, _calibration),
+        Metric("accuracy", "accuracy", True, _accuracy(threshold), _majority),
+        Metric("f1", "F1", True, _f1(threshold)),
+        Metric("mae", "mean absolute error", False, mean_of(_absolute), np.median),
+        Metric("rmse", "root mean squared error", False, mean_of(_squared, np.sqrt), np.mean),
+        Metric("r2", "R2", True, sums_of(_r2_terms, _r2), np.mean),
+        _pinball(50, "pinball"),
+    )
+    return {metric.name: metric for metric in metrics}
+
+
+BUILT_IN = built_in()
+
+
+def chosen(wanted: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
     """Return the metrics a team asks for: built-ins by name (None), or its own loss a row."""
-    unknown = [name for name, own in wanted.items() if own is None and name not in BUILT_IN]
+    known = built_in(threshold)
+    for name in wanted:
+        if found := PINBALL.fullmatch(name):
+            known[name] = _pinball(int(found[1]), name)
+    unknown = [name for name, own in wanted.items() if own is None and name not in known]
     if unknown:
         raise UserError(
             f"model/evaluate.py: METRICS names {', '.join(unknown)}, which is not built in. "
-            f"Built in are {', '.join(BUILT_IN)}; anything else is a function (target, score) -> "
-            "one loss a row."
+            f"Built in are {', '.join(BUILT_IN)} and pinball_1 to pinball_99; anything else is a "
+            "function (target, score) -> one loss a row."
         )
     return [
-        BUILT_IN[name] if own is None else Metric(name, name.replace("_", " "), False, mean_of(own))
+        known[name] if own is None else Metric(name, name.replace("_", " "), False, mean_of(own))
         for name, own in wanted.items()
     ]

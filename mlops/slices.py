@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,8 +117,9 @@ def widening(confidence: float, comparisons: int, groups: int) -> float:
     """Return how many times wider an interval is that holds for all of many comparisons."""
     from scipy.special import stdtrit  # pylint: disable=no-name-in-module  # it is compiled
 
-    normal = NormalDist().inv_cdf(0.5 + confidence / 2)
-    return float(stdtrit(groups - 1, 1 - (1 - confidence) / comparisons / 2)) / normal
+    outside = (1 - confidence) / 2
+    ends = stdtrit(groups - 1, [1 - outside / comparisons, 1 - outside])
+    return float(ends[0] / ends[1])
 
 
 def _widened(estimate: Estimate, times: float) -> Estimate:

@@ -1,8 +1,8 @@
 """Yours: what the model does. The machinery asks for exactly these names (mlops/contract.py)."""
 
-from model.evaluate import METRICS
+from model.evaluate import METRICS, THRESHOLD
 from model.params import Params
 from model.predict import load, predict
 from model.train import save, train, trained_on
 
-__all__ = ["METRICS", "Params", "load", "predict", "save", "train", "trained_on"]
+__all__ = ["METRICS", "THRESHOLD", "Params", "load", "predict", "save", "train", "trained_on"]

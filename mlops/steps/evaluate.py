@@ -6,6 +6,7 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops import changes, contract, gate, record
@@ -15,6 +16,7 @@ from mlops.params import Params
 
 if TYPE_CHECKING:
     import numpy as np
+    from pandas import DataFrame
 
     from mlops.bootstrap import Comparison
     from mlops.champion import Champion
@@ -43,6 +45,7 @@ def run(_: argparse.Namespace) -> None:
         **_compare(scored, columns, params),
         "drift": _drift(made, rows),
     }
+    made["cost"]["row"] = _latency(model, rows.frame[list(columns.features)])
     made["cost"]["evaluate_seconds"] = timer.seconds
     record.write_record(made)
     _tell(made["evaluation"], timer)
@@ -112,6 +115,12 @@ def _drift(made: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
     return [{**asdict(drift), "times": drift.times} for drift in found]
 
 
+def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
+    from mlops.latency import latency
+
+    return latency(partial(contract.team_model().predict, model), features)
+
+
 def _scored(rows, columns, scores, rival_scores) -> "Scored":
     from mlops.slices import Scored
 
@@ -134,7 +143,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
     rival = None if scored.champion is None else curves(target, scored.champion)
-    chosen = metrics.chosen(contract.metric_functions())
+    chosen = metrics.chosen(contract.metric_functions(), contract.threshold())
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {
         "rows": len(target),

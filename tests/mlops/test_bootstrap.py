@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlops.bootstrap import Comparison
+from mlops.bootstrap import Comparison, tails
 from mlops.metrics import BUILT_IN
 from mlops.params import EvaluateParams
 
@@ -77,6 +77,23 @@ def test_independent_rows_get_the_interval_of_theory():
     target = np.random.default_rng(5).normal(10, 2, 20_000)
     found = compare(target, None).estimates(BUILT_IN["mae"], np.zeros(20_000), None)
     assert width(found["candidate"]) == pytest.approx(2 * 1.96 * 2 / 20_000**0.5, rel=0.1)
+
+
+def test_few_groups_move_the_ends_outwards():
+    """By the table of Student's t: 2.045 for 29 degrees of freedom, times the root of 30/29."""
+    low, high = tails(0.95, 30)
+    assert (low, high) == pytest.approx((0.0188, 0.9812), abs=1e-4)
+    assert tails(0.95, 100_000) == pytest.approx((0.025, 0.975), abs=1e-4)
+
+
+def test_very_many_groups_become_few_of_the_same_variance():
+    """A customer a group makes as many groups as rows; the AUC takes groups squared numbers."""
+    random, customers = np.random.default_rng(6), np.repeat(np.arange(5000), 4)
+    target = random.normal(10, 2, 5000)[customers]
+    comparison = compare(target, customers)
+    found = comparison.estimates(BUILT_IN["mae"], np.zeros(20_000), None)["candidate"]
+    assert comparison.groups == 400
+    assert width(found) == pytest.approx(2 * 1.96 * 2 / 5000**0.5, rel=0.15)
 
 
 def test_scores_that_are_no_number_give_no_number():

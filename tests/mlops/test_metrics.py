@@ -9,12 +9,36 @@ from mlops.bootstrap import draws
 from mlops.errors import UserError
 
 ROWS, GROUPS = 3000, 12
+
+
+def calibration_error(target, score, sample_weight):
+    """The definition, bin by bin: rows in order of score, cut in tenths, equal scores together."""
+    edges = sorted({np.quantile(score, tenth / 10) for tenth in range(1, 10)})
+    total = 0.0
+    for low, high in zip([-np.inf, *edges], [*edges, np.inf]):
+        inside = (low < score) & (score <= high)
+        weight = sample_weight[inside]
+        if weight.sum():
+            found, told = (np.average(x[inside], weights=weight) for x in (target, score))
+            total += weight.sum() * abs(found - told)
+    return total / sample_weight.sum()
+
+
 REFERENCE = {
     "auc": reference.roc_auc_score,
     "log_loss": reference.log_loss,
     "brier": reference.brier_score_loss,
     "mae": reference.mean_absolute_error,
     "rmse": reference.root_mean_squared_error,
+    "r2": reference.r2_score,
+    "pinball": reference.mean_pinball_loss,
+    "calibration": calibration_error,
+    "accuracy": lambda target, score, sample_weight: reference.accuracy_score(
+        target, score >= 0.5, sample_weight=sample_weight
+    ),
+    "f1": lambda target, score, sample_weight: reference.f1_score(
+        target, score >= 0.5, sample_weight=sample_weight
+    ),
 }
 
 
@@ -42,6 +66,44 @@ def test_every_replicate_equals_scikit_learn_on_the_drawn_rows(rows, name):
 def test_every_built_in_has_a_reference():
     """A metric added without a comparison would be believed without a reason."""
     assert set(metrics.BUILT_IN) == set(REFERENCE)
+
+
+def value_of(metric, target, score):
+    """A metric of all rows, each once."""
+    group = np.zeros(len(target), int)
+    return metric.prepare(np.array(target), np.array(score), group, 1)(np.ones((1, 1)))[0]
+
+
+@pytest.mark.parametrize("percent", [10, 90])
+def test_a_quantile_is_judged_by_its_own_loss(rows, percent):
+    """pinball_90 is the loss of a forecast of the ninth decile."""
+    target, score, _ = rows
+    (metric,) = metrics.chosen({f"pinball_{percent}": None})
+    expected = reference.mean_pinball_loss(target, score, alpha=percent / 100)
+    assert value_of(metric, target, score) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name, expected", [("accuracy", 0.75), ("f1", 2 / 3)])
+def test_the_team_s_threshold_calls_the_outcome(name, expected):
+    """Calling at 0.3 what nobody would at 0.5."""
+    (metric,) = metrics.chosen({name: None}, threshold=0.3)
+    assert value_of(metric, [1, 1, 0, 0], [0.4, 0.2, 0.1, 0.2]) == pytest.approx(expected)
+
+
+def test_r2_keeps_its_digits_far_from_zero():
+    """Years, say, vary little against their size."""
+    target = np.array([2e9, 2e9 + 1, 2e9 + 2])
+    assert value_of(metrics.BUILT_IN["r2"], target, target + [0.5, 0, 0]) == pytest.approx(0.875)
+
+
+@pytest.mark.parametrize("name", [name for name, m in metrics.BUILT_IN.items() if m.constant])
+def test_no_other_constant_is_better(rows, name):
+    """What gate.beat_constant compares with is the best that a constant can do."""
+    target, metric = rows[0], metrics.BUILT_IN[name]
+    sign = 1 if metric.higher_is_better else -1
+    found = value_of(metric, target, np.full(ROWS, metric.constant(target)))
+    others = [value_of(metric, target, np.full(ROWS, c)) for c in np.linspace(0.01, 0.99, 9)]
+    assert all(sign * found >= sign * other - 1e-12 for other in others)
 
 
 def test_log_loss_of_a_certain_mistake_is_finite():

@@ -103,7 +103,7 @@ def test_without_a_champion_slices_are_measured():
     assert worst(judged(alone)) is Verdict.PASS
 
 
-@pytest.mark.parametrize(("comparisons", "groups", "times"), [(1, 10_000, 1.0), (20, 30, 1.69)])
+@pytest.mark.parametrize(("comparisons", "groups", "times"), [(1, 30, 1.0), (20, 30, 1.62)])
 def test_intervals_widen_with_comparisons_and_few_groups(comparisons, groups, times):
-    """The table of Student's t: 3.31 for 29 degrees of freedom and .00125 in a tail."""
+    """By Student's t of 29 degrees of freedom: 3.31 with .00125 in a tail, 2.05 with .025."""
     assert widening(0.95, comparisons, groups) == pytest.approx(times, abs=0.01)
