@@ -46,6 +46,7 @@ def _subject(judged: Judged) -> Text:
 def refusals(judged: Judged) -> Section | None:
     """Return what speaks against the candidate, failures first."""
     refused = [f for f in rules.by_weight(judged.findings) if f.verdict is not Verdict.PASS]
+    refused.sort(key=lambda finding: finding.waived)
     if not refused:
         return None
     table = Table(("verdict", "rule", "about", "found"), list(_rows(refused)))
@@ -63,8 +64,9 @@ def passes(judged: Judged) -> Section | None:
 
 def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
     """Yield the findings, the sentence of a rule once, and of many of one rule the first few."""
-    for (verdict, rule), same in groupby(findings, key=lambda found: (found.verdict, found.rule)):
-        found = list(same)
+    kinds = groupby(findings, key=lambda found: (found.waived, found.verdict, found.rule))
+    for (waived, kind, rule), same in kinds:
+        found, verdict = list(same), f"{kind}, waived" if waived else kind
         told = found if len(found) <= MOST_OF_A_RULE + 1 else found[:MOST_OF_A_RULE]
         for number, one in enumerate(told):
             title = rule if number else f"{rule} {SENTENCES[rule]}"

@@ -62,13 +62,18 @@ def record():
             "values": {"gate": rules, "store": "build/store"},
         },
         "environment": {"python": "3.12.1", "platform": "Linux-x", "libraries": {"numpy": "2.0"}},
-        "training": {"device": {"wanted": "cpu", "effective": "cpu"}, "seed": 0},
+        "training": {
+            "device": {"wanted": "cpu", "effective": "cpu"},
+            "seed": 0,
+            "repeat": "sha256:" + "3" * 64,
+        },
         "model": {"digest": "sha256:" + "3" * 64, "bytes": 1_500_000, "files": {}},
         "cost": {
             "train_seconds": 1.25,
             "train_threads": 0,
             "peak_megabytes": 321,
             "evaluate_seconds": 0.5,
+            "row": {"rows": 300, "p50_ms": 0.3, "p99_ms": 0.9},
         },
         "evaluation": {
             "champion": {

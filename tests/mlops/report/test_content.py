@@ -147,3 +147,16 @@ def test_latency_is_told_where_it_was_measured(record, judge):
     record["cost"] |= {"predict_p50_ms": 1.234, "predict_p99_ms": 5.0}
     assert "| p50 of a prediction | p99 of a prediction |" in write(judge(record))
     assert "| 1.23 ms | 5.00 ms |" in write(judge(record))
+
+
+def test_what_is_waived_stays_visible(record, judge):
+    """Below what counts, in plain letters: it decides nothing, and says until when."""
+    judged = judge(record)
+    waived = Finding(
+        BOUND.id, "auc", Verdict.FAIL, "Too low. Waived until 2030-01-01.", waived=True
+    )
+    other = Finding(HELD_OUT.id, "x", Verdict.INCONCLUSIVE, "Who knows.")
+    text = write(dataclasses.replace(judged, findings=[waived, other, *judged.findings]))
+    assert text.startswith("## ? Inconclusive")
+    assert text.index("| **inconclusive** | M101") < text.index("| fail, waived | M103")
+    assert "Waived until 2030-01-01." in text
