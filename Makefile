@@ -9,9 +9,9 @@ TESTED = 3.11 3.12 3.13
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = check-data train evaluate report gate package \
-  deploy loadtest promote rollback status down
+  deploy loadtest promote rollback status retrain down
 
-.PHONY: help setup demo test test-all check format schema picture lock clean again $(STEPS)
+.PHONY: help setup demo replay test test-all check format schema picture lock clean again $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -56,7 +56,11 @@ rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
 ##@ Look after it
 
 status:     ## Which release is where, and does it answer?
+retrain:    ## Train anew when there is a reason, and propose what passes the gate
 down:       ## Stop what runs for ENV, or for every environment
+
+replay: .venv/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
+	@.venv/bin/python -m mlops.replay $(ARGS)
 
 ##@ Maintain the template
 

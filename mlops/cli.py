@@ -14,7 +14,7 @@ PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 GROUPS = {
     "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
     "move a release": ("promote", "deploy", "loadtest", "rollback"),
-    "look after it": ("status", "down"),
+    "look after it": ("status", "retrain", "down"),
 }
 
 EXITS = """\

@@ -24,10 +24,17 @@ class PredictionLog:
         self._file: int | None = None
 
     def write(
-        self, release_id: str | None, rows: list[dict], predictions: list[dict[str, Any]]
+        self,
+        release_id: str | None,
+        rows: list[dict],
+        predictions: list[dict[str, Any]],
+        at: datetime | None = None,
     ) -> None:
-        """Append a line a prediction, all of them in one write; raises OSError when that fails."""
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        """Append a line a prediction, all of them in one write, as of now unless told otherwise.
+
+        Raises OSError when that fails.
+        """
+        time = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
         lines = [
             to_json({**made, "time": time, "release_id": release_id, "features": row})
             for made, row in zip(predictions, rows)
