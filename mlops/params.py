@@ -41,6 +41,7 @@ class TrainParams(Strict):
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where to train")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: all cores")
     seed: int = Field(0, ge=0, lt=2**31, description="random seed")
+    repeat: bool = Field(True, description="train twice, to see that it gives the same model")
 
 
 class EvaluateParams(Strict):
@@ -71,6 +72,14 @@ class LeakageParams(Strict):
     )
 
 
+class BudgetParams(Strict):
+    """What a model may weigh, and how long one row may take in process."""
+
+    model_mb: Positive = Field(500, description="size of the model's files, MB")
+    p50_ms: Positive = Field(50, description="median time to score one row, ms")
+    p99_ms: Positive = Field(500, description="99th percentile of the time to score one row, ms")
+
+
 class GateParams(Strict):
     """What a candidate must show to be merged."""
 
@@ -90,6 +99,10 @@ class GateParams(Strict):
     slices: SliceParams = SliceParams()
     leakage: LeakageParams = LeakageParams()
     ceilings: dict[str, float] = Field({}, description="best value believed of a metric")
+    budgets: BudgetParams = BudgetParams()
+    max_miscalibration: Positive | None = Field(
+        None, description="mean distance of score and outcome by tenths; null: not judged"
+    )
 
 
 class ServeParams(Strict):

@@ -8,8 +8,9 @@ from typing import Any
 from mlops.gate.champion import against_champion
 from mlops.gate.data import data_checked, held_out
 from mlops.gate.leakage import believable, leaking
-from mlops.gate.metrics import bounds, constant, enough, finite
+from mlops.gate.metrics import bounds, calibrated, constant, enough, finite
 from mlops.gate.slices import slices
+from mlops.gate.training import budgets, same_twice
 from mlops.gate.words import interval, number, signed
 from mlops.params import GateParams
 from mlops.record import Record
@@ -33,6 +34,9 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
         *slices(evaluation, gate),
         *leaking(evaluation, gate),
         *believable(metrics, gate),
+        *budgets(record, gate),
+        same_twice(record),
+        calibrated(evaluation, gate),
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mlops.gate.words import Measured, interval, number, unknown
 from mlops.params import GateParams
-from mlops.rules import BOUND, CONSTANT, ENOUGH, FINITE, Finding, Verdict, find
+from mlops.rules import BOUND, CALIBRATED, CONSTANT, ENOUGH, FINITE, Finding, Verdict, find
 
 
 def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
@@ -64,3 +64,20 @@ def enough(evaluation: Measured, gate: GateParams) -> Finding:
         "Hold out more partitions (data.holdout)."
     )
     return Finding(ENOUGH.id, cluster, Verdict.INCONCLUSIVE, message)
+
+
+def calibrated(evaluation: Measured, gate: GateParams) -> Finding:
+    """Find whether tenths of the rows, by score, have the mean outcome that their scores say."""
+    most, tenths = gate.max_miscalibration, evaluation["curves"]["candidate"]["calibration"]
+    if most is None:
+        return find(CALIBRATED, "scores", True, "No bound is set (gate.max_miscalibration).")
+    rows = sum(tenth["rows"] for tenth in tenths)
+    off = [(abs(tenth["score"] - tenth["target"]), tenth) for tenth in tenths]
+    mean = sum(error * tenth["rows"] for error, tenth in off) / rows if rows else math.inf
+    message = f"Off by {number(mean)} in the mean, {number(most)} allowed (gate.max_miscalibration)"
+    if off:
+        error, tenth = max(off, key=lambda pair: pair[0])
+        message += f"; most where scores are about {number(tenth['score'])}, by {number(error)}"
+    good = mean <= most
+    advice = "" if good else " Train on newer partitions, or calibrate the scores in model/."
+    return find(CALIBRATED, "scores", good, f"{message}.{advice}")

@@ -45,7 +45,7 @@ def run(_: argparse.Namespace) -> None:
         **_compare(scored, columns, params),
         "drift": _drift(made, rows),
     }
-    made["cost"]["row"] = _latency(model, rows.frame[list(columns.features)])
+    made["cost"] |= _latency(model, rows.frame[list(columns.features)])
     made["cost"]["evaluate_seconds"] = timer.seconds
     record.write_record(made)
     _tell(made["evaluation"], timer)

@@ -1,11 +1,14 @@
 """Train the model on the older partitions, keep it and its record below build/.
 
 The newest partitions (params.yaml: data.holdout) are held out for `evaluate`. Training twice
-with the same commit, data and parameters gives the same model digest.
+with the same commit, data and parameters gives the same model digest; params.yaml's train.repeat
+has that tried each time.
 """
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ def run(_: argparse.Namespace) -> None:
     model = _fit(rows.frame, params, columns)
     seconds = timer.seconds
     description = _keep(model)
+    second = _digest(_fit(rows.frame, params, columns)) if params.train.repeat else None
     record.write_record(
         {
             "format": record.FORMAT,
@@ -40,7 +44,11 @@ def run(_: argparse.Namespace) -> None:
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
-            "training": {"device": _device(model, params), "seed": params.train.seed},
+            "training": {
+                "device": _device(model, params),
+                "seed": params.train.seed,
+                "repeat": second,
+            },
             "model": description,
             "cost": {
                 "train_seconds": seconds,
@@ -50,7 +58,8 @@ def run(_: argparse.Namespace) -> None:
         }
     )
     device = _device(model, params)["effective"]
-    say("train", f"model {description['digest'][:19]} on {device} in {seconds:.1f} s")
+    again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
+    say("train", f"model {description['digest'][:19]} on {device} in {seconds:.1f} s{again}")
 
 
 def _fit(frame: Any, params: Params, columns: contract.Columns) -> Any:
@@ -68,16 +77,28 @@ def _fit(frame: Any, params: Params, columns: contract.Columns) -> Any:
 
 def _keep(model: Any) -> dict[str, Any]:
     """Save the model below build/models/ under its digest, so that no older one is overwritten."""
-    MODELS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
-        folder = Path(scratch) / "model"
-        folder.mkdir()
-        contract.team_model().save(model, folder)
+    with _saved(model) as folder:
         description = record.describe_model(folder)
         kept = record.folder_for(description["digest"])
         if not kept.exists():
             folder.rename(kept)
     return description
+
+
+def _digest(model: Any) -> str:
+    with _saved(model) as folder:
+        return record.describe_model(folder)["digest"]
+
+
+@contextmanager
+def _saved(model: Any) -> Iterator[Path]:
+    """Yield a folder with the model's files, beside those kept; what stays there is removed."""
+    MODELS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        contract.team_model().save(model, folder)
+        yield folder
 
 
 def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:

@@ -103,6 +103,17 @@ def test_a_split_that_is_not_by_time_is_refused(deployed):
     assert ("M101", "candidate", "fail") in found
 
 
+def test_a_model_made_otherwise_each_time_is_refused(deployed):
+    """Noise that follows no seed: the second training gives another digest."""
+    found = objections(
+        deployed,
+        "model/__init__.py",
+        "return np.linalg.solve(",
+        "return np.random.default_rng().normal(0, 1e-6, 4) + np.linalg.solve(",
+    )
+    assert found == {("M112", "model", "fail")}
+
+
 def test_machinery_was_not_touched(deployed):
     """All of the fork's commits change data, model, parameters and environments only."""
     names = deployed.git("log", "--name-only", "--format=", "--invert-grep", "--grep=^Begin$")

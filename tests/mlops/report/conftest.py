@@ -73,7 +73,8 @@ def record():
             "train_threads": 0,
             "peak_megabytes": 321,
             "evaluate_seconds": 0.5,
-            "row": {"rows": 300, "p50_ms": 0.3, "p99_ms": 0.9},
+            "predict_p50_ms": 1.234,
+            "predict_p99_ms": 5.0,
         },
         "evaluation": {
             "champion": {

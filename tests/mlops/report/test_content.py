@@ -132,7 +132,7 @@ def test_the_worst_letters_fit_into_a_comment(record, judge):
 
 def test_an_everyday_report_is_short(record, judge):
     """Long comments are not read."""
-    assert len(write(judge(record))) < 5000
+    assert len(write(judge(record))) < 6000
 
 
 def test_a_rule_is_quoted_once(record, judge):
@@ -141,10 +141,8 @@ def test_a_rule_is_quoted_once(record, judge):
     assert text.count(HELD_OUT.sentence) == 1 and text.count(f"| {HELD_OUT.id} ") == 2
 
 
-def test_latency_is_told_where_it_was_measured(record, judge):
-    """It costs time to measure, so a record may lack it."""
-    assert "p99" not in write(judge(record))
-    record["cost"] |= {"predict_p50_ms": 1.234, "predict_p99_ms": 5.0}
+def test_latency_is_told(record, judge):
+    """Beside the other costs."""
     assert "| p50 of a prediction | p99 of a prediction |" in write(judge(record))
     assert "| 1.23 ms | 5.00 ms |" in write(judge(record))
 

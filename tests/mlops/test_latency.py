@@ -1,0 +1,37 @@
+"""The time of one row: measured as the service asks, bounded, and clear where the model refuses."""
+
+import time
+
+import pandas as pd
+import pytest
+
+from mlops import latency as module
+from mlops.errors import UserError
+from mlops.latency import latency
+
+ROWS = pd.DataFrame({"km": [1.0, None] * 400, "zone": ["a", "b"] * 400})
+
+
+def test_rows_come_one_by_one_as_the_service_sends_them():
+    """A dict of lists of one value, missing ones None."""
+    seen = []
+    latency(seen.append, ROWS)
+    assert len(seen) == 1 + module.ROWS
+    assert seen[:2] == [{"km": [1.0], "zone": ["a"]}] * 2
+    assert latency(seen.append, ROWS.iloc[1:2])["predict_p50_ms"] < 1
+    assert seen[-1] == {"km": [None], "zone": ["b"]}
+
+
+def test_a_slow_model_is_slow_and_does_not_hold_up_everything(monkeypatch):
+    """Its median is told from fewer rows."""
+    monkeypatch.setattr(module, "SECONDS", 0.1)
+    begun = time.perf_counter()
+    taken = latency(lambda _: time.sleep(0.01), ROWS)
+    assert taken["predict_p50_ms"] >= 10
+    assert time.perf_counter() - begun < 2
+
+
+def test_a_model_that_takes_frames_only_is_told_so():
+    """It would answer nobody."""
+    with pytest.raises(UserError, match="fails on a dict of lists.*AttributeError.*'iloc'"):
+        latency(lambda columns: columns.iloc[0], ROWS)
