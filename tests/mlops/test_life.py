@@ -56,6 +56,15 @@ def test_one_more_month_passes_against_the_champion(retrained):
     assert evaluation["champion"]["error"] is None
 
 
+def test_the_report_can_tell_what_changed(retrained):
+    """From the champion's own record: one month more, no code; and each column's drift."""
+    evaluation = retrained[1]
+    origin = evaluation["champion"]["origin"]
+    assert origin["data"]["partitions"] == evaluation["champion"]["trained_on"]
+    assert evaluation["champion"]["code"] == [] and origin["params"]["model"]["max_depth"] == 6
+    assert {drift["column"] for drift in evaluation["drift"]} >= {"late", "carrier", "temp"}
+
+
 def test_an_overfitted_model_is_refused(proposal):
     """Really trained, and significantly worse than the champion on the same rows."""
     text = (proposal.folder / "params.yaml").read_text("utf-8")
