@@ -80,8 +80,9 @@ def _remarks(judged: Judged, found: list[Change]) -> Iterable[Paragraph]:
         )
     if champion["code"] is None:
         commit = Code(champion["origin"]["commit"][:7])
-        unknown = ", is not in this clone, so changed code is not told. `git fetch --unshallow`."
-        yield Paragraph(("The champion's commit, ", commit, unknown))
+        unknown = ", is not in this clone, so changed code is not told. To have it: "
+        fetch = Code("git fetch --unshallow")
+        yield Paragraph(("The champion's commit, ", commit, unknown, fetch, "."))
     elif not found and digest != champion["model_digest"]:
         two = Code(short(champion["model_digest"])), " then, ", Code(short(digest)), " now."
         yield Paragraph((Strong("Not reproduced:"), " the same gave another model, ", *two))

@@ -81,6 +81,7 @@ def test_a_commit_that_is_not_in_this_clone(told, champion):
     text = told()
     assert "nothing differs in data, parameters and versions." in text
     assert "The champion's commit, `c0ffee0`, is not in this clone" in text
+    assert "`git fetch --unshallow`." in text
     assert "Not reproduced" not in text
 
 
