@@ -9,9 +9,10 @@ TESTED = 3.11 3.12 3.13
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = check-data train evaluate report gate package \
-  deploy loadtest promote rollback status retrain down
+  deploy loadtest promote rollback status monitor retrain down
 
-.PHONY: help setup demo replay test test-all check format schema picture lock clean again $(STEPS)
+.PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
+  again $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -56,6 +57,7 @@ rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
 ##@ Look after it
 
 status:     ## Which release is where, and does it answer?
+monitor:    ## Is what ENV serves still what its model was trained on and promised?
 retrain:    ## Train anew when there is a reason, and propose what passes the gate
 down:       ## Stop what runs for ENV, or for every environment
 
@@ -76,6 +78,9 @@ schema: .venv/stamp ## Write params.schema.json anew, after a change in what par
 
 picture: .venv/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
 	@.venv/bin/python docs/picture.py $(ARGS)
+
+gate-study: .venv/stamp ## Measure how often the gate errs, into docs/gate.md (some 10 minutes)
+	@.venv/bin/python -m mlops.study
 
 lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt

@@ -14,12 +14,12 @@ PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 GROUPS = {
     "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
     "move a release": ("promote", "deploy", "loadtest", "rollback"),
-    "look after it": ("status", "retrain", "down"),
+    "look after it": ("status", "monitor", "retrain", "down"),
 }
 
 EXITS = """\
 exit codes
-  0  done; the gate's or load test's verdict is pass
+  0  done; the verdict of gate, load test or monitor is pass
   1  refused: a rule said no (verdict fail), or a promotion or deployment was turned down
   2  a mistake in the command, a parameter, a file or the data, named in the message
   3  inconclusive: too little evidence to say yes or no; never promotes by itself

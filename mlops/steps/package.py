@@ -61,7 +61,21 @@ def _require_pass(made: record.Record) -> Proof:
         reason=verdict["reason"],
         at=datetime.fromisoformat(verdict["at"]),
         digest=digest_file(VERDICT),
+        figures={"metrics": _measured(made["evaluation"])},
     )
+
+
+def _measured(evaluation: dict) -> dict:
+    """Return the metrics that passed the gate: what the model promises, as `monitor` reads it."""
+    # People read the file this ends in, so no more digits than the interval is worth.
+    return {
+        name: {
+            key: None if value is None else float(f"{value:.6g}")
+            for key, value in {**metric["candidate"], "constant": metric["constant"]}.items()
+            if key != "undefined"
+        }
+        for name, metric in evaluation["metrics"].items()
+    }
 
 
 def _require_commit(made: record.Record) -> None:

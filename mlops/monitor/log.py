@@ -1,0 +1,141 @@
+"""Reading a prediction log: whatever is in it, however much, and while it is written."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import IO, Any
+from zlib import crc32
+
+from pydantic_core import from_json
+
+# Rows whose features are kept. Of more, a part is, chosen by id: the same rows on every reading.
+MOST = 100_000
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Served:
+    """A row that was scored: its score and its day (UTC)."""
+
+    score: float
+    day: str
+
+
+@dataclass
+class Log:  # pylint: disable=too-many-instance-attributes # each is told to the user
+    """What one release answered, as far as it was logged."""
+
+    files: list[str] = field(default_factory=list)
+    # of this release: rows a day, a sample of rows with their features, and the rows asked for
+    per_day: Counter[str] = field(default_factory=Counter)
+    sample: list[tuple[Served, dict[str, Any]]] = field(default_factory=list)
+    wanted: dict[str, Served] = field(default_factory=dict)
+    # of other releases, and what is no row
+    others: Counter[str] = field(default_factory=Counter)
+    broken: int = 0
+    examples: list[str] = field(default_factory=list)
+    unfinished: int = 0
+
+    def newest(self, days: int) -> list[str]:
+        """Return the newest days with rows, at most so many, oldest first."""
+        return sorted(self.per_day)[-days:]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was read, without the rows."""
+        return {
+            "files": sorted(self.files),
+            "rows": self.per_day.total(),
+            "sampled": len(self.sample),
+            "other_releases": dict(self.others),
+            "broken": self.broken,
+            "broken_examples": self.examples,
+            "unfinished": self.unfinished,
+        }
+
+
+def read_log(folder: Path, release_id: str, wanted: Collection[str] = (), most: int = MOST) -> Log:
+    """Read the rows of a release from all files of a log; `wanted` are ids looked for."""
+    log = Log()
+    # A row is kept if a hash of its id is below the limit, which halves when there are too many.
+    limit = 2**32
+    for name, number, line in _lines(folder, log):
+        try:
+            identity, release, served, features = _parse(line)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            log.broken += 1
+            if len(log.examples) < NAMED:
+                log.examples.append(f"{name}:{number}: {_why(error)}")
+            continue
+        if release != release_id:
+            log.others[str(release)] += 1
+            continue
+        log.per_day[served.day] += 1
+        if identity in wanted:
+            log.wanted[identity] = served
+        if crc32(identity.encode()) < limit:
+            log.sample.append((served, features | {"": identity}))
+            if len(log.sample) > most:
+                limit //= 2
+                log.sample = [kept for kept in log.sample if crc32(kept[1][""].encode()) < limit]
+    for _, features in log.sample:
+        del features[""]
+    return log
+
+
+def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
+    """Yield file name, line number and content of every whole line there was when this began."""
+    for path, file in _opened(folder):
+        log.files.append(path.name)
+        with file:
+            left = os.fstat(file.fileno()).st_size
+            for number, line in enumerate(file, 1):
+                left -= len(line)
+                if left < 0 or not line.endswith(b"\n"):
+                    # Somebody writes it right now, or did when the machine stopped.
+                    log.unfinished += left >= 0
+                    break
+                yield path.name, number, line
+
+
+def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
+    """Open each file once, whatever names it gets while it is set aside for a new one."""
+    seen: dict[tuple[int, int], tuple[Path, IO[bytes]]] = {}
+    while True:
+        before = len(seen)
+        for path in sorted(folder.glob("*.jsonl")):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue
+            status = os.fstat(file.fileno())
+            if (status.st_dev, status.st_ino) in seen:
+                file.close()
+            else:
+                seen[(status.st_dev, status.st_ino)] = path, file
+        if len(seen) == before:
+            return list(seen.values())
+
+
+def _parse(line: bytes) -> tuple[str, str | None, Served, dict[str, Any]]:
+    """Return id, release, score with day, and features; raises what a line that is no row does."""
+    row = from_json(line)
+    time = datetime.fromisoformat(row["time"])
+    if time.tzinfo is None:
+        raise ValueError(f"its time {row['time']!r} has no zone")
+    score, features = float(row["score"]), row["features"]
+    if not isfinite(score):
+        raise ValueError(f"its score is {score}")
+    if not isinstance(row["id"], str) or not isinstance(features, dict):
+        raise TypeError("its id is no text, or its features are no object")
+    day = time.astimezone(UTC).date().isoformat()
+    return row["id"], row["release_id"], Served(score, day), features
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    return str(error)

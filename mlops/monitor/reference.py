@@ -1,0 +1,103 @@
+"""The rows a release was trained on, and those it served, made comparable."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops import contract
+from mlops.champion import Champion
+from mlops.files import canonical, digest
+from mlops.monitor.drift import SAMPLE, Rows, Shift, shift
+from mlops.monitor.log import Log
+from mlops.params import Params
+from mlops.release import Release
+from mlops.store import Store
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The training rows of a release, as the team's `data` gives them now."""
+
+    release: Release
+    rows: Rows
+    columns: contract.Columns
+    # Whether they are, byte for byte, what the release was made from.
+    unchanged: bool
+
+    def outcomes(self) -> set[float] | None:
+        """Return the outcomes there can be, where training knows but two; else None."""
+        known = self.rows.frame[self.columns.target].dropna().unique()
+        return {float(value) for value in known} if len(known) <= 2 else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return which rows these are."""
+        return {
+            "partitions": list(self.release.promoted.data.train),
+            "rows": len(self.rows.days),
+            "unchanged": self.unchanged,
+        }
+
+
+def reference(release: Release, params: Params) -> Reference:
+    """Load the partitions that the release names; raises UserError where one is gone."""
+    columns, data = contract.columns(params.gate.cluster), release.promoted.data
+    train, holdout = (contract.load(names) for names in (data.train, data.holdout))
+    contract.require(train.frame, (*columns.features, columns.target, columns.time), "training")
+    days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
+    # As `package` computes the one that a release names.
+    found = digest(canonical([train.fingerprint, holdout.fingerprint]))
+    return Reference(release, Rows(train.frame, days), columns, found == data.fingerprint)
+
+
+def served(log: Log, days: list[str], trained: Reference) -> Rows:
+    """Return the sampled rows of these days, with the types of training and their scores.
+
+    A column that none of them has is left out.
+    """
+    import numpy as np
+    import pandas as pd
+
+    chosen = [(row, features) for row, features in log.sample if row.day in days]
+    logged = set().union(*(features for _, features in chosen))
+    shared = [name for name in trained.columns.features if name in logged]
+    frame = pd.DataFrame(
+        {
+            name: _like(trained.rows.frame[name], [features.get(name) for _, features in chosen])
+            for name in shared
+        }
+    )
+    frame[SCORE] = [row.score for row, _ in chosen]
+    return Rows(frame, np.array([row.day for row, _ in chosen], dtype=str))
+
+
+def _like(column: "Series", values: list[Any]) -> "Series":
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+
+    if is_numeric_dtype(column.dtype):
+        return pd.Series([_number(value) for value in values], dtype=float)
+    return pd.Series([None if value is None else str(value) for value in values], dtype=object)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def score_shift(trained: Reference, rows: Rows, params: Params) -> Shift:
+    """Compare the scores with those that the same bundle gives training rows.
+
+    Raises UserError when the bundle cannot be had or gives none.
+    """
+    import numpy as np
+    import pandas as pd
+
+    sample = trained.rows.sample(SAMPLE, np.random.default_rng(0))
+    given = Champion(trained.release).score(sample.frame, Store(params.store))
+    return shift(SCORE, Rows(pd.DataFrame({SCORE: given}), sample.days), rows)

@@ -1,0 +1,34 @@
+"""Logs of past days, written as the service writes them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlops.serving.log import PredictionLog
+
+RELEASE = "mini-20260101-0001-0123456789ab"
+
+
+@pytest.fixture
+def write_log():
+    """Return a function that logs rows in a folder as of a past day."""
+
+    def write(folder, day, rows, release_id=RELEASE, scores=None):
+        """Log rows half an hour before midnight; return their ids."""
+        log = PredictionLog(folder, "predictions-1")
+        ids = [f"{release_id[-4:]}-{day}-{number}" for number in range(len(rows))]
+        scores = [0.5] * len(rows) if scores is None else scores
+        predictions = [{"id": i, "score": float(s)} for i, s in zip(ids, scores)]
+        moment = datetime.fromisoformat(f"{day}T23:30:00+00:00")
+        log.write(release_id, rows, predictions, at=moment)
+        log.close()
+        return ids
+
+    return write
+
+
+@pytest.fixture
+def days():
+    """Return a function that names so many days in a row."""
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    return lambda count: [(first + timedelta(n)).date().isoformat() for n in range(count)]

@@ -1,0 +1,157 @@
+"""Reading a prediction log: every state that a log of months can be in."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from mlops.monitor.log import read_log
+from mlops.serving.log import PredictionLog
+
+RELEASE = "mini-20260101-0001-0123456789ab"
+
+
+@pytest.fixture
+def log(tmp_path, write_log):
+    """A log of two rows on one day and one on the next."""
+    write_log(tmp_path, "2026-01-01", [{"size": 1}, {"size": 2}])
+    write_log(tmp_path, "2026-01-02", [{"size": 3}])
+    return tmp_path
+
+
+def append(log, text):
+    """Add text to the log as it is."""
+    with (log / "predictions-1.jsonl").open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_rows_are_counted_by_day(log):
+    """The day of the answer, in UTC."""
+    found = read_log(log, RELEASE)
+    assert found.per_day == {"2026-01-01": 2, "2026-01-02": 1}
+    assert [features for _, features in found.sample] == [{"size": 1}, {"size": 2}, {"size": 3}]
+
+
+def test_a_zone_is_counted_with(log):
+    """Half past eleven in New York is the next day in UTC."""
+    row = {"id": "a", "score": 1, "release_id": RELEASE, "features": {}}
+    append(log, json.dumps({**row, "time": "2026-01-02T23:30:00-05:00"}) + "\n")
+    assert read_log(log, RELEASE).per_day["2026-01-03"] == 1
+
+
+def test_no_log_is_an_empty_one(tmp_path):
+    """Nothing was served, or nothing logged."""
+    assert read_log(tmp_path / "none", RELEASE).per_day.total() == 0
+
+
+def test_only_the_newest_days_are_asked_for(log):
+    """Days without rows do not count."""
+    assert read_log(log, RELEASE).newest(1) == ["2026-01-02"]
+
+
+def test_files_set_aside_are_read_too(tmp_path):
+    """All that the log kept."""
+    log = PredictionLog(tmp_path, "predictions-1", largest=1, kept=2)
+    for _ in range(5):
+        log.write(RELEASE, [{}], [{"id": "a", "score": 0.5}])
+    found = read_log(tmp_path, RELEASE)
+    assert len(found.files) == 3 and found.per_day.total() == 3
+
+
+def test_a_file_under_two_names_is_read_once(log):
+    """As one is that was set aside while the folder was listed."""
+    (log / "predictions-1.1.jsonl").hardlink_to(log / "predictions-1.jsonl")
+    assert read_log(log, RELEASE).per_day.total() == 3
+
+
+def test_a_line_that_is_being_written_waits_for_the_next_time(log):
+    """It is no broken line."""
+    append(log, '{"id": "half')
+    found = read_log(log, RELEASE)
+    assert (found.per_day.total(), found.unfinished, found.broken) == (3, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "line, why",
+    [
+        ('{"id": "half{"id": "whole"}', "expected"),
+        ("\x00\x00\x00", "expected"),
+        ("[]", "list indices"),
+        ('{"id": "a"}', "it has no 'time'"),
+        ('{"time": 5}', "argument must be str"),
+        ('{"time": "2026-01-01T00:00:00"}', "has no zone"),
+        ('{"time": "2026-01-01T00:00:00Z", "score": null, "features": {}}', "float"),
+        ('{"time": "2026-01-01T00:00:00Z", "score": NaN, "features": {}}', "score is nan"),
+        ('{"time": "9999-12-31T23:00:00-23:00", "score": 1, "features": {}, "id": ""}', "range"),
+        ('{"time": "2026-01-01T00:00:00Z", "score": 1, "features": [], "id": "a"}', "no object"),
+    ],
+)
+def test_a_broken_line_is_counted_and_named(log, write_log, line, why):
+    """And what follows is read."""
+    append(log, line + "\n")
+    write_log(log, "2026-01-03", [{"size": 4}])
+    found = read_log(log, RELEASE)
+    assert (found.per_day.total(), found.broken) == (4, 1)
+    assert found.examples[0].startswith("predictions-1.jsonl:4: ") and why in found.examples[0]
+
+
+def test_rows_of_other_releases_are_counted_only(log, write_log):
+    """Those before a deployment, and those of nobody."""
+    write_log(log, "2026-01-03", [{}, {}], release_id="mini-20260101-0002-0123456789ac")
+    found = read_log(log, RELEASE)
+    assert found.per_day.total() == 3
+    assert found.others == {"mini-20260101-0002-0123456789ac": 2}
+
+
+def test_of_many_rows_a_part_is_kept(tmp_path, write_log, days):
+    """Bounded memory: all are counted, and those kept are of all days, the same every time."""
+    for day in days(20):
+        write_log(tmp_path, day, [{"size": n} for n in range(100)])
+    first, again = (read_log(tmp_path, RELEASE, most=1000) for _ in range(2))
+    assert first.per_day.total() == 2000
+    assert 400 < len(first.sample) <= 1000
+    assert len({row.day for row, _ in first.sample}) == 20
+    assert first.sample == again.sample
+
+
+def test_rows_looked_for_are_found_however_many_there_are(tmp_path, write_log, days):
+    """A label is joined whether or not its row's features were kept."""
+    ids = [i for day in days(10) for i in write_log(tmp_path, day, [{}] * 100)]
+    found = read_log(tmp_path, RELEASE, wanted=set(ids), most=50)
+    assert found.wanted.keys() == set(ids)
+
+
+def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
+    """What was there is found, no line is broken, and reading ends."""
+    log, stop = (
+        PredictionLog(tmp_path, "predictions-1", largest=20_000, kept=500),
+        threading.Event(),
+    )
+
+    def work():
+        """Write until told to stop."""
+        while not stop.is_set():
+            log.write(RELEASE, [{"size": 1}] * 10, [{"id": "a", "score": 0.5}] * 10)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    time.sleep(0.2)
+    before = sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("*.jsonl"))
+    found = read_log(tmp_path, RELEASE)
+    stop.set()
+    writer.join()
+    assert found.broken == 0
+    assert found.per_day.total() >= before > 0
+
+
+@pytest.mark.slow
+def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
+    """All are counted; the features of a tenth at most are kept."""
+    row = {"score": 0.5, "time": "2026-01-01T00:00:00+00:00", "release_id": RELEASE}
+    rest = json.dumps({**row, "features": {"size": 1, "town": "ABC"}}).removeprefix("{")
+    with (tmp_path / "predictions-1.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(f'{{"id": "{number:032x}", {rest}\n' for number in range(1_000_000))
+    found = read_log(tmp_path, RELEASE)
+    assert found.per_day.total() == 1_000_000
+    assert len(found.sample) <= 100_000
