@@ -58,8 +58,21 @@ def passes(judged: Judged) -> Section | None:
     passed = [finding for finding in judged.findings if finding.verdict is Verdict.PASS]
     if not passed:
         return None
-    table = Table(("rule", "about", "found"), [row[1:] for row in _rows(passed)])
+    rows = [row[1:] for row in _rows(passed)]
+    table = Table(("rule", "about", "found"), rows, simple=_brief(passed))
     return Section(f"{count(passed, 'check')} passed", (table,), minor=True)
+
+
+def _brief(findings: list[Finding]) -> Table:
+    """Return a row a rule: what was found is on the page and in the verdict."""
+    about: dict[str, list[str]] = {}
+    for finding in findings:
+        about.setdefault(finding.rule, []).append(finding.subject)
+    rows = [
+        (f"{rule} {SENTENCES[rule]}", names(subjects, most=MOST_OF_A_RULE + 1))
+        for rule, subjects in about.items()
+    ]
+    return Table(("rule", "about"), rows)
 
 
 def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:

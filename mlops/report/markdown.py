@@ -101,7 +101,7 @@ class _Writer:
             case Paragraph():
                 return self._paragraph(part.text)
             case Table():
-                return self._table(part)
+                return self._table(part.simple or part)
             case Commands():
                 return _fenced("sh", part.lines)
             case Plot():

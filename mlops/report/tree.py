@@ -35,11 +35,15 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows below headings; the columns in `numbers` hold figures and keep to the right."""
+    """Rows below headings; the columns in `numbers` hold figures and keep to the right.
+
+    `simple` is the table that stands for it where space is short.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[Text, ...]]
     numbers: frozenset[int] = frozenset()
+    simple: "Table | None" = None
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,13 @@ def test_inconclusive_says_what_would_tell(record, judge):
 
 
 def test_every_finding_appears(record, judge):
-    """What a rule found is in the report, pass or not."""
+    """What speaks against it with its message, what passed by rule and subject."""
+    record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4}
     judged = judge(record)
     text = write(judged)
     for finding in judged.findings:
-        assert finding.rule in text and finding.message in text
+        assert finding.rule in text and f"`{finding.subject}`" in text
+        assert finding.verdict is Verdict.PASS or finding.message in text
 
 
 def test_without_a_champion(first, judge):
@@ -137,8 +139,16 @@ def test_an_everyday_report_is_short(record, judge):
 
 def test_a_rule_is_quoted_once(record, judge):
     """Its sentence stands in its first row; the others name its id."""
+    record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4, "other": 1.0}
     text = write(judge(record))
-    assert text.count(HELD_OUT.sentence) == 1 and text.count(f"| {HELD_OUT.id} ") == 2
+    assert text.count(BOUND.sentence) == 1 and text.count(f"| **fail** | {BOUND.id} ") == 2
+
+
+def test_what_passed_is_a_row_a_rule(record, judge):
+    """Candidate and champion side by side."""
+    assert f"| {HELD_OUT.id} {HELD_OUT.sentence} | `candidate`, `champion` |" in write(
+        judge(record)
+    )
 
 
 def test_latency_is_told(record, judge):
