@@ -62,8 +62,12 @@ def pack(made: record.Record, model: Path) -> Bundle:
 
 def fetch(store: Store, digest: str) -> Path:
     """Return the unpacked bundle of a digest, a Bento to serve; it is kept below build/."""
-    folder = CACHE / "bundles" / digest.removeprefix("sha256:")
-    return unpack(store.fetch(digest), digest, folder)
+    return unpack(store.fetch(digest), digest, folder_of(digest))
+
+
+def folder_of(digest: str) -> Path:
+    """Return the folder below build/ that a bundle of this digest is unpacked in."""
+    return CACHE / "bundles" / digest.removeprefix("sha256:")
 
 
 def unpack(path: Path, digest: str, into: Path) -> Path:

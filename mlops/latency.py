@@ -25,8 +25,7 @@ def latency(
 
     step = max(1, len(frame) // ROWS)
     chosen = frame.iloc[::step][:ROWS]
-    rows = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
-    columns = [{name: [value] for name, value in row.items()} for row in rows]
+    columns = [{name: [value] for name, value in row.items()} for row in as_sent(chosen)]
     try:
         predict(columns[0])
     except Exception as error:
@@ -43,3 +42,8 @@ def latency(
             break
     middle, high = np.percentile(taken, (50, 99))
     return {"predict_p50_ms": round(float(middle), 3), "predict_p99_ms": round(float(high), 3)}
+
+
+def as_sent(frame: "DataFrame") -> list[dict[str, Any]]:
+    """Return rows as a client sends them: plain values, None where one is missing."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")

@@ -24,7 +24,7 @@ from mlops.release import (
     new_release,
     write_release,
 )
-from mlops.rules import Verdict
+from mlops.rules import PARITY, Verdict
 from mlops.serving.openapi import ANSWER
 from mlops.store import Store
 
@@ -37,6 +37,7 @@ def run(_: argparse.Namespace) -> None:
     _require_commit(made)
     store = Store(contract.params().store)
     packed = bundle.pack(made, record.model_folder(made))
+    _require_parity(made, packed)
     new = store.put(packed.path, packed.digest)
     release = _seal(made, packed, proof)
     write_release(RELEASE, release)
@@ -76,6 +77,22 @@ def _measured(evaluation: dict) -> dict:
         }
         for name, metric in evaluation["metrics"].items()
     }
+
+
+def _require_parity(made: record.Record, packed: bundle.Bundle) -> None:
+    """Raise Refused when the packed model, served, answers other than the model in process."""
+    from mlops import parity
+
+    values = contract.params()
+    columns = contract.columns(values.gate.cluster)
+    newest = contract.load(made["data"]["holdout"]["partitions"][-1:]).frame
+    frame = parity.sample(newest[list(columns.features)], values.serve.max_rows)
+    expected = contract.predict(contract.team_model().load(record.model_folder(made)), frame)
+    source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
+    found = parity.compare(source, frame, expected, values.serve.ready_seconds)
+    if found.verdict is not Verdict.PASS:
+        raise Refused(f"{found.rule} {PARITY.sentence}\n  {found.message}")
+    say("package", found.message)
 
 
 def _require_commit(made: record.Record) -> None:
