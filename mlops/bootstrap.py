@@ -55,7 +55,7 @@ def tails(confidence: float, groups: int) -> tuple[float, float]:
     """Return which quantiles of the replicates are the ends of an interval.
 
     Few groups make plain quantiles too narrow: replicates vary like a variance that was divided by
-    groups, not by groups - 1, and like a normal, not a Student's t. The quantiles are moved outwards
+    groups, not by groups - 1, and like a normal, not Student's t. The quantiles are moved outwards
     by as much (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.3).
     """
     from scipy.special import stdtrit  # pylint: disable=no-name-in-module  # it is compiled

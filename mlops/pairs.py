@@ -45,6 +45,6 @@ def _sorted(score: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _cells(level: np.ndarray, group: np.ndarray, groups: int, start: int, count: int) -> np.ndarray:
-    """Return the cell (level, group), of a table of `count` levels, that each row in it falls in."""
+    """Return the cell (level, group), of a table of `count` levels, of each row that is in it."""
     part = slice(*np.searchsorted(level, [start, start + count]))
     return (level[part] - start) * groups + group[part]

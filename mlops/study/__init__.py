@@ -1,0 +1,1 @@
+"""How the gate errs, measured: intervals that miss, innocents refused, regressions let through."""

@@ -1,0 +1,51 @@
+"""Measure how often the gate errs: python -m mlops.study
+
+Trains models as the gate's candidates are trained, draws months from what is known, plants
+regressions of known size, and writes what it found into docs/gate.md and docs/images/.
+Seeded: the same data and code give the same figures. Trained models are kept below build/study.
+"""
+
+import argparse
+import sys
+
+from mlops import contract, files, metrics
+from mlops.console import Timer, say
+from mlops.errors import UserError
+from mlops.study import experiments, page
+from mlops.study.design import design
+from mlops.study.scores import Scores
+
+
+def run() -> None:
+    """Run every experiment and write the page and the picture."""
+    timer, params = Timer(), contract.params()
+    measured = metrics.chosen(contract.metric_functions(), contract.threshold())
+    compared = [metric for metric in measured if params.gate.margins.get(metric.name)]
+    if not compared:
+        raise UserError("params.yaml: gate.margins names no metric with a margin above 0 to plant.")
+    study = experiments.Study(design(Scores()), compared, params)
+    say("study", f"models are trained ({timer.seconds:.0f} s)")
+    coverage = list(experiments.coverage(study))
+    say("study", f"coverage is measured ({timer.seconds:.0f} s)")
+    real, innocent = experiments.real(study), experiments.innocent(study)
+    say("study", f"innocent changes are judged ({timer.seconds:.0f} s)")
+    found, planted = experiments.power(study)
+    tables = page.tables(coverage, real, innocent, found, planted)
+    files.write(page.PICTURE, page.picture(found))
+    files.write(page.PAGE, page.put(page.PAGE.read_text(encoding="utf-8"), tables))
+    say("study", f"{page.PAGE} and {page.PICTURE} are written ({timer.seconds:.0f} s)")
+
+
+def main() -> int:
+    """Run the command line; return 2 for a mistake that the user can mend."""
+    argparse.ArgumentParser(prog="python -m mlops.study", description=__doc__).parse_args()
+    try:
+        run()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
