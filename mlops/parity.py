@@ -51,8 +51,9 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
     count = sum(distance > TOLERANCE for distance in far)
     message = (
         f"{count} of {len(frame)} held-out rows are answered otherwise, such as "
-        f"{answered[worst]:g} over HTTP and {expected[worst]:g} in process for {json.dumps(as_sent(frame)[worst])}. "
-        "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
+        f"{answered[worst]:g} over HTTP and {expected[worst]:g} in process for "
+        f"{json.dumps(as_sent(frame)[worst])}. model.predict must treat a DataFrame and a dict of "
+        "lists, missing values None, alike."
     )
     return find(PARITY, "service", False, message)
 
