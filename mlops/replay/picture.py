@@ -1,14 +1,18 @@
-"""One picture: the metrics of the three worlds month by month, and what was refused."""
+"""One picture: the three worlds month by month, what the gate was worth, and what it refused."""
 
 import io
+from typing import Any
 
 from mlops.replay.worlds import WORLDS, Year
 
-COLOURS = dict(zip(WORLDS, ("#888888", "#c0392b", "#1f6fb2"), strict=True))
+NEVER, ALWAYS, GATED = WORLDS
+COLOURS = {NEVER: "#8a8a8a", ALWAYS: "#c0392b", GATED: "#1f6fb2"}
 STYLE = {
+    # Names of the elements follow from the figures, not from chance.
     "svg.hashsalt": "replay",
     "svg.fonttype": "none",
-    "font.size": 10,
+    "font.size": 9,
+    "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -22,49 +26,62 @@ def draw(year: Year, refused: list[str], bad: str) -> str:
     from matplotlib import pyplot
 
     with matplotlib.rc_context(STYLE):
-        figure, axes = pyplot.subplots(
-            len(year.metrics), 1, figsize=(8.5, 3 * len(year.metrics)), sharex=True, squeeze=False
+        size = (10, 2.7 * len(year.metrics) + 0.6)
+        figure, axes = pyplot.subplots(len(year.metrics), 2, figsize=size, squeeze=False)
+        for (left, right), metric in zip(axes, year.metrics, strict=True):
+            better = "higher" if metric.higher_is_better else "lower"
+            left.set_title(f"{metric.title} of what was served ({better} is better)", loc="left")
+            right.set_title(f"{metric.title}: gated minus always retrained", loc="left")
+            _lines(left, year, metric.name)
+            _differences(right, year, metric.name)
+            for axis in (left, right):
+                _months(axis, year, bad)
+            _refusals(left, year, refused)
+        figure.legend(
+            *axes[0, 0].get_legend_handles_labels(), loc="upper center", frameon=False, ncols=4
         )
-        for axis, metric in zip(axes[:, 0], year.metrics, strict=True):
-            _panel(axis, year, metric.name)
-            axis.set_ylabel(metric.title)
-            _marks(axis, year, refused, bad)
-        axes[0, 0].legend(loc="upper right", frameon=False, ncols=len(WORLDS), fontsize=9)
-        axes[-1, 0].set_xticks(range(len(year.months)), year.months)
-        axes[-1, 0].set_xlabel("month served; bars are intervals by a bootstrap over days")
-        figure.tight_layout()
+        figure.tight_layout(rect=(0, 0, 1, 0.95))
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
         pyplot.close(figure)
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
-def _panel(axis, year: Year, name: str) -> None:
-    """Draw a line a world, side by side so that the bars can be told apart."""
-    for shift, world in zip((-0.12, 0, 0.12), WORLDS, strict=True):
-        found = [year.interval(name, [month], world) for month in year.months]
-        value, low, high = zip(*found, strict=True)
-        bars = ([v - l for v, l in zip(value, low)], [h - v for v, h in zip(value, high)])
-        at = [position + shift for position in range(len(value))]
-        colour = COLOURS[world]
-        axis.errorbar(at, value, bars, color=colour, marker="o", ms=4, lw=1.4, elinewidth=0.9)
-        axis.plot([], [], color=colour, marker="o", ms=4, lw=1.4, label=world)
+def _lines(axis: Any, year: Year, name: str) -> None:
+    for world in WORLDS:
+        values = [year.interval(name, [month], world)[0] for month in year.months]
+        axis.plot(values, color=COLOURS[world], marker="o", ms=4, lw=1.5, label=world)
+    # Room for the words below the lines.
+    low, high = axis.get_ylim()
+    axis.set_ylim(low - 0.15 * (high - low), high)
 
 
-def _marks(axis, year: Year, refused: list[str], bad: str) -> None:
-    """Shade the month whose data came spoilt and mark each month whose proposal was refused."""
+def _differences(axis: Any, year: Year, name: str) -> None:
+    """Draw differences with intervals: those of a month's values would hide what is shared."""
+    found = [year.interval(name, [month], GATED, ALWAYS) for month in year.months]
+    value, low, high = zip(*found, strict=True)
+    bars = ([v - l for v, l in zip(value, low)], [h - v for v, h in zip(value, high)])
+    axis.axhline(0, color="#000000", lw=0.8)
+    axis.errorbar(range(len(value)), value, bars, color=COLOURS[GATED], fmt="o", ms=4, lw=1.5)
+
+
+def _months(axis: Any, year: Year, bad: str) -> None:
+    """Name the months served and shade the one whose labels came inverted."""
+    axis.set_xticks(range(len(year.months)), year.months, rotation=30)
     if bad in year.months:
-        position = year.months.index(bad)
-        axis.axvspan(position - 0.5, position + 0.5, color="#f3e3c3", lw=0, zorder=0)
-        top = axis.get_xaxis_transform()
-        axis.text(position, 0.03, "labels arrive inverted", ha="center", fontsize=8, transform=top)
+        at = year.months.index(bad)
+        shade = {"color": "#f6e7c8", "lw": 0, "zorder": 0, "label": "labels arrived inverted"}
+        axis.axvspan(at - 0.5, at + 0.5, **shade)
+
+
+def _refusals(axis: Any, year: Year, refused: list[str]) -> None:
     for month in refused:
         axis.text(
             year.months.index(month),
-            0.10,
+            0.03,
             "refused",
             ha="center",
             fontsize=8,
-            color=COLOURS[WORLDS[2]],
+            color=COLOURS[GATED],
             transform=axis.get_xaxis_transform(),
         )
