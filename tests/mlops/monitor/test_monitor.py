@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mlops import contract
-from mlops.paths import LIVE, MONITOR, MONITOR_PAGE
+from mlops.paths import LIVE, MODELS, MONITOR, MONITOR_PAGE
 
 FARES = """
 import json, sys
@@ -239,24 +239,27 @@ def test_a_service_and_its_own_log(monitored, rides):
 
 @pytest.fixture(scope="module")
 def summer(example):
-    """The example with a model of May and June in dev, and a function that logs a month."""
-    example.edit("params.yaml", "last: 2013-11", "last: 2013-07")
+    """The example with a model of June and July in dev."""
+    example.edit("params.yaml", "first: 2013-05", "first: 2013-06")
+    example.edit("params.yaml", "last: 2013-11", "last: 2013-08")
     example.mlops("check-data", "train", "evaluate", "gate", "package", "promote", "--env", "dev")
     return example
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("month, code, trigger", [("2013-07", 0, None), ("2013-01", 1, "drift")])
+@pytest.mark.parametrize("month, code, trigger", [("2013-08", 0, None), ("2013-01", 1, "drift")])
 def test_real_months(summer, write_log, month, code, trigger):
-    """The month after training is usual; January, after May and June, is not."""
+    """The month after training is usual; January, after June and July, is not."""
     release = (summer.folder / "environments/dev/release.yaml").read_text("utf-8")
     release_id = release.split("releaseId: ")[1].split()[0]
     frame = contract.load([month]).frame
+    (model,) = (summer.folder / MODELS).iterdir()
+    frame["score"] = contract.predict(contract.team_model().load(model), frame)
     folder = summer.folder / "build" / f"log-{month}"
     for day, rows in frame.groupby("date"):
-        features = rows.drop(columns=["date", "late"]).astype(object)
+        features = rows.drop(columns=["date", "late", "score"]).astype(object)
         features = features.where(features.notna(), None).to_dict("records")
-        write_log(folder, day.date().isoformat(), features, release_id, rows["late"] * 0.1 + 0.2)
+        write_log(folder, day.date().isoformat(), features, release_id, rows["score"])
     done = summer.mlops("monitor", "--env", "dev", "--log", str(folder), check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert json.loads((summer.folder / MONITOR).read_text("utf-8"))["trigger"] == trigger
