@@ -18,13 +18,21 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.files import read_json, write_json
 from mlops.params import Params
-from mlops.paths import DATA_CHECK, ENVIRONMENTS, MONITOR, PARAMS, RECORD, REPORT, REPORT_PAGE
-from mlops.paths import VERDICT as VERDICT_FILE
+from mlops.paths import (
+    DATA_CHECK,
+    ENVIRONMENTS,
+    MONITOR,
+    PARAMS,
+    RECORD,
+    REPORT,
+    REPORT_PAGE,
+    VERDICT,
+)
 from mlops.release import Release
 from mlops.retrain import Trigger
 
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
-KEPT = (REPORT, REPORT_PAGE, VERDICT_FILE, RECORD, DATA_CHECK)
+KEPT = (REPORT, REPORT_PAGE, VERDICT, RECORD, DATA_CHECK)
 PROPOSAL = proposal.HOME / "proposal.json"
 
 
@@ -114,14 +122,16 @@ def _propose(plan: Plan, params: Params) -> int:
     with proposal.worktree(plan.base, params.store) as tree:
         commit = proposal.commit(tree, {PARAMS: text}, plan.message)
         code = _try(plan, tree)
-    code, objection = (code, _why(code)) if code else _objection()
+    code, objection = (code, _why(code)) if code else _objection(plan.held)
     if objection:
         say("retrain", f"nothing is proposed: {objection}")
         if before and before.open:
             say("", proposal.remove(before, "it was made for an older commit"))
         return code
+    _write(plan, name, commit)
     git.git("branch", "--force", name, commit)
-    _tell(plan, name, commit)
+    say("retrain", f"{name} proposes it ({commit[:12]}): git diff HEAD {name}")
+    say("", f"report: {proposal.HOME / REPORT.name}; take it with git merge {name}")
     _supersede(others, name)
     return PASS
 
@@ -142,13 +152,12 @@ def _kept(path: Path) -> dict[str, Any] | None:
 
 
 def _why(code: int) -> str:
-    return retrain.refusal(code, _kept(VERDICT_FILE), _kept(DATA_CHECK))
+    return retrain.refusal(code, _kept(VERDICT), _kept(DATA_CHECK))
 
 
-def _objection() -> tuple[int, str]:
+def _objection(held: Release) -> tuple[int, str]:
     """Say why a model that passed is still not proposed, if so: it is there, or may not be."""
     digest = _kept(RECORD)["model"]["digest"]
-    held = environments.production().release
     if retrain.twin(digest, [held]):
         return PASS, f"this is the very model of {held.release_id}, which production runs"
     barred = {entry.release_id: entry for entry in quarantine.entries()}
@@ -162,8 +171,9 @@ def _objection() -> tuple[int, str]:
     return PASS, ""
 
 
-def _tell(plan: Plan, name: str, commit: str) -> None:
-    made, verdict = _kept(RECORD), _kept(VERDICT_FILE)
+def _write(plan: Plan, name: str, commit: str) -> None:
+    """Write what a pull request is made from, before there is a branch to make one of."""
+    made, verdict = _kept(RECORD), _kept(VERDICT)
     write_json(
         PROPOSAL,
         {
@@ -179,8 +189,6 @@ def _tell(plan: Plan, name: str, commit: str) -> None:
             "reason": verdict["reason"],
         },
     )
-    say("retrain", f"{name} proposes it ({commit[:12]}): git diff HEAD {name}")
-    say("", f"report: {proposal.HOME / REPORT.name}; take it with git merge {name}")
 
 
 def _supersede(others: list[proposal.Branch], name: str) -> None:
