@@ -9,6 +9,7 @@ from mlops.report.changed import changes, datasets
 from mlops.report.comparison import curves, metrics
 from mlops.report.judged import Judged, count, device, span
 from mlops.report.origin import cost, reproduce, versions
+from mlops.report.slices import slices
 from mlops.report.tree import Code, Report, Section, Table, Text, names
 from mlops.rules import SENTENCES, Finding, Verdict
 
@@ -95,6 +96,7 @@ SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
     refusals,
     changes,
     metrics,
+    slices,
     passes,
     datasets,
     curves,
