@@ -20,6 +20,8 @@ class Year:
     settings: EvaluateParams
     months: list[str] = field(default_factory=list)
     values: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
+    # The fewest days of a month: the one whose interval is the least certain speaks for all.
+    groups: int = bootstrap.MOST_GROUPS
 
     def add(
         self, month: str, target: np.ndarray, days: np.ndarray, scores: Mapping[str, np.ndarray]
@@ -31,6 +33,7 @@ class Year:
         drawn = bootstrap.draws(groups, self.settings.replicates, seed)
         weights = np.vstack([np.ones(groups), drawn])
         self.months.append(month)
+        self.groups = min(self.groups, groups)
         for metric in self.metrics:
             for world, score in scores.items():
                 measured = metric.prepare(target, score, group, groups)(weights)
@@ -41,9 +44,8 @@ class Year:
         mean = self._mean(name, months, world)
         if against:
             mean = mean - self._mean(name, months, against)
-        tail = 0.5 - self.settings.confidence / 2
-        low, high = np.quantile(mean[1:], (tail, 1 - tail))
-        return float(mean[0]), float(low), float(high)
+        found = bootstrap.estimate(mean, bootstrap.tails(self.settings.confidence, self.groups))
+        return found.value, found.low, found.high
 
     def _mean(self, name: str, months: Iterable[str], world: str) -> np.ndarray:
         return np.mean([self.values[name, month, world] for month in months], axis=0)
