@@ -1,6 +1,7 @@
 """Another team's problem, a regression with other columns, through the machinery as it is."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -112,6 +113,23 @@ def test_a_model_made_otherwise_each_time_is_refused(deployed):
         "return np.random.default_rng().normal(0, 1e-6, 4) + np.linalg.solve(",
     )
     assert found == {("M112", "model", "fail")}
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ("return rows[rows['km'] > 99 * (number == 3)], f", "D101 .*\n  q4: there are no rows"),
+        ("return rows[rows['km'] > 15 * (number == 3)], f", "D102 .*\n  q4: 1.. rows, between 300"),
+    ],
+    ids=["empty", "mostly lost"],
+)
+def test_a_quarter_that_is_not_whole_is_refused(deployed, new, message):
+    """The rule and the quarter are named, and nothing is trained."""
+    deployed.edit("data/__init__.py", "return rows, f", new)
+    done = deployed.mlops("check-data", "train", check=False)
+    deployed.git("revert", "--no-edit", "HEAD")
+    assert done.returncode == 1
+    assert re.search(message, done.stderr) and "train" not in done.stdout
 
 
 def test_machinery_was_not_touched(deployed):

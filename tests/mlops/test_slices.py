@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import contract
 from mlops.gate.slices import slices
 from mlops.metrics import BUILT_IN
 from mlops.params import EvaluateParams, GateParams, SliceParams
@@ -107,3 +108,28 @@ def test_without_a_champion_slices_are_measured():
 def test_intervals_widen_with_comparisons_and_few_groups(comparisons, groups, times):
     """By Student's t of 29 degrees of freedom: 3.31 with .00125 in a tail, 2.05 with .025."""
     assert widening(0.95, comparisons, groups) == pytest.approx(times, abs=0.01)
+
+
+def test_a_constant_score_is_compared_too():
+    """It ranks nothing and is worse everywhere, which no division by zero hides."""
+    rows = scored()
+    flat = Scored(
+        rows.frame, rows.target, rows.cluster, np.full(len(rows.target), 0.9), rows.champion
+    )
+    assert {finding.subject for finding in judged(flat)} == {"zone=a", "zone=b", "zone=c"}
+
+
+def test_an_airline_whose_schedule_is_wrong_is_refused():
+    """Really trained, on real flights: the same model, but one airline flies at ten at night only."""
+    team, features = contract.team_model(), list(contract.columns("date").features)
+    params = contract.params().model.model_copy(update={"n_estimators": 40, "learning_rate": 0.2})
+    earlier, frame = (contract.load([name]).frame for name in ("2013-06", "2013-07"))
+    options = {"device": "cpu", "threads": 1, "seed": 0}
+    model = team.train(earlier[features], earlier["late"].to_numpy(), params, **options)
+    times = {"hour": 22, "sched_dep_min": 1320, "sched_arr_min": 1400}
+    broken = frame[features].copy()
+    broken.loc[frame["carrier"] == "EV", list(times)] = list(times.values())
+    before, after = (contract.predict(model, rows) for rows in (frame[features], broken))
+    target, day = frame["late"].to_numpy(), frame["date"].to_numpy()
+    found = judged(Scored(frame.assign(zone=frame["carrier"]), target, day, after, before))
+    assert [f.subject for f in found if f.verdict is Verdict.FAIL] == ["zone=EV"]
