@@ -84,6 +84,9 @@ def comparisons(frames: dict[str, DataFrame]) -> Iterator[tuple[str, str, DataFr
     for last, after in zip(names[2:], names[4:]):
         trained = joined(frames, names[0], last)
         yield "all months, but one later", f"to {last}, {after}", trained, frames[after]
+    for first, after in zip(names, names[3:]):
+        trained = joined(frames, first, names[names.index(after) - 1])
+        yield "three months and the next", f"from {first}, {after}", trained, frames[after]
     winter = joined(frames, names[0], names[2])
     for name in names[3:]:
         kind = "winter and summer" if name[-2:] in SUMMER else "winter and other months"

@@ -136,7 +136,7 @@ class MonitorParams(Strict):
         4, description="how many times what is usual in training a column or the scores may move"
     )
     max_auc: float = Field(
-        0.85, gt=0.5, lt=1, description="how well a classifier may tell served from training days"
+        0.9, gt=0.5, lt=1, description="how well a classifier may tell served from training days"
     )
 
 

@@ -81,6 +81,9 @@ def _labels(given: str | None, environment: Environment, trained: "Reference") -
 
 def _page(trained: "Reference", log: "Log", made: "Study") -> str | None:
     """Write Evidently's report, unless there are too few rows; return where."""
+    import numpy as np
+
+    from mlops.monitor.drift import SAMPLE
     from mlops.monitor.page import write_page
     from mlops.monitor.reference import served
 
@@ -88,8 +91,10 @@ def _page(trained: "Reference", log: "Log", made: "Study") -> str | None:
         say("monitor", "no page: there are too few rows to compare")
         return None
     columns = [shift.column for shift in made.shifts]
-    rows = served(log, made.days, trained)
-    write_page(MONITOR_PAGE, trained.rows.frame[columns], rows.frame[columns])
+    random = np.random.default_rng(0)
+    rows = (trained.rows, served(log, made.days, trained))
+    before, after = (part.sample(SAMPLE, random).frame[columns] for part in rows)
+    write_page(MONITOR_PAGE, before, after)
     say("monitor", f"page: {MONITOR_PAGE}")
     return MONITOR_PAGE.as_posix()
 
