@@ -79,7 +79,7 @@ schema: .venv/stamp ## Write params.schema.json anew, after a change in what par
 picture: .venv/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
 	@.venv/bin/python docs/picture.py $(ARGS)
 
-gate-study: .venv/stamp ## Measure how often the gate errs, into docs/gate.md (some 10 minutes)
+gate-study: .venv/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
 	@.venv/bin/python -m mlops.study
 
 lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)

@@ -24,18 +24,18 @@ def wins(  # pylint: disable=too-many-locals  # one walk, and what it carries
     levels, level = np.unique(high, return_inverse=True)
     # Half of a negative counts from the first level that is not below it, half from the next above.
     sides = [(np.searchsorted(levels, low, side), low_group) for side in ("left", "right")]
-    won, running = np.zeros((groups, groups)), np.zeros(groups)
+    won, running = np.zeros((groups, groups), int), np.zeros(groups, int)
     size = LEVELS + 2 * groups
     for start in range(0, len(levels), size):
         count = min(size, len(levels) - start)
         cells = [_cells(*side, groups, start, count) for side in sides]
-        below = np.bincount(np.concatenate(cells), minlength=count * groups).astype(float)
+        below = np.bincount(np.concatenate(cells), minlength=count * groups)
         below = below.reshape(count, groups)
         below[0] += running
         running = np.cumsum(below, axis=0, out=below)[-1]
         found = _cells(level, high_group, groups, start, count)
         place = (found % groups, found // groups)
-        won += csr_array((np.ones(len(found)), place), (groups, count)) @ below
+        won += csr_array((np.ones(len(found), int), place), (groups, count)) @ below
     return won / 2
 
 

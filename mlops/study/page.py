@@ -29,7 +29,7 @@ def tables(
     """Return all tables as Markdown."""
     return "\n\n".join(
         [
-            "**Intervals that hold the truth**, of 95 % ones:",
+            "**Intervals that hold the truth**, of 95 % ones (in brackets: by plain quantiles):",
             _coverage(coverage),
             "**Innocent changes**, judged on each partition as it is (number of verdicts):",
             _real(real),
@@ -53,12 +53,13 @@ def _percent(value: float) -> str:
 
 
 def _coverage(found: Iterable[tuple]) -> str:
-    header = ["drawn from", "against", "groups", "metric", "intervals", "plain quantiles"]
-    rows = (
-        [population, other, str(size), metric, _percent(kept), _percent(plain)]
-        for population, other, size, metric, kept, plain in found
-    )
-    return _table(header, rows)
+    shares: dict[tuple, dict[str, str]] = {}
+    for population, other, size, metric, kept, plain in found:
+        row = shares.setdefault((population, other, str(size)), {})
+        row[metric] = f"{_percent(kept)} ({_percent(plain)})"
+    metrics = list(next(iter(shares.values())))
+    rows = ([*key, *(row[metric] for metric in metrics)] for key, row in shares.items())
+    return _table(["drawn from", "against", "groups", *metrics], rows)
 
 
 def _real(found: dict[tuple, Counter]) -> str:

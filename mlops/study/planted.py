@@ -13,7 +13,7 @@ import numpy as np
 TINY = 1e-6
 FARTHEST = 16.0
 
-BY_ROW, BY_GROUP, WORSE_MODEL = "noise by row", "noise by day", "a worse model"
+BY_ROW, BY_GROUP, WORSE_MODEL = "noise by row", "noise by group", "a worse model"
 
 
 @dataclass(frozen=True)

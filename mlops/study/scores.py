@@ -46,6 +46,7 @@ class Scores:
                 f"The study needs 4 partitions or more, data/ has {len(self.partitions)}: some to "
                 "train on, and several to judge on."
             )
+        self._prints = contract.load(self.partitions).fingerprints
         code = {str(path): digest_file(path) for path in sorted(Path("model").rglob("*.py"))}
         self._made_with = {"code": code, "model": self._params.model.model_dump()}
 
@@ -94,10 +95,9 @@ class Scores:
 
     def _place(self, recipe: Recipe, partition: str) -> Path:
         names = (*recipe.partitions, partition)
-        data = [contract.team_data().load(name)[1] for name in names]
         made_from = {
             **self._made_with,
-            "data": data,
+            "data": [self._prints[name] for name in names],
             "seed": recipe.seed,
             "reordered": recipe.reordered,
         }

@@ -120,7 +120,7 @@ def test_a_page_without_markers_is_refused():
 def test_the_picture_is_the_same_each_time():
     """No date and no random ids: a new picture means new figures."""
     found = {
-        ("auc", "noise by day", size, 1): Counter({Verdict.FAIL: 9, Verdict.PASS: 1})
+        ("auc", "noise by group", size, 1): Counter({Verdict.FAIL: 9, Verdict.PASS: 1})
         for size in (0.5, 1.0, 2.0, 3.0)
     }
     assert page.picture(found) == page.picture(found)
