@@ -53,17 +53,24 @@ class Replay:  # pylint: disable=too-many-instance-attributes # the three worlds
     printed: io.StringIO = field(default_factory=io.StringIO)
 
     def steps(self, *words: str) -> int:
-        """Run real steps, keep what they say for the log, and return how they ended."""
+        """Run real steps, keep what they say in build/steps.log, and return how they ended.
+
+        Raises UserError for what is no verdict, and KeyboardInterrupt where the user stopped them.
+        """
         self.printed.write(f"\n$ python -m mlops {' '.join(words)}\n")
         with contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed):
-            return cli.main(list(words))
+            code = cli.main(list(words))
+        files.write(BUILD / "steps.log", self.printed.getvalue())
+        if code == 130:
+            raise KeyboardInterrupt
+        if code == cli.USAGE:
+            raise UserError(f"`{' '.join(words)}` said: {self.printed.getvalue()[-2000:]}")
+        return code
 
     def must(self, *words: str) -> None:
         """Run steps that have to end well; raises UserError with their last words."""
         if self.steps(*words):
-            raise UserError(
-                f"`{' '.join(words)}` did not end well:\n{self.printed.getvalue()[-2000:]}"
-            )
+            raise UserError(f"`{' '.join(words)}` said: {self.printed.getvalue()[-2000:]}")
 
     def ship(self) -> None:
         """Pack what passed the gate and promote it through every environment."""
@@ -226,8 +233,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 def main() -> int:
     """Live the year and write the table, the picture and the figures below build/."""
     timer = Timer()
-    # The clone is HEAD's; everything it says about itself is in English and UTC.
-    sys.stdout.reconfigure(line_buffering=True)
     try:
         replay = begin()
         print(
@@ -240,9 +245,8 @@ def main() -> int:
     except UserError as error:
         complain(f"error: {error}")
         return cli.USAGE
-    finally:
-        if "replay" in locals():
-            files.write(BUILD / "steps.log", replay.printed.getvalue())
+    except KeyboardInterrupt:
+        return 130
     told = table.tell(replay.year, replay.story, replay.feed.bad)
     print(f"\n{told}\n{timer.seconds:.0f} s. build/replay/ holds the table, the picture, the log.")
     refused = [s["month"] for s in replay.story if s.get("decision") in ("fail", "inconclusive")]
