@@ -88,8 +88,8 @@ BUDGET = Rule("M111", "The model keeps to its budgets of size and time.")
 SAME_TWICE = Rule("M112", "A second training gives the same model.")
 CALIBRATED = Rule("M113", "Scores mean what they say: they agree with the outcomes, by tenths.")
 PARITY = Rule("B101", "The packed model answers over HTTP what it answers in process.")
-WAIVED_IN_TIME = Rule("W101", "No waiver is over.")
-WAIVED_RULE = Rule("W102", "Every waiver names a rule that may be waived.")
+WAIVED_IN_TIME = Rule("V101", "No waiver is over.")
+WAIVED_RULE = Rule("V102", "Every waiver names a rule that may be waived.")
 
 RULES = (
     DATA_CHECKED,

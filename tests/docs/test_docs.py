@@ -66,3 +66,11 @@ def test_every_page_is_listed():
     index = Path("docs/README.md").read_text("utf-8")
     pages = {page.name for page in Path("docs").glob("*.md")} - {"README.md"}
     assert [page for page in pages if f"({page})" not in index] == []
+
+
+def test_no_two_rules_share_an_id():
+    """An id names one sentence in every report, message and page."""
+    code = "".join(path.read_text("utf-8") for path in Path("mlops").rglob("*.py"))
+    ids = re.findall(r"(?m)^[A-Z_]+ = \w+\(\s*\"([A-Z]\d{3})\"", code)
+    assert len(ids) > 50
+    assert sorted(ids) == sorted(set(ids))
