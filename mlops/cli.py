@@ -8,8 +8,10 @@ from types import ModuleType
 
 from mlops.console import complain
 from mlops.errors import Refused, UserError
+from mlops.rules import Verdict
 
 PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 GROUPS = {
     "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
@@ -73,16 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         return PASS
     options = parser.parse_args(arguments)
     try:
-        for name in options.steps:
-            code = step_module(name).run(options)
-            if code:
-                return code
-        # A reader that went away, as in `... | head`, is noticed here rather than at exit.
-        sys.stdout.flush()
-        return PASS
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PASS
+        return _run(options)
     except UserError as error:
         complain(f"error: {error}")
         return USAGE
@@ -92,3 +85,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("stopped by the user; run the same command again to go on.")
         return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run steps in turn until one does not end well."""
+    try:
+        for name in options.steps:
+            code = step_module(name).run(options)
+            if code:
+                return code
+        # A reader that went away, as in `... | head`, is noticed here rather than at exit.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PASS

@@ -50,7 +50,11 @@ class Labelled:
 
 
 def measure(
-    rows: Labelled, names: Mapping[str, Any], promise: Mapping[str, Any], settings: EvaluateParams
+    rows: Labelled,
+    names: Mapping[str, Any],
+    promise: Mapping[str, Any],
+    settings: EvaluateParams,
+    threshold: float = 0.5,
 ) -> list[Measured]:
     """Measure the team's metrics (`names`) on labelled rows, intervals by a bootstrap over days.
 
@@ -61,7 +65,7 @@ def measure(
     from mlops.bootstrap import Comparison
 
     comparison = Comparison(rows.target, rows.days, settings)
-    chosen = metrics.chosen(dict(names))
+    chosen = metrics.chosen(dict(names), threshold)
     found = (_measure(comparison, rows, metric, promise.get(metric.name)) for metric in chosen)
     return [one for one in found if one is not None]
 

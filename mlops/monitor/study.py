@@ -82,7 +82,8 @@ def _performance(made: Study, release: Release, log: Log, labels: Labels, params
     score = np.array([row.score for row, _ in chosen])
     names = contract.metric_functions()
     rows = Labelled(target, score, days)
-    made.measured = measure(rows, names, promise(release), params.evaluate)
+    settings, threshold = params.evaluate, contract.threshold()
+    made.measured = measure(rows, names, promise(release), settings, threshold)
     made.findings += verdict.performance(made.measured, params.gate)
 
 

@@ -8,14 +8,12 @@ import argparse
 from datetime import UTC, datetime
 
 from mlops import contract, gate, record, waivers
-from mlops.cli import FAIL, INCONCLUSIVE, PASS
+from mlops.cli import EXIT
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.files import read_json, write_json
 from mlops.paths import DATA_CHECK, VERDICT
 from mlops.rules import Verdict, by_weight, worst
-
-EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 
 def run(_: argparse.Namespace) -> int:

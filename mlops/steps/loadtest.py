@@ -9,7 +9,7 @@ import argparse
 from datetime import UTC, datetime
 
 from mlops import contract, environments
-from mlops.cli import FAIL, INCONCLUSIVE, PASS
+from mlops.cli import EXIT
 from mlops.console import say
 from mlops.environments import Environment
 from mlops.errors import Refused, UserError
@@ -22,7 +22,6 @@ from mlops.swarm import FAILURES, swarm
 from mlops.targets import Live, target_of
 
 OPTIONS = (ENV,)
-EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 
 def run(options: argparse.Namespace) -> int:

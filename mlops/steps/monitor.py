@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops import contract, environments
-from mlops.cli import FAIL, INCONCLUSIVE, PASS
+from mlops.cli import EXIT
 from mlops.console import Timer, say
 from mlops.environments import Environment
 from mlops.errors import UserError
@@ -35,7 +35,6 @@ OPTIONS = (
     Option("--log", "read the prediction log here rather than in build/live/", "FOLDER"),
     Option("--page", "write build/monitor.html too, Evidently's report", switch=True),
 )
-EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 SHOWN = 5
 
 

@@ -11,13 +11,15 @@ from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.files import read_json, write
 from mlops.paths import DATA_CHECK, REPORT, REPORT_PAGE
-from mlops.report import markdown, page, plots, terminal
-from mlops.report.content import content
-from mlops.report.judged import Judged
 
 
 def run(_: argparse.Namespace) -> None:
     """Write both forms of the report, print its gist and say where they are."""
+    # Imported here: numpy comes with them, and `--help` imports every step.
+    from mlops.report import markdown, page, plots, terminal
+    from mlops.report.content import content
+    from mlops.report.judged import Judged
+
     timer, made = Timer(), record.read_record()
     if "evaluation" not in made:
         raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
