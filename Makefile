@@ -35,7 +35,7 @@ check: .venv/stamp ## Run the fast checks of .pre-commit-config.yaml on every fi
 clean: ## Stop what runs here, then remove build/ and .venv, local releases included
 	@for place in . build/demo/repository; do \
 	  if [ -x .venv/bin/python ] && [ -d $$place/build/live ]; then \
-	  (cd $$place && "$(CURDIR)/.venv/bin/python" -m mlops down); fi; done
+	  (cd $$place && "$(CURDIR)/.venv/bin/python" -m mlops down) || true; fi; done
 	@rm -rf build .venv .pytest_cache
 
 ##@ Develop a model (ARGS="..." goes to the step; ARGS=--help explains it)
