@@ -9,6 +9,8 @@ from mlops.gate.leakage import leaking
 from mlops.leakage import strengths
 from mlops.params import GateParams
 
+pytestmark = pytest.mark.example
+
 
 @pytest.fixture(scope="module")
 def july():

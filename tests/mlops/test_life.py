@@ -9,6 +9,8 @@ from mlops.demo import WORSE
 from mlops.files import digest_folder
 from mlops.paths import RECORD, VERDICT
 
+pytestmark = pytest.mark.example
+
 JUDGE = ("check-data", "train", "evaluate", "gate")
 
 

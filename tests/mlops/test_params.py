@@ -13,7 +13,7 @@ from mlops.params import load_params
 from mlops.paths import PARAMS_SCHEMA
 from mlops.schema import schema_text
 
-pytestmark = pytest.mark.fast
+pytestmark = [pytest.mark.fast, pytest.mark.example]
 
 
 def load(tmp_path, change):

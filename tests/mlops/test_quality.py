@@ -7,6 +7,8 @@ from mlops import contract
 from mlops.quality import findings, profile
 from mlops.rules import Verdict, worst
 
+pytestmark = pytest.mark.example
+
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
 BEFORE = ("2013-08", "2013-09", "2013-10", "2013-11")
 

@@ -119,6 +119,7 @@ def test_a_constant_score_is_compared_too():
     assert {finding.subject for finding in judged(flat)} == {"zone=a", "zone=b", "zone=c"}
 
 
+@pytest.mark.example
 def test_an_airline_whose_schedule_is_wrong_is_refused():
     """Really trained, on real flights: the same model, but one airline flies at ten at night only."""
     team, features = contract.team_model(), list(contract.columns("date").features)

@@ -77,6 +77,7 @@ def test_few_days_are_not_asked():
     assert told_apart(made_up(3), made_up(20), ["town"]) == []
 
 
+@pytest.mark.example
 @pytest.mark.parametrize(
     "trained, served, drifted",
     [(["2013-07"], "2013-08", False), (["2013-01", "2013-02"], "2013-07", True)],
