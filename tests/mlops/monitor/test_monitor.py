@@ -246,6 +246,7 @@ def summer(example):
     return example
 
 
+@pytest.mark.example
 @pytest.mark.slow
 @pytest.mark.parametrize("month, code, trigger", [("2013-08", 0, None), ("2013-01", 1, "drift")])
 def test_real_months(summer, write_log, month, code, trigger):
