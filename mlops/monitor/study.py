@@ -73,17 +73,20 @@ def _performance(made: Study, release: Release, log: Log, labels: Labels, params
     chosen = [(row, labels.outcomes[i]) for i, row in log.wanted.items() if row.day in made.days]
     made.labelled = len(chosen)
     days = np.array([row.day for row, _ in chosen])
-    known, limits = len(set(days)), params.monitor
-    enough = verdict.enough_labels(len(chosen), known, len(made.days), limits)
+    known = len(set(days))
+    enough = verdict.enough_labels(len(chosen), known, len(made.days), params.monitor)
     made.findings.append(enough)
     if enough.verdict is not Verdict.PASS:
         return
     target = np.array([outcome for _, outcome in chosen])
     score = np.array([row.score for row, _ in chosen])
-    names = contract.metric_functions()
-    rows = Labelled(target, score, days)
-    settings, threshold = params.evaluate, contract.threshold()
-    made.measured = measure(rows, names, promise(release), settings, threshold)
+    made.measured = measure(
+        Labelled(target, score, days),
+        contract.metric_functions(),
+        promise(release),
+        params.evaluate,
+        contract.threshold(),
+    )
     made.findings += verdict.performance(made.measured, params.gate)
 
 

@@ -121,7 +121,7 @@ def test_a_constant_score_is_compared_too():
 
 @pytest.mark.example
 def test_an_airline_whose_schedule_is_wrong_is_refused():
-    """Really trained, on real flights: the same model, but one airline flies at ten at night only."""
+    """On real flights: the same model, but one airline flies at ten at night only."""
     team, features = contract.team_model(), list(contract.columns("date").features)
     params = contract.params().model.model_copy(update={"n_estimators": 40, "learning_rate": 0.2})
     earlier, frame = (contract.load([name]).frame for name in ("2013-06", "2013-07"))
