@@ -1,8 +1,9 @@
 """How much `make demo` costs beyond the work it shows: python benchmarks/demo.py
 
 Runs the demonstration, then the same work bare, with the libraries alone: the data checked and
-three models trained twice, two `bentoml build`, seven `bentoml serve` until ready, two load tests. Prints
-the seconds of both and their ratio: one run on one machine, to be compared with each other only.
+three models trained twice, two `bentoml build`, seven `bentoml serve` until ready, two load
+tests. Prints the seconds of both and their ratio: one run on one machine, to be compared with
+each other only.
 """
 
 import os
