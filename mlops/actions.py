@@ -1,0 +1,42 @@
+"""What a step tells GitHub Actions: outputs for later jobs, and the page of the run.
+
+https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+import os
+from uuid import uuid4
+
+from mlops.errors import UserError
+
+
+def inside() -> bool:
+    """Return whether this runs in a job of GitHub Actions, or of something that acts like it."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def output(name: str, value: str) -> None:
+    """Set an output of the running workflow step; outside Actions nothing happens."""
+    # A delimiter nobody can guess: a value of several lines cannot set another output.
+    end = f"end-{uuid4().hex}"
+    _append("GITHUB_OUTPUT", f"{name}<<{end}\n{value}\n{end}\n")
+
+
+def summary(markdown: str) -> None:
+    """Add Markdown to the page of the run; outside Actions nothing happens."""
+    _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
+
+
+def event() -> str:
+    """Return the name of the event that started the run, "" outside Actions."""
+    return os.environ.get("GITHUB_EVENT_NAME", "")
+
+
+def _append(variable: str, text: str) -> None:
+    path = os.environ.get(variable)
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{variable} names {path}, which cannot be written: {error}.") from None
