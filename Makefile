@@ -1,6 +1,9 @@
 # One target for one thing to do. `make` alone lists them.
 # It needs Python 3.11 or newer, make and git; everything else goes into .venv.
 
+# Where that is. One named by VENV=/another/folder is used as it is: nothing is installed there.
+VENV ?= .venv
+
 # The first of these that serves is used; name another with `make setup PYTHON=...`.
 PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 
@@ -20,17 +23,17 @@ help:
 
 ##@ Everybody
 
-demo: .venv/stamp ## The whole life of a model on the example, from the data to production
-	@.venv/bin/python -m mlops.demo $(ARGS)
+demo: $(VENV)/stamp ## The whole life of a model on the example, from the data to production
+	@$(VENV)/bin/python -m mlops.demo $(ARGS)
 
-setup: .venv/stamp ## Install what requirements.txt names into .venv; the others do it when needed
-	@echo ".venv is ready: $$(.venv/bin/python --version)"
+setup: $(VENV)/stamp ## Install what requirements.txt names into .venv; the others do it when needed
+	@echo "$(VENV) is ready: $$($(VENV)/bin/python --version)"
 
-test: .venv/stamp ## Run the tests (ARGS="-k gate" for some of them)
-	@.venv/bin/python -m pytest $(ARGS)
+test: $(VENV)/stamp ## Run the tests (ARGS="-k gate" for some of them)
+	@$(VENV)/bin/python -m pytest $(ARGS)
 
-check: .venv/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
-	@.venv/bin/python -m pre_commit run --all-files $(ARGS)
+check: $(VENV)/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
+	@$(VENV)/bin/python -m pre_commit run --all-files $(ARGS)
 
 clean: ## Stop what runs here, then remove build/ and .venv, local releases included
 	@for place in . build/demo/repository; do \
@@ -61,8 +64,8 @@ monitor:    ## Is what ENV serves still what its model was trained on and promis
 retrain:    ## Train anew when there is a reason, and propose what passes the gate
 down:       ## Stop what runs for ENV, or for every environment
 
-replay: .venv/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
-	@.venv/bin/python -m mlops.replay $(ARGS)
+replay: $(VENV)/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
+	@$(VENV)/bin/python -m mlops.replay $(ARGS)
 
 ##@ Maintain the template
 
@@ -70,19 +73,19 @@ test-all: ## Run the tests on every supported Python found on this machine
 	@echo "Python found: $(or $(FOUND),none). Not found, so not tested: $(or $(MISSING),none)."
 	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
 
-format: .venv/stamp ## Format the code with black
-	@.venv/bin/python -m black --quiet .
+format: $(VENV)/stamp ## Format the code with black
+	@$(VENV)/bin/python -m black --quiet .
 
-schema: .venv/stamp ## Write params.schema.json anew, after a change in what params.yaml may say
-	@.venv/bin/python -m mlops.schema
+schema: $(VENV)/stamp ## Write params.schema.json anew, after a change in what params.yaml may say
+	@$(VENV)/bin/python -m mlops.schema
 
-picture: .venv/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
-	@.venv/bin/python docs/picture.py $(ARGS)
+picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
+	@$(VENV)/bin/python docs/picture.py $(ARGS)
 
-gate-study: .venv/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
-	@.venv/bin/python -m mlops.study
+gate-study: $(VENV)/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
+	@$(VENV)/bin/python -m mlops.study
 
-lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
+lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt
 	@$(COMPILE) --group pyproject.toml:serve --constraint requirements.txt \
 	  --output-file requirements-serve.txt
@@ -92,12 +95,12 @@ lock: .venv/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrad
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
 export ENV TO REASON
-$(STEPS): .venv/stamp
-	@.venv/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
+$(STEPS): $(VENV)/stamp
+	@$(VENV)/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
 	  $(if $(value TO),--to "$$TO") $(if $(value REASON),--reason "$$REASON") $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
-COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" $(ARGS)
 
