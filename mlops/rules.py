@@ -3,9 +3,10 @@
 A rule is written once, here: report, terminal, docs and tests quote it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 
@@ -18,6 +19,8 @@ class Verdict(StrEnum):
 
 
 _BY_WEIGHT = list(Verdict)
+# Enough to see what kind of trouble it is; a slice a line would bury everything else.
+MOST_OF_A_KIND = 3
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ def worst(findings: Iterable[Finding]) -> Verdict:
 def by_weight(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings, failures first."""
     return sorted(findings, key=lambda finding: -_BY_WEIGHT.index(finding.verdict))
+
+
+def by_kind(findings: Iterable[Finding]) -> Iterator[tuple[list[Finding], list[Finding]]]:
+    """Yield, for each run of findings of one rule and verdict, the first few and the rest."""
+    for _, same in groupby(findings, key=lambda one: (one.waived, one.verdict, one.rule)):
+        found = list(same)
+        # One more takes no more room than the line that says there is one more.
+        most = len(found) if len(found) <= MOST_OF_A_KIND + 1 else MOST_OF_A_KIND
+        yield found[:most], found[most:]
 
 
 DATA_CHECKED = Rule("D101", "The data a model is trained and judged on keep to their schema.")

@@ -67,8 +67,8 @@ def _refused(part: Measured, evaluation: Measured, gate: GateParams) -> Finding:
         for name, margin in _worse(part, evaluation, gate).items()
     )
     message = (
-        f"{told}, in {part['rows']:,} rows: significantly worse than the champion, corrected for "
-        f"{evaluation['slices']['comparisons']} comparisons. Look at what changed for these rows."
+        f"{told}, in {part['rows']:,} rows: significantly worse than the champion, even corrected "
+        f"for {evaluation['slices']['comparisons']} comparisons."
     )
     return find(SLICES, _name(part), False, message)
 

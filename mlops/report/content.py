@@ -1,7 +1,6 @@
 """What the report says, as a tree: each section is a function, in the order a reviewer asks."""
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
 
 from mlops import gate, rules
 from mlops.paths import VERDICT
@@ -13,8 +12,7 @@ from mlops.report.slices import slices
 from mlops.report.tree import Code, Report, Section, Table, Text, names
 from mlops.rules import SENTENCES, Finding, Verdict
 
-# Enough to see what kind of trouble it is; a slice a row would bury everything else.
-MOST_OF_A_RULE, MOST_NAMED = 3, 12
+MOST_NAMED = 12
 
 
 def content(judged: Judged) -> Report:
@@ -65,27 +63,25 @@ def passes(judged: Judged) -> Section | None:
 
 
 def _brief(findings: list[Finding]) -> Table:
-    """Return a row a rule: what was found is on the page and in the verdict."""
+    """Return a row a rule: what it says is in docs/gate.md, what was found is on the page."""
     about: dict[str, list[str]] = {}
     for finding in findings:
         about.setdefault(finding.rule, []).append(finding.subject)
     rows = [
-        (f"{rule} {SENTENCES[rule]}", names(subjects, most=MOST_OF_A_RULE + 1))
-        for rule, subjects in about.items()
+        (rule, names(subjects, most=rules.MOST_OF_A_KIND + 1)) for rule, subjects in about.items()
     ]
     return Table(("rule", "about"), rows)
 
 
 def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
     """Yield the findings, the sentence of a rule once, and of many of one rule the first few."""
-    kinds = groupby(findings, key=lambda found: (found.waived, found.verdict, found.rule))
-    for (waived, kind, rule), same in kinds:
-        found, verdict = list(same), f"{kind}, waived" if waived else kind
-        told = found if len(found) <= MOST_OF_A_RULE + 1 else found[:MOST_OF_A_RULE]
+    for told, rest in rules.by_kind(findings):
+        verdict = f"{told[0].verdict}, waived" if told[0].waived else told[0].verdict
+        rule = told[0].rule
         for number, one in enumerate(told):
             title = rule if number else f"{rule} {SENTENCES[rule]}"
             yield verdict, title, Code(one.subject), one.message
-        if rest := found[len(told) :]:
+        if rest:
             which = names((one.subject for one in rest), most=MOST_NAMED)
             opening = f"{len(rest):,} more of the kind: "
             yield verdict, rule, "", (opening, *which, f"; see {VERDICT}.")

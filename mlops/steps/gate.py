@@ -13,7 +13,7 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.files import read_json, write_json
 from mlops.paths import DATA_CHECK, VERDICT
-from mlops.rules import Verdict, by_weight, worst
+from mlops.rules import Verdict, by_kind, by_weight, worst
 
 
 def run(_: argparse.Namespace) -> int:
@@ -37,8 +37,11 @@ def run(_: argparse.Namespace) -> int:
         },
     )
     say("gate", f"{verdict.upper()}: {reason}")
-    for finding in by_weight(findings):
-        if finding.verdict is not Verdict.PASS:
-            shown = "waived" if finding.waived else finding.verdict
+    for told, rest in by_kind(f for f in by_weight(findings) if f.verdict is not Verdict.PASS):
+        shown = "waived" if told[0].waived else told[0].verdict
+        for finding in told:
             say("", f"{shown:<12} {finding.rule} {finding.subject}: {finding.message}")
+        if rest:
+            which = ", ".join(finding.subject for finding in rest)
+            say("", f"{shown:<12} {told[0].rule} {len(rest)} more: {which}; see {VERDICT}")
     return EXIT[verdict]

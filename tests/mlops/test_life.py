@@ -125,6 +125,25 @@ def test_a_leaking_column_is_refused(proposal):
     assert [f["rule"] for f in findings if f["verdict"] == "fail"] == ["D101"]
 
 
+def test_an_outcome_hidden_in_an_allowed_column_is_refused(proposal):
+    """The schema cannot see it: the column suspected and the score too good to be true can."""
+    leak = 'frame["plane_age"] = (50 * frame["late"]).astype("float32")'
+    insert = 'frame.insert(0, "date", date)'
+    proposal.edit("data/load.py", insert, f"{insert}\n    {leak}")
+    assert {"M109 plane_age", "M110 auc"} <= judged(proposal, 1)[0]
+
+
+def test_a_slow_fat_model_that_exaggerates_is_refused(proposal):
+    """Each by the rule that measures it, on the model as it was really trained."""
+    answer = "return model.booster.inplace_predict(encode(columns, model.codes))"
+    slow = answer.replace("return", "__import__('time').sleep(0.005)\n    return")
+    proposal.edit("model/predict.py", answer, f"{slow} ** 3")
+    proposal.edit("params.yaml", "max_depth: 6", "max_depth: 16")
+    proposal.edit("params.yaml", "min_child_weight: 50.0", "min_child_weight: 1.0")
+    expected = {"M111 size", "M111 p50_ms", "M113 scores"}
+    assert expected <= judged(proposal, 1)[0]
+
+
 def test_changing_the_data_after_training_is_noticed(proposal):
     """The held-out rows are those of the record, byte for byte."""
     proposal.mlops("train")
