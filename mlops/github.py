@@ -1,0 +1,173 @@
+"""GitHub's REST API: a repository, a token, and requests that are tried again when it stumbles.
+
+https://docs.github.com/rest
+"""
+
+import os
+import re
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlops import git
+from mlops.errors import UserError
+
+if TYPE_CHECKING:
+    import httpx
+
+# Seconds to wait before each further try: GitHub's own stumbles are over by then.
+WAITS = (1, 3, 9)
+# A rate limit that ends later than this is told, not waited for.
+PATIENCE = 60
+VERSION = "2022-11-28"
+
+
+class GitHubError(UserError):
+    """GitHub said no: `status` is its HTTP status, 0 when it was not reached at all."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class GitHub:
+    """A repository on GitHub; a path that begins with / leaves it, as in `/users/octocat`."""
+
+    def __init__(self, repository: str, token: str = "", api: str = "https://api.github.com"):
+        self.repository = repository
+        self.token = token
+        self.api = api.rstrip("/")
+
+    @classmethod
+    def here(cls) -> "GitHub":
+        """Return the repository this is a checkout of: GITHUB_REPOSITORY, or the remote `origin`.
+
+        GITHUB_TOKEN or GH_TOKEN is the token, GITHUB_API_URL the server. Raises UserError when
+        nothing says which repository it is.
+        """
+        token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
+        repository = os.environ.get("GITHUB_REPOSITORY", "")
+        host = "github.com"
+        if not repository:
+            host, repository = _remote()
+        known = "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3"
+        return cls(repository, token, os.environ.get("GITHUB_API_URL") or known)
+
+    @property
+    def owner(self) -> str:
+        """The user or organisation it belongs to."""
+        return self.repository.split("/")[0]
+
+    def get(self, path: str) -> Any:
+        """Return what is at a path, None where there is nothing; GitHubError otherwise."""
+        try:
+            return _content(self._request("GET", path))
+        except GitHubError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def get_all(self, path: str) -> list[Any]:
+        """Return a list from all its pages, also where GitHub wraps it in an object."""
+        url, found = f"{path}{'&' if '?' in path else '?'}per_page=100", []
+        while url:
+            answer = self._request("GET", url)
+            page = _content(answer)
+            if isinstance(page, dict):
+                page = next(value for value in page.values() if isinstance(value, list))
+            found += page
+            url = answer.links.get("next", {}).get("url")
+        return found
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """Change something and return the answer; a stumble of GitHub's may send it twice."""
+        return _content(self._request(method, path, body))
+
+    @cached_property
+    def _client(self) -> "httpx.Client":
+        import httpx
+
+        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return httpx.Client(headers=headers, timeout=30)
+
+    def _request(self, method: str, path: str, body: Any = None) -> "httpx.Response":
+        import httpx
+
+        url, answer, problem = self._url(path), None, ""
+        for wait in (*WAITS, None):
+            try:
+                answer = self._client.request(method, url, json=body)
+                pause = _pause(answer, wait)
+                if pause is None:
+                    break
+            except httpx.TransportError as error:
+                answer, problem, pause = None, str(error) or type(error).__name__, wait
+            if wait is None:
+                break
+            time.sleep(pause)
+        if answer is None:
+            text = f"{self.api} was not reached ({problem}). Is the network there? Run it again."
+            raise GitHubError(f"{method} {path}: {text}", 0)
+        if answer.is_error:
+            raise GitHubError(_explain(method, url, answer, bool(self.token)), answer.status_code)
+        return answer
+
+    def _url(self, path: str) -> str:
+        # A page's address comes from the server; the token goes to no other.
+        if path.startswith(f"{self.api}/"):
+            return path
+        if path.startswith("/"):
+            return f"{self.api}{path}"
+        return f"{self.api}/repos/{self.repository}{'/' if path[:1] not in ('', '?') else ''}{path}"
+
+
+def _remote() -> tuple[str, str]:
+    """Return host and owner/name of the remote `origin`."""
+    url = git.git("remote", "get-url", "origin", check=False)
+    match = re.fullmatch(
+        r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", url
+    )
+    if not match:
+        found = f"the remote `origin` is {url!r}" if url else "there is no remote `origin`"
+        raise UserError(
+            f"Which repository on GitHub is this? GITHUB_REPOSITORY is not set and {found}. "
+            "Set GITHUB_REPOSITORY=owner/name, or git remote add origin <its address>."
+        )
+    return match[1], match[2]
+
+
+def _content(answer: "httpx.Response") -> Any:
+    return answer.json() if answer.content else None
+
+
+def _pause(answer: "httpx.Response", wait: float | None) -> float | None:
+    """Return the seconds to wait before the next try, None when another would not help."""
+    headers = answer.headers
+    limited = answer.status_code == 429 or (
+        answer.status_code == 403
+        and ("retry-after" in headers or headers.get("x-ratelimit-remaining") == "0")
+    )
+    if answer.status_code < 500 and not limited:
+        return None
+    until = float(headers.get("x-ratelimit-reset", 0)) - time.time() if limited else 0
+    pause = float(headers.get("retry-after") or max(until, wait or 0))
+    return pause if pause <= PATIENCE else None
+
+
+def _explain(method: str, url: str, answer: "httpx.Response", token: bool) -> str:
+    """Say what was asked, what GitHub answered, and which permission would have done."""
+    try:
+        content = answer.json()
+        words = [content.get("message", ""), *map(str, content.get("errors") or [])]
+    except ValueError:
+        words = [answer.text[:200]]
+    lines = [f"{method} {url}: GitHub answered {answer.status_code}: {'; '.join(words)}"]
+    if answer.status_code in (401, 403, 404):
+        needed = answer.headers.get("x-accepted-github-permissions")
+        if not token:
+            lines.append("No token was given: set GITHUB_TOKEN or GH_TOKEN.")
+        if needed:
+            lines.append(f"The token needs the permission {needed}.")
+    return " ".join(lines)
