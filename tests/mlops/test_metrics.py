@@ -1,5 +1,8 @@
 """Metrics equal scikit-learn's on all rows, and on every resampled set of rows."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference
@@ -61,6 +64,23 @@ def test_every_replicate_equals_scikit_learn_on_the_drawn_rows(rows, name):
     found = metrics.BUILT_IN[name].prepare(target, score, group, GROUPS)(weights)
     expected = [REFERENCE[name](target, score, sample_weight=weight[group]) for weight in weights]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_docs_list_every_built_in_and_which_way_is_better():
+    """What docs/gate.md offers is what there is."""
+    text = Path("docs/gate.md").read_text("utf-8").split("Built in are:")[1].split("\n\n")[1]
+    rows = [
+        [cell.split(", ") for cell in re.split(r" *\| *", line)[1:-1]] for line in text.split("\n")
+    ]
+    told = {
+        name: way
+        for names, _, ways in rows[2:]
+        for name, way in zip(names, ways if len(ways) > 1 else ways * len(names))
+    }
+    assert told.pop("pinball_90") == "lower"
+    assert told == {
+        m.name: "higher" if m.higher_is_better else "lower" for m in metrics.BUILT_IN.values()
+    }
 
 
 def test_every_built_in_has_a_reference():
