@@ -8,10 +8,10 @@ VENV ?= .venv
 PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 
 # The versions the tests are run on, and where pyenv keeps those it does not put on the PATH.
-TESTED = 3.11 3.12 3.13
+TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = check-data train evaluate report gate package \
+STEPS = plan all-green check-data train evaluate report gate package \
   deploy loadtest promote rollback status monitor retrain down
 
 .PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
@@ -49,6 +49,11 @@ evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
+
+##@ Answer a pull request
+
+plan:       ## Which jobs does this change need, on which Pythons and runner? (BASE_SHA=...)
+all-green:  ## Did every job do what the plan says? Reads NEEDS, as Actions gives it
 
 ##@ Move a release (ENV=staging picks the environment)
 

@@ -3,7 +3,10 @@
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
 
+import json
 import os
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from mlops.errors import UserError
@@ -26,9 +29,15 @@ def summary(markdown: str) -> None:
     _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
 
 
-def event() -> str:
-    """Return the name of the event that started the run, "" outside Actions."""
-    return os.environ.get("GITHUB_EVENT_NAME", "")
+def payload() -> dict[str, Any]:
+    """Return the event that started the run as GitHub tells it, empty outside Actions."""
+    path = os.environ.get("GITHUB_EVENT_PATH")
+    if not path:
+        return {}
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"GITHUB_EVENT_PATH names {path}, which is no event: {error}.") from None
 
 
 def _append(variable: str, text: str) -> None:

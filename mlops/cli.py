@@ -15,6 +15,7 @@ EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSI
 
 GROUPS = {
     "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
+    "answer a pull request": ("plan", "all-green"),
     "move a release": ("promote", "deploy", "loadtest", "rollback"),
     "look after it": ("status", "monitor", "retrain", "down"),
 }

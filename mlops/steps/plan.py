@@ -1,0 +1,62 @@
+"""Say what a change needs: tests, training, an image; on which Pythons and which runner.
+
+Compares HEAD with the commit in BASE_SHA, since both left their common ancestor. Without one, or
+where git does not know it, and with FORCE=true, everything is needed. The runner is the one that
+GPU_RUNNER names (a JSON list of labels), and a hosted one for a fork's pull request. Needs nothing
+installed.
+"""
+
+import argparse
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+from mlops import actions, git, plan
+from mlops.console import say
+from mlops.errors import UserError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print the plan, and hand it to the jobs that follow."""
+    work = _work()
+    place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(actions.payload()))
+    pythons = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
+    found = {
+        "run-tests": json.dumps(work.tests),
+        "run-train": json.dumps(work.train),
+        "run-image": json.dumps(work.image),
+        "python-versions": json.dumps(pythons),
+        # The oldest: what the lock is compiled for, and so what runs on all the others.
+        "python-version": min(pythons, key=lambda version: int(version.split(".")[1])),
+        "runner": json.dumps(place.runner),
+        "device": place.device,
+    }
+    say("plan", f"{work.why}; on {place.device}: {place.why}")
+    for name, value in found.items():
+        say("", f"{name:<16} {value}")
+        actions.output(name, value)
+    rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
+    why = f"Jobs: {_safe(work.why)}. Runner: {place.why}."
+    actions.summary(f"### Plan\n\n{why}\n\n| what | value |\n|---|---|\n{rows}")
+
+
+def _work() -> plan.Work:
+    base = os.environ.get("BASE_SHA", "")
+    if os.environ.get("FORCE") == "true":
+        return plan.work(None, "it was asked for")
+    if not COMMIT.fullmatch(base) or not int(base, 16):
+        return plan.work(None, "there is no commit to compare with")
+    try:
+        found = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
+    except UserError as error:
+        return plan.work(None, f"git cannot compare with {base}: {error}")
+    return plan.work(name for name in found.split("\0") if name)
+
+
+def _safe(text: str) -> str:
+    """Return text with a file's name in it as one line of Markdown that means nothing more."""
+    return re.sub(r"[^\w .,:()/-]", "_", text)
