@@ -56,7 +56,9 @@ def span(partitions: list[str]) -> tuple[Piece, ...]:
 def device(record: Record) -> str:
     """Return what a model was trained on, and what was asked for where that differs."""
     wanted, effective = (record["training"]["device"][key] for key in ("wanted", "effective"))
-    return effective if wanted in (effective, "auto") else f"{effective} ({wanted} asked for)"
+    kind = {"gpu": "cuda"}.get(wanted, wanted)
+    met = kind == "auto" or effective.startswith(kind)
+    return effective if met else f"{effective} ({wanted} asked for)"
 
 
 def short(digest: str) -> str:

@@ -2,10 +2,12 @@
 
 The newest partitions (params.yaml: data.holdout) are held out for `evaluate`. Training twice
 with the same commit, data and parameters gives the same model digest; params.yaml's train.repeat
-has that tried each time.
+has that tried each time. MLOPS_DEVICE says what this machine is for: `cpu`, whatever params.yaml
+asks for, or `gpu`, where params.yaml's `cuda` fails without one and anything else falls back.
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +16,15 @@ from typing import Any
 
 from mlops import contract, record
 from mlops.console import Timer, say
+from mlops.errors import UserError
 from mlops.params import Params
 from mlops.paths import MODELS
 
 
 def run(_: argparse.Namespace) -> None:
     """Train, save the model under its digest, then point build/record.json at it."""
-    params = contract.params()
+    params, given = contract.params(), os.environ.get("MLOPS_DEVICE", "")
+    on = _device(params.train.device, given)
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
     timer = Timer()
@@ -28,10 +32,11 @@ def run(_: argparse.Namespace) -> None:
     period = f"{split.train[0]} to {split.train[-1]}"
     say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
     timer = Timer()
-    model = _fit(rows.frame, params, columns)
+    model = _fit(rows.frame, params, columns, on)
     seconds = timer.seconds
     description = _keep(model)
-    second = _digest(_fit(rows.frame, params, columns)) if params.train.repeat else None
+    effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
+    second = _digest(_fit(rows.frame, params, columns, on)) if params.train.repeat else None
     record.write_record(
         {
             "format": record.FORMAT,
@@ -45,7 +50,7 @@ def run(_: argparse.Namespace) -> None:
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
             "training": {
-                "device": _device(model, params),
+                "device": {"wanted": given or on, "effective": effective},
                 "seed": params.train.seed,
                 "repeat": second,
             },
@@ -57,19 +62,29 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    device = _device(model, params)["effective"]
     again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
-    say("train", f"model {description['digest'][:19]} on {device} in {seconds:.1f} s{again}")
+    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
+    if given == "gpu" and effective == "cpu":
+        say("", "a GPU was asked for and none was found: params.yaml lets train.device fall back")
 
 
-def _fit(frame: Any, params: Params, columns: contract.Columns) -> Any:
+def _device(asked: str, given: str) -> str:
+    """Return where to train, of what params.yaml asks for and what this machine is for."""
+    if given not in ("", "cpu", "gpu"):
+        raise UserError(
+            f"MLOPS_DEVICE is {given!r}. It is cpu, gpu, or empty for what params.yaml says."
+        )
+    return {"": asked, "cpu": "cpu", "gpu": "cuda" if asked == "cuda" else "auto"}[given]
+
+
+def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
     contract.require(frame, (*columns.features, columns.target, columns.time), "training rows")
     with contract.team_code("model.train"):
         return contract.team_model().train(
             frame[list(columns.features)],
             frame[columns.target].to_numpy(),
             params.model,
-            device=params.train.device,
+            device=device,
             threads=params.train.threads,
             seed=params.train.seed,
         )
@@ -120,8 +135,3 @@ def _reference(
     from mlops.drift import references
 
     return references(rows.frame[[*columns.features, columns.target]], stretch=len(later.frame))
-
-
-def _device(model: Any, params: Params) -> dict[str, str]:
-    trained_on = getattr(contract.team_model(), "trained_on", lambda _: "cpu")
-    return {"wanted": params.train.device, "effective": trained_on(model)}
