@@ -5,11 +5,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
 from mlops.errors import UserError
+from mlops.files import digest as digest_of
 from mlops.files import digest_file
 from mlops.paths import CACHE
 
@@ -36,14 +37,8 @@ class Store:
             final = f"{root}/{_name(digest)}"
             if files.exists(final) and self._digest(files, final) == digest:
                 return False
-            part = f"{final}.{uuid4().hex}.part"
-            files.makedirs(os.path.dirname(final), exist_ok=True)
-            try:
+            with _moved_into(files, final) as part:
                 files.put_file(str(path), part)
-                files.mv(part, final)
-            finally:
-                if files.exists(part):
-                    files.rm_file(part)
             return True
 
     def fetch(self, digest: str) -> Path:
@@ -67,6 +62,29 @@ class Store:
                 raise UserError(self._corrupt(digest, found))
             os.replace(fresh, kept)
         return kept
+
+    def attach(self, digest: str, kind: str, content: bytes) -> bool:
+        """Keep a small file beside an object, e.g. its signature; return whether it is new.
+
+        Of one kind there may be several: none replaces another, whoever wrote it.
+        """
+        with self._reached() as (files, root):
+            final = f"{root}/{_beside(digest)}{digest_of(content)[7:23]}.{kind}"
+            if files.exists(final) and files.cat_file(final) == content:
+                return False
+            with _moved_into(files, final) as part:
+                files.pipe_file(part, content)
+            return True
+
+    def attached(self, digest: str, kind: str) -> list[bytes]:
+        """Return what was kept beside an object, in an order that does not change."""
+        with self._reached() as (files, root):
+            folder, first = os.path.split(f"{root}/{_beside(digest)}")
+            if not files.exists(folder):
+                return []
+            names = sorted(PurePosixPath(n).name for n in files.ls(folder, detail=False))
+            kept = [n for n in names if n.startswith(first) and n.endswith(f".{kind}")]
+            return [files.cat_file(f"{folder}/{name}") for name in kept]
 
     @contextmanager
     def _reached(self) -> Iterator[tuple[Any, str]]:
@@ -115,6 +133,23 @@ class Store:
 def cached(digest: str) -> Path:
     """Return where below build/ the local copy of an object lies, if there is one."""
     return CACHE / _name(digest)
+
+
+@contextmanager
+def _moved_into(files: Any, final: str) -> Iterator[str]:
+    """Yield another name to write to, which becomes the final one when the block ends well."""
+    part = f"{final}.{uuid4().hex}.part"
+    files.makedirs(os.path.dirname(final), exist_ok=True)
+    try:
+        yield part
+        files.mv(part, final)
+    finally:
+        if files.exists(part):
+            files.rm_file(part)
+
+
+def _beside(digest: str) -> str:
+    return _name(digest).removesuffix("tar")
 
 
 def _name(digest: str) -> str:

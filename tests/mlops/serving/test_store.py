@@ -52,6 +52,22 @@ def test_putting_twice_does_it_once(store, thing):
     assert len(files.find(path.rsplit("/", 1)[0])) == 1
 
 
+def test_what_is_attached_is_found_by_the_object_s_digest(store, thing):
+    """Twice the same is once, another one stays beside it, and kinds are told apart."""
+    digest, other = thing[1], "sha256:" + "0" * 64
+    new = [store.attach(digest, "note", words) for words in (b"one", b"two", b"one")]
+    store.attach(digest, "bill", b"9")
+    assert new == [True, True, False]
+    assert sorted(store.attached(digest, "note")) == [b"one", b"two"]
+    assert store.attached(digest, "bill") == [b"9"] and store.attached(other, "note") == []
+
+
+def test_an_attachment_does_not_stand_for_the_object(store, thing):
+    """A signature of a bundle that is gone brings nothing back."""
+    store.attach(thing[1], "note", b"one")
+    assert not store.has(thing[1])
+
+
 def test_a_missing_object_is_named(store, thing):
     """The message says what is missing where, and how to make it."""
     with pytest.raises(UserError, match="has no sha256/.*make package"):
