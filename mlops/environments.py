@@ -98,7 +98,13 @@ def environment(name: str) -> Environment:
 
 def read(name: str, order: int) -> Environment:
     """Read the files of an environment; raises UserError when one is missing or wrong."""
-    settings = _read(ENVIRONMENTS / name / "settings.yaml", Settings)
+    file = ENVIRONMENTS / name / "settings.yaml"
+    settings = _read(file, Settings)
+    if settings.metadata and settings.metadata.name != name:
+        raise UserError(
+            f"{file}: metadata.name is {settings.metadata.name!r}. It is the folder's name, "
+            f"{name!r}; if the folder was copied, see that `port` and `kubernetes` differ too."
+        )
     return Environment(name, order, settings, _read(_policy_file(name), Policy))
 
 
@@ -145,9 +151,16 @@ def deployable(
 
 
 def deploy_refusals(
-    environment: Environment, release: Release, live: str | None, now: datetime
+    environment: Environment,
+    release: Release,
+    live: str | None,
+    now: datetime,
+    committed: datetime | None = None,
 ) -> Iterator[Refusal]:
-    """Yield every reason against deploying what HEAD holds for an environment."""
+    """Yield every reason against deploying what HEAD holds for an environment.
+
+    `committed` is when it will have been put there; None: when git says it was.
+    """
     catalogue = catalogue_path(release.release_id)
     yield from check_clean([*environment.differing(), *git.changed(catalogue.as_posix())])
     yield from check_catalogue(release, catalogue_entry(release.release_id))
@@ -161,7 +174,7 @@ def deploy_refusals(
         yield from _check_was_here(environment, release)
         return
     yield from _check_taken_from(release, environment.policy.origin)
-    yield from _check_road(environment, release, past[0].version.at, now)
+    yield from _check_road(environment, release, committed or past[0].version.at, now)
     if live != release.release_id:
         yield from check_freeze(environment.policy.freeze, now, environment.name)
 

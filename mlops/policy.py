@@ -11,13 +11,58 @@ from mlops.documents import Strict
 BUILD = "build"
 
 
+class Replicas(Strict):
+    """How many pods there are, from the quietest hour to the busiest."""
+
+    least: int = Field(ge=1)
+    most: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _grow(self) -> "Replicas":
+        if self.most < self.least:
+            raise ValueError("`most` must not be less than `least`")
+        return self
+
+
+class Kubernetes(Strict):
+    """How a release runs on a cluster: kustomize puts these values into environments/base/."""
+
+    namespace: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    url: str = Field(
+        pattern=r"^https?://[^\s/@?#]+$",
+        description="where the service answers from outside; no user or password in it",
+    )
+    replicas: Replicas
+    cpu: str = Field(pattern=r"^(\d+(\.\d+)?|\d+m)$", description="cores a pod asks for")
+    memory: str = Field(pattern=r"^\d+(Mi|Gi)$", description="what a pod asks for and may use")
+    rollout_seconds: float = Field(gt=0, description="how long `deploy` waits for the cluster")
+
+
+class SettingsMetadata(Strict):
+    """What makes settings.yaml an object that kustomize reads and sends to no cluster."""
+
+    name: str = Field(description="the environment's own name: its folder's")
+    annotations: dict[Literal["config.kubernetes.io/local-config"], Literal["true"]]
+
+
 class Settings(Strict):
     """How a release runs here; never promoted."""
 
+    # Only kustomize needs the head; without one the environment has no rendering.
+    api_version: Literal["mlops/v1"] = Field("mlops/v1", alias="apiVersion")
+    kind: Literal["Settings"] = "Settings"
+    metadata: SettingsMetadata | None = None
     target: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="a module of mlops/targets/")
     port: int = Field(ge=1, le=65535)
     workers: int = Field(1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    kubernetes: Kubernetes | None = None
+
+    @model_validator(mode="after")
+    def _cluster(self) -> "Settings":
+        if self.target == "kubernetes" and self.kubernetes is None:
+            raise ValueError("`target: kubernetes` needs the section `kubernetes`")
+        return self
 
 
 class Demand(Strict):
