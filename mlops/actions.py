@@ -5,11 +5,16 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from mlops.errors import UserError
+from mlops.rules import Finding, Verdict, by_weight
+
+# Letters of a subject or a message that are shown.
+WIDTH = 300
 
 
 def inside() -> bool:
@@ -27,6 +32,21 @@ def output(name: str, value: str) -> None:
 def summary(markdown: str) -> None:
     """Add Markdown to the page of the run; outside Actions nothing happens."""
     _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
+
+
+def findings(title: str, found: Iterable[Finding]) -> None:
+    """Add what speaks against a yes to the page of the run, a row a finding, with its rule."""
+    # Imported here: a bare runner plans with this module, and has no use for a report.
+    from mlops.report.markdown import escape
+
+    rows = "".join(
+        f"| {one.rule} | {'waived' if one.waived else one.verdict} | {escape(one.subject, WIDTH)} "
+        f"| {escape(one.message, WIDTH)} |\n"
+        for one in by_weight(found)
+        if one.verdict is not Verdict.PASS
+    )
+    table = f"\n\n| rule | verdict | of | because |\n|---|---|---|---|\n{rows}" if rows else ""
+    summary(f"### {title}{table}")
 
 
 def payload() -> dict[str, Any]:

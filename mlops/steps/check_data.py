@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from mlops import contract, waivers
+from mlops import actions, contract, waivers
 from mlops.cli import FAIL
 from mlops.console import Timer, complain, say
 from mlops.files import write_json
@@ -49,6 +49,7 @@ def run(_: argparse.Namespace) -> int | None:
         say("check-data", f"{good[:-1]} ({timer.seconds:.1f} s)")
         return None
     complain("\n".join(_told(bad)))
+    actions.findings("Data check: fail", bad)
     return FAIL
 
 

@@ -7,7 +7,7 @@ Exits 0 on pass, 1 on fail, 3 on inconclusive.
 import argparse
 from datetime import UTC, datetime
 
-from mlops import contract, gate, record, waivers
+from mlops import actions, contract, gate, record, waivers
 from mlops.cli import EXIT
 from mlops.console import say
 from mlops.errors import UserError
@@ -44,4 +44,5 @@ def run(_: argparse.Namespace) -> int:
         if rest:
             which = ", ".join(finding.subject for finding in rest)
             say("", f"{shown:<12} {told[0].rule} {len(rest)} more: {which}; see {VERDICT}")
+    actions.findings(f"Gate: {verdict}", findings)
     return EXIT[verdict]

@@ -6,7 +6,7 @@ Exits 0 whatever the verdict: `gate` decides.
 
 import argparse
 
-from mlops import contract, gate, record, waivers
+from mlops import actions, contract, gate, record, waivers
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.files import read_json, write
@@ -28,7 +28,9 @@ def run(_: argparse.Namespace) -> None:
     found = gate.judge(made, check, rules)
     judged = Judged(made, waivers.apply(found, waivers.committed(), waivers.today()), rules)
     report = content(judged)
-    write(REPORT, markdown.render(report))
+    text = markdown.render(report)
+    write(REPORT, text)
+    actions.summary(text)
     write(REPORT_PAGE, page.render(report, plots.draw(judged)))
     for line in terminal.lines(judged):
         say("", line)
