@@ -30,7 +30,7 @@ setup: $(VENV)/stamp ## Install what requirements.txt names into .venv; the othe
 	@echo "$(VENV) is ready: $$($(VENV)/bin/python --version)"
 
 test: $(VENV)/stamp ## Run the tests (ARGS="-k gate" for some of them)
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest $(ON_ALL_CORES) $(ARGS)
 
 check: $(VENV)/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
 	@$(VENV)/bin/python -m pre_commit run --all-files $(ARGS)
@@ -98,6 +98,9 @@ lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgr
 
 # ---- how ------------------------------------------------------------------
 
+# Four at most: each of them trains and serves models.
+ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadgroup
+
 # These reach the step through the environment: neither make nor the shell reads what they say.
 export ENV TO REASON
 $(STEPS): $(VENV)/stamp
@@ -147,4 +150,4 @@ $(TESTED:%=build/python-%/stamp): build/python-%/stamp: requirements.txt
 
 $(TESTED:%=test-on-%): test-on-%: build/python-%/stamp
 	@echo "Python $*"
-	@build/python-$*/bin/python -m pytest --quiet $(ARGS)
+	@build/python-$*/bin/python -m pytest $(ON_ALL_CORES) --quiet $(ARGS)
