@@ -12,7 +12,7 @@ TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan all-green check-data train evaluate report gate package \
-  deploy loadtest promote rollback status monitor retrain down
+  deploy loadtest promote rollback render status monitor retrain down
 
 .PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
   again $(STEPS)
@@ -61,6 +61,7 @@ promote:    ## Let an environment take the release of the one before it
 deploy:     ## Make an environment serve its release
 loadtest:   ## Put the expected traffic on what an environment serves
 rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
+render:     ## Show what a cluster is sent for an environment
 
 ##@ Look after it
 
