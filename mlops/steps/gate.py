@@ -45,4 +45,5 @@ def run(_: argparse.Namespace) -> int:
             which = ", ".join(finding.subject for finding in rest)
             say("", f"{shown:<12} {told[0].rule} {len(rest)} more: {which}; see {VERDICT}")
     actions.findings(f"Gate: {verdict}", findings)
+    actions.output("verdict", verdict)
     return EXIT[verdict]

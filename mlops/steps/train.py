@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlops import contract, record
+from mlops import actions, contract, record
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.params import Params
@@ -64,6 +64,7 @@ def run(_: argparse.Namespace) -> None:
     )
     again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
     say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
+    actions.output("model-digest", description["digest"])
     if given == "gpu" and effective == "cpu":
         say("", "a GPU was asked for and none was found: params.yaml lets train.device fall back")
 
