@@ -11,15 +11,15 @@ PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = plan all-green check-data train evaluate report gate package \
-  deploy loadtest promote rollback render status monitor retrain down
+STEPS = plan check-release all-green check-data train evaluate report gate package \
+  promote propose due deploy advance loadtest rollback render status monitor retrain down
 
 .PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
   again $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
-	  /^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	  /^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 ##@ Everybody
 
@@ -53,13 +53,17 @@ package:    ## Pack the model into a bundle and seal a release
 ##@ Answer a pull request
 
 plan:       ## Which jobs does this change need, on which Pythons and runner? (BASE_SHA=...)
+check-release: ## May this change move a release as it does?
 all-green:  ## Did every job do what the plan says? Reads NEEDS, as Actions gives it
 
 ##@ Move a release (ENV=staging picks the environment)
 
 promote:    ## Let an environment take the release of the one before it
+propose:    ## Open a pull request for the promotion, rollback or retraining made here
+due:        ## Which environments are to be deployed?
 deploy:     ## Make an environment serve its release
 loadtest:   ## Put the expected traffic on what an environment serves
+advance:    ## Move branch ENV forward to what was verified live, for the load test
 rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
 render:     ## Show what a cluster is sent for an environment
 
@@ -106,7 +110,8 @@ ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadgroup
 export ENV TO REASON
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
-	  $(if $(value TO),--to "$$TO") $(if $(value REASON),--reason "$$REASON") $(ARGS)
+	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
+	  $(if $(value REASON),--reason "$$REASON")) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -15,8 +15,17 @@ EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSI
 
 GROUPS = {
     "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
-    "answer a pull request": ("plan", "all-green"),
-    "move a release": ("promote", "deploy", "loadtest", "rollback", "render"),
+    "answer a pull request": ("plan", "check-release", "all-green"),
+    "move a release": (
+        "promote",
+        "propose",
+        "due",
+        "deploy",
+        "advance",
+        "loadtest",
+        "rollback",
+        "render",
+    ),
     "look after it": ("status", "monitor", "retrain", "down"),
 }
 

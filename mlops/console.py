@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import datetime, timedelta
 
 WIDTH = 11
 
@@ -14,6 +15,15 @@ def say(step: str, text: str) -> None:
 def complain(text: str) -> None:
     """Print a message for the user to act on to standard error."""
     print(f"\n{text}", file=sys.stderr, flush=True)
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Return how long ago a moment is, in the largest unit that fits."""
+    passed = now - since
+    for name, unit in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if passed >= unit:
+            return f"{passed // unit} {name}"
+    return f"{max(passed, timedelta()) // timedelta(minutes=1)} min"
 
 
 class Timer:

@@ -1,15 +1,27 @@
 """The few questions and orders the machinery has for git."""
 
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
+from mlops import actions
 from mlops.errors import UserError
 
+# Who commits in a workflow: the account that GITHUB_TOKEN acts as, known to GitHub by this address.
+BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
 
-def git(*arguments: str, check: bool = True) -> str:
+
+def git(*arguments: str, check: bool = True, environment: Mapping[str, str] | None = None) -> str:
     """Run git here and return what it printed; raises UserError with git's own words."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=None if environment is None else {**os.environ, **environment},
+        )
     except FileNotFoundError:
         raise UserError("git is not installed, and every release names a commit.") from None
     if check and done.returncode:
@@ -23,6 +35,29 @@ def head() -> str:
     if not commit:
         raise UserError("There is no commit here yet. Commit the repository first: git commit.")
     return commit
+
+
+def require_identity() -> None:
+    """Make sure that git knows who commits: in a workflow the bot if nobody else is named.
+
+    Raises UserError where a person must say it.
+    """
+    told = os.environ.get("GIT_AUTHOR_EMAIL") or git("config", "user.email", check=False)
+    if actions.inside() and not told:
+        for role in ("AUTHOR", "COMMITTER"):
+            os.environ[f"GIT_{role}_NAME"], os.environ[f"GIT_{role}_EMAIL"] = BOT
+    for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        if not git("var", role, check=False):
+            raise UserError(
+                "git does not know who you are, and every move of a release is a commit. "
+                "Nothing was changed.\nTell it, then run this again:\n"
+                '  git config user.name "Your Name"\n  git config user.email you@example.org'
+            )
+
+
+def descends(commit: str, ancestor: str) -> bool:
+    """Say whether a commit is or descends from another one, both known here."""
+    return git("merge-base", ancestor, commit, check=False) == git("rev-parse", ancestor)
 
 
 def commit_time(commit: str) -> str:

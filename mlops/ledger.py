@@ -49,7 +49,7 @@ def commit(message: str, changes: Changes, base: str) -> str:
 
     When git will not, what HEAD holds is put back and UserError raised; Refused when HEAD moved.
     """
-    _require_identity()
+    git.require_identity()
     if git.head() != base:
         what = f"HEAD moved from {base[:12]} to {git.head()[:12]} while this ran"
         raise refused("nothing was changed", [ALONE.refuse(what=what)])
@@ -61,16 +61,6 @@ def commit(message: str, changes: Changes, base: str) -> str:
     except UserError as error:
         _put_back(changes)
         raise UserError(f"{error}\nNothing was changed. Mend that and run this again.") from None
-
-
-def _require_identity() -> None:
-    for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        if not git.git("var", role, check=False):
-            raise UserError(
-                "git does not know who you are, and a promotion is a commit. Nothing was changed.\n"
-                "Tell it, then run this again:\n"
-                '  git config user.name "Your Name"\n  git config user.email you@example.org'
-            )
 
 
 def _sweep(path: Path) -> None:

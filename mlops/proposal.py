@@ -23,6 +23,7 @@ PREFIX = "retrain/"
 MARK = "Proposed-by: make retrain"
 HOME = BUILD / "retrain"
 TREE = HOME / "worktree"
+PROPOSAL = HOME / "proposal.json"
 LOCK = BUILD / "retrain.lock"
 
 
@@ -126,6 +127,7 @@ def _remove_tree() -> None:
 
 def commit(tree: Path, changes: dict[Path, str], message: str) -> str:
     """Commit changed files in the worktree, an empty commit where there are none."""
+    git.require_identity()
     for path, text in changes.items():
         files.write(tree / path, text)
     # No hooks: they are for people's changes, and look for tools the worktree has not.

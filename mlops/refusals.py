@@ -182,6 +182,27 @@ BUNDLE = Reason(
     "The store {store} has no {digest}, the bundle of {release}.",
     "Put it back from a backup, or roll back to another release with TO.",
 )
+SCOPE = Reason(
+    "P130",
+    "A promotion changes one release.yaml and what belongs to it; nothing else changes these.",
+    "{found}",
+    "Take that out. A promotion is what `make promote` commits, a rollback what `make rollback` "
+    "does; settings and policies, like code, are changed by pull requests of their own.",
+)
+ON_BASE = Reason(
+    "P131",
+    "What is proposed was computed on the branch it is proposed to.",
+    "{commit} is not part of {base}, so neither are the files that this and its evidence rest on.",
+    "Merge {commit} into {base} first, or `git switch {base}` and compute it there.",
+)
+FORWARD = Reason(
+    "P132",
+    "A pointer moves forward only, along the main branch, to what was verified live.",
+    "{found}",
+    "Deploy what {base} holds (`make deploy ENV={environment}`), then `make advance "
+    "ENV={environment}`. A branch that people moved aside is put back by them: "
+    "`git push --force-with-lease origin origin/{base}:{environment}`.",
+)
 
 REASONS = (
     SCHEMA,
@@ -205,4 +226,7 @@ REASONS = (
     NO_WAY_BACK,
     NEVER_HERE,
     BUNDLE,
+    SCOPE,
+    ON_BASE,
+    FORWARD,
 )

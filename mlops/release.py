@@ -192,6 +192,11 @@ class Release(Document):
         return dump(self.model_dump(mode="json", by_alias=True, exclude_none=True), HEADER)
 
 
+def is_release_id(name: str) -> bool:
+    """Say whether this is what ids of releases look like."""
+    return _ID.fullmatch(name) is not None
+
+
 def sequence(release_id: str) -> int:
     """Return the sequence number in a release id."""
     return int(_ID.fullmatch(release_id)["sequence"])

@@ -6,9 +6,11 @@ ready changes nothing. Deploying what is live already verifies it. docs/deploy.m
 
 import argparse
 
-from mlops import bundle, contract, environments
+from mlops import actions, bundle, contract, environments, git
 from mlops.console import Timer, say
+from mlops.files import write_json
 from mlops.options import ENV
+from mlops.paths import DEPLOYED
 from mlops.store import Store
 from mlops.targets import Live, target_of
 
@@ -26,7 +28,16 @@ def run(options: argparse.Namespace) -> None:
     say("deploy", f"bundle {release.promoted.bundle.digest[:19]} at hand ({timer.seconds:.1f} s)")
     timer = Timer()
     now = target.deploy(environment, release.release_id, folder, params.serve.ready_seconds)
+    _write(environment.name, now)
     _tell(environment.name, before, now, timer)
+
+
+def _write(name: str, now: Live) -> None:
+    """Leave word of what was verified, for whatever comes next."""
+    seen = {"releaseId": now.release_id, "commit": git.head(), "url": now.url}
+    write_json(DEPLOYED / f"{name}.json", seen)
+    actions.output("commit", seen["commit"])
+    actions.summary(f"`{name}` serves `{now.release_id}`")
 
 
 def _tell(name: str, before: Live | None, now: Live, timer: Timer) -> None:

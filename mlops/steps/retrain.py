@@ -33,7 +33,6 @@ from mlops.retrain import Trigger
 
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
 KEPT = (REPORT, REPORT_PAGE, VERDICT, RECORD, DATA_CHECK)
-PROPOSAL = proposal.HOME / "proposal.json"
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _propose(plan: Plan, params: Params) -> int:
 
 def _try(plan: Plan, tree: Path) -> int:
     """Run the steps in the worktree, keep what they wrote, and return how they ended."""
-    PROPOSAL.unlink(missing_ok=True)
+    proposal.PROPOSAL.unlink(missing_ok=True)
     say("retrain", f"trying it from {plan.base[:12]} in {tree}")
     code = proposal.run_steps(tree, *STEPS)
     proposal.keep(tree, KEPT)
@@ -175,7 +174,7 @@ def _write(plan: Plan, name: str, commit: str) -> None:
     """Write what a pull request is made from, before there is a branch to make one of."""
     made, verdict = _kept(RECORD), _kept(VERDICT)
     write_json(
-        PROPOSAL,
+        proposal.PROPOSAL,
         {
             "branch": name,
             "commit": commit,

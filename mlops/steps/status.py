@@ -5,9 +5,10 @@
 
 import argparse
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from mlops import quarantine
+from mlops.console import age
 from mlops.errors import UserError
 from mlops.options import Option
 from mlops.overview import Row, rows
@@ -51,20 +52,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.environment,
         short(row.desired) if row.desired else "none",
-        _age(row.since) if row.since else "",
+        age(row.since, datetime.now(UTC)) if row.since else "",
         short(row.live) if row.live else "nothing",
         row.state,
         "" if row.behind is None else str(row.behind),
         ", ".join(row.evidence),
     )
-
-
-def _age(since: datetime) -> str:
-    age = datetime.now(UTC) - since
-    for name, unit in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
-        if age >= unit:
-            return f"{age // unit} {name}"
-    return f"{max(age, timedelta()) // timedelta(minutes=1)} min"
 
 
 def _print_table(lines: list[tuple[str, ...]]) -> None:

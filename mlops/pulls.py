@@ -1,0 +1,66 @@
+"""The pull requests of this repository: found, opened and closed, however often it is asked."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from mlops import git, remote
+from mlops.github import GitHub, GitHubError
+
+Pull = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """The pull requests from branches of this repository into its default branch, `base`."""
+
+    hub: GitHub
+    base: str
+
+    def of(self, branch: str) -> Pull | None:
+        """Return the newest pull request of a branch, open, merged or closed; None without one."""
+        head = quote(f"{self.hub.owner}:{branch}", safe="")
+        found = self.hub.get(f"pulls?state=all&head={head}&base={quote(self.base, safe='')}")
+        return max(found or [], key=lambda pull: pull["number"], default=None)
+
+    def open_below(self, prefix: str) -> list[Pull]:
+        """Return the open pull requests whose branches here begin so."""
+        pulls = self.hub.get_all(f"pulls?state=open&base={quote(self.base, safe='')}")
+        return [pull for pull in pulls if self._is_ours(pull["head"], prefix)]
+
+    def _is_ours(self, head: dict[str, Any], prefix: str) -> bool:
+        # A fork may name its branch as it likes; a deleted fork has no repository.
+        theirs = (head["repo"] or {}).get("full_name", "")
+        same = theirs.lower() == self.hub.repository.lower()
+        return same and head["ref"].startswith(prefix)
+
+    def open(self, branch: str, title: str, body: str) -> Pull:
+        """Open a pull request, unless a try that seemed to fail did."""
+        content = {"title": title, "head": branch, "base": self.base, "body": body}
+        try:
+            return self.hub.send("POST", "pulls", content)
+        except GitHubError:
+            made = self.of(branch)
+            if made is None or made["state"] != "open":
+                raise
+            return made
+
+    def close(self, pull: Pull, why: str) -> bool:
+        """Close a pull request with a reason and remove its branch; False if people worked on it.
+
+        The reason comes last but the closing: whoever finds it open after a kill says it again.
+        """
+        number, branch = pull["number"], pull["head"]["ref"]
+        tip = remote.fetch(branch)
+        if tip and self._commits(tip) > 1:
+            return False
+        self.hub.send("POST", f"issues/{number}/comments", {"body": why})
+        self.hub.send("PATCH", f"pulls/{number}", {"state": "closed"})
+        if tip:
+            remote.remove(branch, tip)
+        return True
+
+    def _commits(self, tip: str) -> int:
+        # Merges apart: a button on the page merges the base into a branch.
+        base = f"refs/remotes/origin/{self.base}"
+        return int(git.git("rev-list", "--no-merges", "--count", f"{base}..{tip}"))

@@ -1,0 +1,54 @@
+"""Which of two proposals counts: what is on a branch already, and what is open beside it."""
+
+from datetime import datetime
+from typing import Any
+
+from mlops import environments, git, offer, remote
+from mlops.offer import Move, Offer
+from mlops.promotion import check_evidence
+from mlops.release import is_release_id, sequence
+
+
+def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
+    """Say whether the commit its branch is at proposes the same, and still could be merged."""
+    if not isinstance(mine, Move):
+        return True
+    theirs = offer.move(tip)
+    if theirs is None or not git.descends(base, f"{tip}^"):
+        return False
+    specs = [
+        (s.release_id, s.supersedes, s.rollback) for s in (mine.release.spec, theirs.release.spec)
+    ]
+    demands = (
+        () if mine.release.spec.rollback else environments.environment(mine.place).policy.evidence
+    )
+    return specs[0] == specs[1] and not list(check_evidence(theirs.release, demands, now))
+
+
+def rivals(mine: Offer, pulls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pull requests among these that propose another thing in the place of this."""
+    others = [pull for pull in pulls if pull["head"]["ref"] != mine.branch]
+    if not isinstance(mine, Move):
+        return others
+    # People may name a branch so as well; it is theirs.
+    return [pull for pull in others if is_release_id(_name(mine, pull))]
+
+
+def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:
+    """Say whether a rival promotes a newer release: then this run came late."""
+    if mine.kind != "promote":
+        return False
+    ours, theirs = sequence(mine.name), sequence(_name(mine, pull))
+    return theirs > ours or (theirs == ours and _is_built_later(mine, pull))
+
+
+def _is_built_later(mine: Offer, pull: dict[str, Any]) -> bool:
+    """Compare two releases packed from one catalogue, which gave both the same number."""
+    tip = remote.fetch(pull["head"]["ref"])
+    theirs = offer.move(tip) if tip else None
+    built = [m.release.promoted.source.commit for m in (mine, theirs) if isinstance(m, Move)]
+    return len(built) == 2 and git.descends(built[1], built[0])
+
+
+def _name(mine: Offer, pull: dict[str, Any]) -> str:
+    return pull["head"]["ref"].removeprefix(mine.prefix)

@@ -1,0 +1,83 @@
+"""Move the branch named as an environment forward to HEAD, which was just verified live there.
+
+A push to branch `staging` starts the load test. The branch is moved only forward and only along the
+main branch. What GITHUB_TOKEN pushes starts nothing, so with it the workflow is started as well.
+"""
+
+import argparse
+import os
+
+from mlops import actions, environments, git, remote
+from mlops.console import say
+from mlops.environments import Environment
+from mlops.errors import Refused
+from mlops.files import read_json
+from mlops.github import GitHub
+from mlops.options import ENV
+from mlops.paths import DEPLOYED
+from mlops.refusals import FORWARD, refused
+
+OPTIONS = (ENV,)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Move the branch, or say that it is there already."""
+    environment = environments.environment(options.env)
+    commit, branch = git.head(), environment.name
+    _require_verified(environment, commit)
+    if not (os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")):
+        say("advance", f"branch {branch} would move to {commit[:12]}; GITHUB_TOKEN is not set")
+        return
+    hub = GitHub.here()
+    tip = remote.fetch(branch)
+    _require_forward(commit, tip, branch, hub.get("")["default_branch"])
+    if tip and tip != commit and git.descends(tip, commit):
+        say("advance", f"branch {branch} is at {tip[:12]} already, which is newer")
+        return
+    if tip != commit:
+        remote.push(commit, branch)
+        say("advance", f"branch {branch} is at {commit[:12]} now (before: {(tip or 'none')[:12]})")
+    _start(hub, branch, commit, pushed=tip != commit)
+
+
+def _require_verified(environment: Environment, commit: str) -> None:
+    """Raise Refused unless `deploy` saw just this commit's release live."""
+    file = DEPLOYED / f"{environment.name}.json"
+    seen = read_json(file, made_by=f"deploy ENV={environment.name}")
+    held = environment.release
+    if (seen["commit"], seen["releaseId"]) != (commit, held and held.release_id):
+        raise Refused(
+            f"{file} tells of {seen['releaseId']} at {seen['commit'][:12]}, but HEAD is "
+            f"{commit[:12]}. Run `make deploy ENV={environment.name}` first."
+        )
+
+
+def _require_forward(commit: str, tip: str | None, branch: str, base: str) -> None:
+    words = {"environment": branch, "base": base}
+    main = remote.fetch(base)
+    if main is None or not git.descends(main, commit):
+        found = f"{commit[:12]} is not part of {base}."
+        raise refused(f"branch {branch} stays", [FORWARD.refuse(found=found, **words)])
+    if tip and not git.descends(main, tip):
+        found = f"The branch {branch} is at {tip[:12]}, which is not part of {base}."
+        raise refused(f"branch {branch} stays", [FORWARD.refuse(found=found, **words)])
+
+
+def _start(hub: GitHub, branch: str, commit: str, pushed: bool) -> None:
+    """Start the branch's workflow where the push does not; once, also after a kill in between."""
+    workflow = f"{branch}.yml"
+    # Only a workflow's own token is mute: what a person or an App pushes starts runs.
+    mute = actions.inside() and os.environ.get("PUSH_STARTS_RUNS") != "true"
+    if pushed and not mute:
+        say("", f"its push starts {workflow}")
+    elif (
+        not pushed
+        and hub.get(f"actions/workflows/{workflow}/runs?head_sha={commit}")["total_count"]
+    ):
+        say(
+            "advance",
+            f"branch {branch} is at {commit[:12]}, and {workflow} ran on it: nothing to do",
+        )
+    else:
+        hub.send("POST", f"actions/workflows/{workflow}/dispatches", {"ref": branch})
+        say("", f"{workflow} started on it")

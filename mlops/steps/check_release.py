@@ -1,0 +1,62 @@
+"""May this pull request move a release as it does? Every other pull request may not move one.
+
+Looks at what HEAD changes since it left --base. What changes no release.yaml and nothing in the
+catalogue passes; a promotion or rollback must change nothing else, and is judged as at its
+deployment, with the base as it is now. docs/promotion.md lists every refusal.
+"""
+
+import argparse
+from typing import Any
+
+from mlops import actions, environments, landing, remote
+from mlops.console import say
+from mlops.errors import UserError
+from mlops.git import git
+from mlops.options import Option
+from mlops.refusals import refused
+from mlops.release import Release
+
+OPTIONS = (Option("--base", "the commit or branch it would be merged into", "COMMIT"),)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Judge the files changed, and the release where one is moved."""
+    base = _base(options.base)
+    changed = landing.changes(base)
+    moves = landing.moved(changed)
+    release = _released(moves)
+    found = list(landing.check_scope(changed, moves, release))
+    if release and not found:
+        found = landing.merge_refusals(environments.environment(moves[0]), release, base)
+    if found:
+        error = refused("this cannot be merged", found)
+        actions.summary(f"### Refused\n\n```\n{error}\n```")
+        raise error
+    if release:
+        words = "goes back to" if release.spec.rollback else "may take"
+        say("release", f"{moves[0]} {words} {release.release_id}: nothing speaks against it")
+    else:
+        say("release", f"{len(changed)} files changed, none that decides a release")
+
+
+def _released(moves: list[str]) -> Release | None:
+    if len(moves) != 1:
+        return None
+    # A release.yaml taken away, or emptied by hand, moves to nothing.
+    return environments.environment(moves[0]).release
+
+
+def _of_event(event: dict[str, Any]) -> str:
+    if "pull_request" in event:
+        return "HEAD^1"  # HEAD is the merge that GitHub tries: its first parent is the base as it is
+    return event.get("merge_group", {}).get("base_sha") or event.get("before") or "origin/main"
+
+
+def _base(given: str | None) -> str:
+    """Return the commit to be merged into; UserError where it is not known here."""
+    name = given or _of_event(actions.payload())
+    commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False)
+    if not commit:
+        hint = "git fetch origin" if remote.exists() else "name it with --base"
+        raise UserError(f"There is no commit {name!r} here to compare with: {hint}.")
+    return commit

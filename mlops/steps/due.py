@@ -1,0 +1,80 @@
+"""Which environments are to be deployed now, and what comes after each?
+
+After a push those whose release or settings it changed, otherwise those that do not serve what they
+should, or the one named. What comes after is `advance` where the next environment wants evidence
+collected here, else a promotion to the next; after a rollback nothing does.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from mlops import actions, environments, git
+from mlops.console import say
+from mlops.environments import Environment
+from mlops.options import Option
+from mlops.paths import ENVIRONMENTS
+
+OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
+# What kustomize builds all environments upon.
+SHARED = ENVIRONMENTS / "base"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Name them, also as the output `matrix` of a workflow's step."""
+    known = [environments.environment(name) for name in environments.names()]
+    named = options.env and environments.environment(options.env).name
+    due = [one for one in known if one.name == named] if named else _due(known)
+    for one in due:
+        say("due", f"{one.name}: {one.release.release_id if one.release else 'holds none yet'}")
+    if not due:
+        say("due", "nothing is to be deployed")
+    due = [one for one in due if one.release]
+    actions.output("matrix", json.dumps([_entry(one, known) for one in due]))
+
+
+def _due(known: list[Environment]) -> list[Environment]:
+    before = actions.payload().get("before")
+    held = [one for one in known if one.release]
+    if before is None:
+        return [one for one in held if _differs(one)]
+    changed = _changed(before)
+    return held if changed is None else [one for one in held if _is_touched(one, changed)]
+
+
+def _changed(before: str) -> list[Path] | None:
+    """Return the files a push changed; None where what was there before is gone."""
+    if not git.git("rev-parse", "--verify", "--quiet", f"{before}^{{commit}}", check=False):
+        return None
+    return [Path(n) for n in git.git("diff", "--name-only", before, "HEAD").splitlines()]
+
+
+def _is_touched(environment: Environment, changed: list[Path]) -> bool:
+    # A policy says what may come here, not what runs.
+    policy = environment.folder / "policy.yaml"
+    places = (environment.folder, SHARED)
+    return any(place in path.parents for path in changed if path != policy for place in places)
+
+
+def _differs(environment: Environment) -> bool:
+    """Say whether something else serves than should, where what was deployed outlives its job."""
+    from mlops.targets import target_of
+
+    if (
+        environment.settings.target == "local"
+        and os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
+    ):
+        say("due", f"{environment.name}: its target is the runner itself, gone with each job")
+        return False
+    live = target_of(environment).live(environment)
+    return live is None or live.release_id != environment.release.release_id
+
+
+def _entry(environment: Environment, known: list[Environment]) -> dict[str, str]:
+    after = next((one for one in known if one.policy.origin == environment.name), None)
+    entry = {"environment": environment.name, "promote": "", "advance": ""}
+    if after is None or environment.release.spec.rollback:
+        return entry
+    wanted = any(demand.environment == environment.name for demand in after.policy.evidence)
+    return entry | ({"advance": environment.name} if wanted else {"promote": after.name})
