@@ -56,19 +56,19 @@ def images(found: Iterable[dict[str, Any]]) -> set[str]:
         container["image"]
         for workload in found
         if workload["kind"] in WORKLOADS
-        for pod in _pods(workload)
+        for pod in pods(workload)
         for kind in ("containers", "initContainers")
         for container in pod.get(kind, ())
     }
 
 
-def _pods(value: Any) -> Iterator[dict[str, Any]]:
+def pods(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every description of a pod: what holds containers, however deep."""
     if isinstance(value, dict):
         if isinstance(value.get("containers"), list):
             yield value
         for inner in value.values():
-            yield from _pods(inner)
+            yield from pods(inner)
 
 
 def _check_image(environment: Environment, wanted: str, text: str) -> None:
