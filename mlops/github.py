@@ -83,6 +83,23 @@ class GitHub:
         """Change something and return the answer; a stumble of GitHub's may send it twice."""
         return _content(self._request(method, path, body))
 
+    def download(self, path: str, limit: int) -> bytes | None:
+        """Return the bytes at a path, None where there are none or more than `limit` of them."""
+        import httpx
+
+        try:
+            with self._client.stream("GET", self._url(path), follow_redirects=True) as answer:
+                content = b""
+                for part in answer.iter_bytes() if answer.is_success else ():
+                    content += part
+                    if len(content) > limit:
+                        return None
+                return content if answer.is_success else None
+        except httpx.TransportError as error:
+            raise GitHubError(
+                f"GET {path}: the download broke off ({error}). Run it again.", 0
+            ) from None
+
     @cached_property
     def _client(self) -> "httpx.Client":
         import httpx
@@ -115,9 +132,11 @@ class GitHub:
         return answer
 
     def _url(self, path: str) -> str:
-        # A page's address comes from the server; the token goes to no other.
         if path.startswith(f"{self.api}/"):
             return path
+        # The address of a page comes from a server; the token goes to no other.
+        if "://" in path:
+            raise GitHubError(f"{path} is not below {self.api}: nothing was sent there.", 0)
         if path.startswith("/"):
             return f"{self.api}{path}"
         return f"{self.api}/repos/{self.repository}{'/' if path[:1] not in ('', '?') else ''}{path}"
