@@ -5,16 +5,15 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from mlops.errors import UserError
-from mlops.rules import Finding, Verdict, by_weight
+from mlops.rules import Verdict
 
-# Letters of a subject or a message that are shown.
-WIDTH = 300
+# Letters of a reason that are shown.
+WIDTH = 1000
 
 
 def inside() -> bool:
@@ -34,19 +33,12 @@ def summary(markdown: str) -> None:
     _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
 
 
-def findings(title: str, found: Iterable[Finding]) -> None:
-    """Add what speaks against a yes to the page of the run, a row a finding, with its rule."""
+def verdict(what: str, found: Verdict, reason: str) -> None:
+    """Add a verdict and its reason, which begins with a rule's id, to the page of the run."""
     # Imported here: a bare runner plans with this module, and has no use for a report.
     from mlops.report.markdown import escape
 
-    rows = "".join(
-        f"| {one.rule} | {'waived' if one.waived else one.verdict} | {escape(one.subject, WIDTH)} "
-        f"| {escape(one.message, WIDTH)} |\n"
-        for one in by_weight(found)
-        if one.verdict is not Verdict.PASS
-    )
-    table = f"\n\n| rule | verdict | of | because |\n|---|---|---|---|\n{rows}" if rows else ""
-    summary(f"### {title}{table}")
+    summary(f"### {what}: {found}\n\n{escape(reason, WIDTH)}")
 
 
 def payload() -> dict[str, Any]:

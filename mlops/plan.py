@@ -55,7 +55,7 @@ def work(changed: Iterable[str] | None, why: str = "no file differs") -> Work:
     """Return what the changed files need: everything where they are unknown, or none."""
     files = sorted(changed or ())
     if not files:
-        return Work(True, True, True, f"everything: {why}")
+        return Work(True, True, True, f"everything is needed: {why}")
     beyond = [name for name in files if not _any(name, (*MOVED, *READ))]
     if not beyond:
         tests = any(not _any(name, MOVED) for name in files)

@@ -49,7 +49,7 @@ def run(_: argparse.Namespace) -> int | None:
         say("check-data", f"{good[:-1]} ({timer.seconds:.1f} s)")
         return None
     complain("\n".join(_told(bad)))
-    actions.findings("Data check: fail", bad)
+    actions.verdict("Data check", verdict, "; ".join(_told(bad)))
     return FAIL
 
 

@@ -44,6 +44,6 @@ def run(_: argparse.Namespace) -> int:
         if rest:
             which = ", ".join(finding.subject for finding in rest)
             say("", f"{shown:<12} {told[0].rule} {len(rest)} more: {which}; see {VERDICT}")
-    actions.findings(f"Gate: {verdict}", findings)
+    actions.verdict("Gate", verdict, reason)
     actions.output("verdict", verdict)
     return EXIT[verdict]

@@ -40,7 +40,7 @@ def run(_: argparse.Namespace) -> None:
         say("", f"{name:<16} {value}")
         actions.output(name, value)
     rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
-    why = f"Jobs: {_safe(work.why)}. Runner: {place.why}."
+    why = f"{_safe(work.why)}. On {place.device}: {place.why}."
     actions.summary(f"### Plan\n\n{why}\n\n| what | value |\n|---|---|\n{rows}")
 
 

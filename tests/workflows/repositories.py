@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workflows import runs
+from tests.workflows import flat, runs
 from tests.workflows.runs import Run
 
 ROOT = Path.cwd()
@@ -24,6 +24,7 @@ repos:
         name: format
         language: system
         entry: $VENV/bin/python -m black --check --quiet
+        files: ^tests/
         types: [python]
 """
 IDENTITY = "[user]\n  name = tester\n  email = tester@localhost\n[init]\n  defaultBranch = main\n"
@@ -127,11 +128,14 @@ class Repository:
         payload: dict,
         workflow: str,
         *,
-        variables: dict[str, str] | None = None,
-        secrets: dict[str, str] | None = None,
-        environment: dict[str, str] | None = None,
+        native: bool = False,
+        **given: dict[str, str],
     ) -> Run:
-        """Let an event happen to a workflow file as HEAD of the clone has it."""
+        """Let an event happen to a workflow file of the clone.
+
+        Given are `variables`, `secrets` and `environment`; `native` leaves calls of other workflows
+        to act, which ends the run when one of them fails.
+        """
         self.count += 1
         folder = self.home / f"run-{self.count}"
         (folder / "env").mkdir(parents=True)
@@ -139,12 +143,17 @@ class Repository:
         (folder / "event.json").write_text(json.dumps(payload), "utf-8")
         # Every shell of a step tells first what it was given.
         (folder / "tell.sh").write_text(f'env > "{folder}/env/$GITHUB_JOB.$$"\n', "utf-8")
-        given = self._given(folder) | (environment or {})
+        path = self.folder / ".github/workflows" / workflow
+        if not native:
+            (folder / workflow).write_text(flat.flatten(path, self.folder), "utf-8")
+            path = folder / workflow
+        environment = self._given(folder) | given.get("environment", {})
+        secrets = {"GITHUB_TOKEN": "token-of-the-run"} | given.get("secrets", {})
         command = [
-            *runs.command(folder, event, workflow),
-            *runs.pairs("--env", given),
-            *runs.pairs("--var", variables or {}),
-            *runs.pairs("--secret", {"GITHUB_TOKEN": "token-of-the-run"} | (secrets or {})),
+            *runs.command(folder, event, path),
+            *runs.pairs("--env", environment),
+            *runs.pairs("--var", given.get("variables", {})),
+            *runs.pairs("--secret", secrets),
             *runs.local_repositories(self.folder),
         ]
         done = subprocess.run(
@@ -168,6 +177,7 @@ class Repository:
             "STANDIN_FORGES": str(self.forges),
             "BASH_ENV": str(folder / "tell.sh"),
             "OMP_NUM_THREADS": "1",
+            "PYTEST_ADDOPTS": "-n 0",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

@@ -89,7 +89,7 @@ def pairs(option: str, values: dict[str, str]) -> list[str]:
     return [word for key, value in values.items() for word in (option, f"{key}={value}")]
 
 
-def command(folder: Path, event: str, workflow: str) -> list[str]:
+def command(folder: Path, event: str, workflow: Path) -> list[str]:
     """Return the command that lets an event happen, but for what is given to it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -98,7 +98,7 @@ def command(folder: Path, event: str, workflow: str) -> list[str]:
         str(Path(sys.executable).with_name("act")),
         event,
         *("--eventpath", str(folder / "event.json")),
-        *("--workflows", f".github/workflows/{workflow}"),
+        *("--workflows", str(workflow)),
         *(word for label in LABELS for word in ("--platform", f"{label}=-self-hosted")),
         *("--action-offline-mode", "--pull=false", "--rm", "--json", "--no-skip-checkout"),
         *("--no-cache-server", "--container-daemon-socket", "-", "--insecure-secrets"),
@@ -127,11 +127,11 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
 
 
 def _add(jobs: dict[str, Job], told: dict) -> None:
-    """Add one line: act names a job `workflow/job`, or `caller's job/workflow/job`."""
+    """Add one line: act names a job `workflow/job`, and one called `caller/workflow/job`."""
     # It numbers the jobs of a matrix, whose names differ already.
     number = r"-\d+\s*$" if told.get("matrix") else "$"
-    parts = [part.strip() for part in re.sub(number, "", told["job"]).split("/")]
-    name = parts[-1] if len(parts) == 2 else " / ".join((*parts[:-2:2], parts[-1]))
+    caller, *others = re.split(r"(?<! )/(?! )", re.sub(number, "", told["job"]).strip())
+    name = others[0] if len(others) == 1 else f"{caller} / {others[-1]}"
     job = jobs.setdefault(name, Job(name))
     if not told.get("msg", "").startswith("LocalRepositoryCache"):
         job.log += told.get("msg", "").rstrip("\n") + "\n"

@@ -1,0 +1,91 @@
+"""Called workflows as plain jobs of their caller, since act stops at the first one that fails.
+
+Inputs become what the caller gives, outputs what the job gives; `needs`, `if`, `always()` and the
+aggregator then see what they see on GitHub. Each workflow called has one job.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+OUTPUT = re.compile(r"\$\{\{\s*jobs\.[\w-]+\.outputs\.([\w-]+)\s*\}\}")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a workflow or an action as plain values."""
+    # To YAML 1.1 a bare `on` is a truth, to Actions a word.
+    return yaml.safe_load(re.sub("(?m)^on:", "'on':", path.read_text("utf-8")))
+
+
+def flatten(path: Path, folder: Path) -> str:
+    """Return a workflow of the repository in a folder as one that calls no other of it."""
+    workflow = load(path)
+    for name, job in workflow["jobs"].items():
+        if job.get("uses", "").startswith("./"):
+            workflow["jobs"][name] = _inline(job, load(folder / job["uses"]))
+    return yaml.safe_dump(workflow, sort_keys=False, width=1000)
+
+
+def _inline(job: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
+    (inner,) = called["jobs"].values()
+    contract = called["on"]["workflow_call"] or {}
+    result = _replace(inner, dict(_given(job, contract)))
+    result["name"] = f"{job['name']} / {result['name']}"
+    result["needs"] = job.get("needs", [])
+    if conditions := [_bare(one["if"]) for one in (job, result) if "if" in one]:
+        result["if"] = "${{ " + " && ".join(f"({one})" for one in conditions) + " }}"
+    result["outputs"] = {
+        name: result["outputs"][OUTPUT.fullmatch(declared["value"].strip())[1]]
+        for name, declared in contract.get("outputs", {}).items()
+    }
+    return result
+
+
+def _given(job: dict[str, Any], contract: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each input and secret of a called workflow with the term its caller gives for it."""
+    for name, declared in contract.get("inputs", {}).items():
+        yield f"inputs.{name}", _term(job.get("with", {}).get(name, declared.get("default", "")))
+    for name in contract.get("secrets", {}):
+        yield f"secrets.{name}", _term(job.get("secrets", {}).get(name, ""))
+
+
+def _bare(condition: Any) -> str:
+    """Return a condition without the braces it may stand in."""
+    text = str(condition).lower() if isinstance(condition, bool) else str(condition).strip()
+    match = EXPRESSION.fullmatch(text)
+    return match[1].strip() if match else text
+
+
+def _term(value: Any) -> str:
+    """Return what a caller gives as a term of an expression."""
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    if whole := EXPRESSION.fullmatch(value.strip()):
+        return f"({whole[1].strip()})"
+    assert not EXPRESSION.search(value), f"{value!r} mixes text and expressions: use format()"
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _replace(value: Any, given: dict[str, str]) -> Any:
+    """Return a value with the inputs in its expressions replaced by what was given for them."""
+    if isinstance(value, dict):
+        return {key: _replace(_braced(key, inner), given) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replace(inner, given) for inner in value]
+    if not isinstance(value, str) or not given:
+        return value
+    names = re.compile(r"(?<![\w.-])(inputs|secrets)\.[\w-]+")
+    return EXPRESSION.sub(
+        lambda whole: names.sub(lambda name: given.get(name[0], name[0]), whole[0]), value
+    )
+
+
+def _braced(key: str, value: Any) -> Any:
+    """Return a condition in braces, which it may lack."""
+    if key == "if" and isinstance(value, str) and not EXPRESSION.search(value):
+        return "${{ " + value + " }}"
+    return value
