@@ -177,7 +177,7 @@ class Repository:
             "STANDIN_FORGES": str(self.forges),
             "BASH_ENV": str(folder / "tell.sh"),
             "OMP_NUM_THREADS": "1",
-            "PYTEST_ADDOPTS": "-n 0",
+            "MAKEFLAGS": "ON_ALL_CORES=",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
