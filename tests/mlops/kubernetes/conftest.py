@@ -61,7 +61,7 @@ def begin(folder):
     for policy in folder.glob("environments/*/policy.yaml"):
         origin = re.search(r"(?m)^from: .*$", policy.read_text("utf-8"))[0]
         policy.write_text(f"{origin}\nevidence: []\n", "utf-8")
-    (folder / "params.yaml").write_text("name: churn\nstore: build/store\n", "utf-8")
+    shutil.copy(ROOT / "params.yaml", folder)
     (folder / ".gitignore").write_text("/build/\n", "utf-8")
     run_git("init", "-q", "-b", "main")
     run_git("config", "user.name", "A Tester")
