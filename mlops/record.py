@@ -16,7 +16,10 @@ FORMAT = 1
 # What decides the numbers a model gives; a difference here is worth a line in the report.
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost-cpu", "xgboost", "bentoml")
 # The files a release is made from: a commit names them only if none is changed.
-SOURCES = ("data", "model", "mlops", "params.yaml", "requirements.txt", "requirements-serve.txt")
+SOURCES = (
+    *("data", "model", "mlops", "params.yaml"),
+    *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
+)
 
 Record = dict[str, Any]
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path.cwd()
-MACHINERY = ("mlops", "environments", "loadtests", "requirements.txt", "requirements-serve.txt")
+MACHINERY = (
+    *("mlops", "environments", "loadtests"),
+    *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
+)
 IDENTITY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")

@@ -185,7 +185,8 @@ def trained_once(tmp_path_factory):
     shutil.copytree(ROOT / "mlops", made.path / "mlops", ignore=shutil.ignore_patterns("__*__"))
     for name in ("mlops/__init__.py", "mlops/__main__.py", "mlops/serving/__init__.py"):
         shutil.copy(ROOT / name, made.path / name)
-    shutil.copy(ROOT / "requirements-serve.txt", made.path)
+    for name in ("requirements-serve.txt", "Dockerfile"):
+        shutil.copy(ROOT / name, made.path)
     made.write("data/__init__.py", DATA)
     made.write("model/__init__.py", MODEL)
     made.write("params.yaml", PARAMS)
