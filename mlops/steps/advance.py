@@ -1,4 +1,4 @@
-"""Move the branch named as an environment forward to HEAD, which was just verified live there.
+"""Move the branch named as an environment forward to the commit that `deploy` verified live there.
 
 A push to branch `staging` starts the load test. The branch is moved only forward and only along the
 main branch. What GITHUB_TOKEN pushes starts nothing, so with it the workflow is started as well.
@@ -13,6 +13,7 @@ from mlops.environments import Environment
 from mlops.errors import Refused
 from mlops.files import read_json
 from mlops.github import GitHub
+from mlops.holdings import held_at
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
 from mlops.refusals import FORWARD, refused
@@ -23,8 +24,7 @@ OPTIONS = (ENV,)
 def run(options: argparse.Namespace) -> None:
     """Move the branch, or say that it is there already."""
     environment = environments.environment(options.env)
-    commit, branch = git.head(), environment.name
-    _require_verified(environment, commit)
+    branch, commit = environment.name, _verified(environment)
     if not (os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")):
         say("advance", f"branch {branch} would move to {commit[:12]}; GITHUB_TOKEN is not set")
         return
@@ -40,16 +40,17 @@ def run(options: argparse.Namespace) -> None:
     _start(hub, branch, commit, pushed=tip != commit)
 
 
-def _require_verified(environment: Environment, commit: str) -> None:
-    """Raise Refused unless `deploy` saw just this commit's release live."""
+def _verified(environment: Environment) -> str:
+    """Return the commit that `deploy` left word of; Refused when that is of something else."""
     file = DEPLOYED / f"{environment.name}.json"
     seen = read_json(file, made_by=f"deploy ENV={environment.name}")
-    held = environment.release
-    if (seen["commit"], seen["releaseId"]) != (commit, held and held.release_id):
+    held = held_at(seen["commit"], environment.name)
+    if held is None or held.release_id != seen["releaseId"]:
         raise Refused(
-            f"{file} tells of {seen['releaseId']} at {seen['commit'][:12]}, but HEAD is "
-            f"{commit[:12]}. Run `make deploy ENV={environment.name}` first."
+            f"{file} tells of {seen['releaseId']}, which is not what {seen['commit'][:12]} holds. "
+            f"Run `make deploy ENV={environment.name}` first."
         )
+    return seen["commit"]
 
 
 def _require_forward(commit: str, tip: str | None, branch: str, base: str) -> None:

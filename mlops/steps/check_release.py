@@ -48,7 +48,8 @@ def _released(moves: list[str]) -> Release | None:
 
 def _of_event(event: dict[str, Any]) -> str:
     if "pull_request" in event:
-        return "HEAD^1"  # HEAD is the merge that GitHub tries: its first parent is the base as it is
+        # HEAD is the merge that GitHub tries; its first parent is the base as it is now.
+        return "HEAD^1"
     return event.get("merge_group", {}).get("base_sha") or event.get("before") or "origin/main"
 
 

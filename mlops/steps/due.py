@@ -22,16 +22,19 @@ SHARED = ENVIRONMENTS / "base"
 
 
 def run(options: argparse.Namespace) -> None:
-    """Name them, also as the output `matrix` of a workflow's step."""
+    """Name them, and hand lists of names to the jobs that follow: deploy, promote, advance."""
     known = [environments.environment(name) for name in environments.names()]
-    named = options.env and environments.environment(options.env).name
-    due = [one for one in known if one.name == named] if named else _due(known)
+    due = [environments.environment(options.env)] if options.env else _due(known)
     for one in due:
         say("due", f"{one.name}: {one.release.release_id if one.release else 'holds none yet'}")
     if not due:
         say("due", "nothing is to be deployed")
-    due = [one for one in due if one.release]
-    actions.output("matrix", json.dumps([_entry(one, known) for one in due]))
+    held = [one for one in due if one.release]
+    found = {"deploy": [one.name for one in held], "promote": [], "advance": []}
+    for verb, name in filter(None, (_next(one, known) for one in held)):
+        found[verb].append(name)
+    for name, value in found.items():
+        actions.output(name, json.dumps(value))
 
 
 def _due(known: list[Environment]) -> list[Environment]:
@@ -71,10 +74,10 @@ def _differs(environment: Environment) -> bool:
     return live is None or live.release_id != environment.release.release_id
 
 
-def _entry(environment: Environment, known: list[Environment]) -> dict[str, str]:
+def _next(environment: Environment, known: list[Environment]) -> tuple[str, str] | None:
+    """Return what follows the deployment: `advance` here, or `promote` to the next one."""
     after = next((one for one in known if one.policy.origin == environment.name), None)
-    entry = {"environment": environment.name, "promote": "", "advance": ""}
     if after is None or environment.release.spec.rollback:
-        return entry
+        return None
     wanted = any(demand.environment == environment.name for demand in after.policy.evidence)
-    return entry | ({"advance": environment.name} if wanted else {"promote": after.name})
+    return ("advance", environment.name) if wanted else ("promote", after.name)

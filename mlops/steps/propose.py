@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from mlops import actions, git, landing, offer, proposal, pull_text, remote, rivals
 from mlops.console import say
 from mlops.errors import UserError
-from mlops.github import GitHub
+from mlops.github import GitHub, GitHubError
 from mlops.offer import Move, Offer
 from mlops.options import Option
 from mlops.paths import REPORT
@@ -109,13 +109,31 @@ def _opened(found: Offer, pulls: Pulls) -> Pull | None:
         return None
     if not there:
         remote.push(found.commit, found.branch)
-    pull = pulls.open(found.branch, found.title, _body(found, there, pulls.hub))
+    try:
+        pull = pulls.open(found.branch, found.title, _body(found, there, pulls.hub))
+    except GitHubError as error:
+        if "not permitted to create" not in str(error):
+            raise
+        return _leave_to_people(found, pulls)
     say("propose", f"#{pull['number']} {found.title}: {pull['html_url']}")
     return pull
 
 
+def _leave_to_people(found: Offer, pulls: Pulls) -> None:
+    """Say how to open it: GitHub lets no workflow do so until the owner allows it."""
+    address = f"{_page(pulls.hub)}/compare/{pulls.base}...{found.branch}?expand=1"
+    why = "Settings, Actions, General: allow GitHub Actions to create pull requests"
+    say("propose", f"{found.branch} is pushed; open its pull request at {address}")
+    say("", f"that this be done for you: {why}, or let an App do it")
+    actions.summary(f"[Open the pull request]({address}): {found.title}\n\n{why}, or use an App.")
+
+
+def _page(hub: GitHub) -> str:
+    return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{hub.repository}"
+
+
 def _body(found: Offer, there: str | None, hub: GitHub) -> str:
-    page = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{hub.repository}"
+    page = _page(hub)
     if isinstance(found, Move):
         return pull_text.move_body(offer.move(there or found.commit), page, datetime.now(UTC))
     run = os.environ.get("GITHUB_RUN_ID")

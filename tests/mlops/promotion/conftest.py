@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops import cli, git
+from mlops import cli, git, remote
 from mlops.environments import deploy_refusals, environment
 from mlops.files import digest
 from mlops.holdings import held_at, holdings
@@ -144,6 +144,15 @@ class Clone:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found), "utf-8")
 
+    def merge(self):
+        """Let origin's main be HEAD, as the merge of a pull request does."""
+        self.git("push", "-q", "origin", "HEAD:main")
+
+    def anew(self):
+        """Go to origin's main, as a fresh checkout does."""
+        self.git("fetch", "-q", "origin")
+        self.git("checkout", "-q", "-B", "main", "origin/main")
+
     def ship(self, *names, model="one"):
         """Package a model and promote it into these environments; return the id."""
         release_id = self.package(model)
@@ -208,6 +217,20 @@ def write_repository():
     for path, text in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8")
+
+
+@pytest.fixture
+def forge(clone, github, tmp_path_factory, monkeypatch):
+    """GitHub with the branch main of the clone, and what a workflow's environment says of it."""
+    github.git = tmp_path_factory.mktemp("forge") / "flights.git"
+    clone.git("init", "-q", "--bare", str(github.git))
+    clone.git("remote", "add", "origin", str(github.git))
+    clone.git("push", "-q", "origin", "main")
+    github.workflows["staging.yml"] = {}
+    for name, value in github.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(remote, "PAUSES", ())
+    return github
 
 
 @pytest.fixture(scope="session")
