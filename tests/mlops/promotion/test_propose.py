@@ -48,7 +48,7 @@ def test_main_is_left_alone(clone, forge, promoted_to_dev):
 
 
 def test_the_reviewer_reads_what_it_is(clone, forge):
-    """Release, what it replaces, how many were passed over, evidence with its age, how to try it."""
+    """Release, what it replaces and passes over, evidence with its age, how to try it."""
     first = clone.ship("dev", "staging", "production")
     clone.ship("dev", model="two")
     third = clone.ship("dev", "staging", model="three")
