@@ -11,7 +11,7 @@ PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = plan check-release all-green check-data train evaluate report gate package \
+STEPS = plan check-release all-green comment check-data train evaluate report gate package sign \
   promote propose due deploy advance loadtest rollback render status monitor retrain down
 
 .PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
@@ -49,12 +49,14 @@ evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
+sign:       ## Vouch for what was built (ARGS="--new-key NAME" makes a key)
 
 ##@ Answer a pull request
 
 plan:       ## Which jobs does this change need, on which Pythons and runner? (BASE_SHA=...)
 check-release: ## May this change move a release as it does?
 all-green:  ## Did every job do what the plan says? Reads NEEDS, as Actions gives it
+comment:    ## Write the comment for a pull request from the report of a run: RUN=<its id>
 
 ##@ Move a release (ENV=staging picks the environment)
 
@@ -107,11 +109,12 @@ lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgr
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON
+export ENV TO REASON RUN
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
-	  $(if $(value REASON),--reason "$$REASON")) $(ARGS)
+	  $(if $(value REASON),--reason "$$REASON")) \
+	  $(if $(filter comment,$@),$(if $(value RUN),--run "$$RUN")) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -14,8 +14,8 @@ PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 GROUPS = {
-    "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package"),
-    "answer a pull request": ("plan", "check-release", "all-green"),
+    "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package", "sign"),
+    "answer a pull request": ("plan", "check-release", "all-green", "comment"),
     "move a release": (
         "promote",
         "propose",

@@ -5,15 +5,18 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 PARAMS_SCHEMA = Path("params.schema.json")
 ENVIRONMENTS = Path("environments")
+SIGNERS = ENVIRONMENTS / "signers"
 BUILD = Path("build")
 
 MODELS = BUILD / "models"
 RECORD = BUILD / "record.json"
 REPORT = BUILD / "report.md"
 REPORT_PAGE = BUILD / "report.html"
+COMMENT = BUILD / "comment.md"
 VERDICT = BUILD / "verdict.json"
 DATA_CHECK = BUILD / "data-check.json"
 RELEASE = BUILD / "release.yaml"
+SIGNATURE = BUILD / "release.sigstore.json"
 EVIDENCE = BUILD / "evidence"
 LIVE = BUILD / "live"
 DEPLOYED = BUILD / "deployed"

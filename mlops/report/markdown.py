@@ -137,7 +137,9 @@ class _Writer:
             [self._cell(cell, n in table.numbers) for n, cell in enumerate(row)]
             for row in table.rows[: self._rows]
         ]
-        lines = ["| " + " | ".join(cells) + " |" for cells in (table.columns, rule, *rows)]
+        # A metric's title may head a column.
+        columns = [escape(column, self._width) for column in table.columns]
+        lines = ["| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows)]
         more = len(table.rows) - len(rows)
         if more:
             lines += ["", f"… and {more:,} more."]

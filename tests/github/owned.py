@@ -3,7 +3,7 @@
 # pylint: disable=missing-function-docstring # its route says what a function answers
 
 from tests.github.answers import NOT_FOUND, like, now, place
-from tests.github.standin import File, Listing, Refuse, Request, route
+from tests.github.standin import Elsewhere, File, Listing, Refuse, Request, route
 
 PERMISSIONS = {
     "": {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False},
@@ -246,10 +246,7 @@ def run(request: Request, facts: dict) -> dict:
     kept = {k: v for k, v in facts.items() if k not in ("head_repository", "workflow")}
     home = facts.get("head_repository", request.github.repository)
     answer = like("run", **{"status": "completed", "conclusion": "success"} | kept)
-    if home is None:
-        answer["head_repository"] = None
-    else:
-        answer["head_repository"] |= place(home)
+    answer["head_repository"] |= place(home)
     return answer
 
 
@@ -290,11 +287,15 @@ def _artifact(request: Request, facts: dict) -> dict:
 
 @route("GET", "actions/artifacts/{number}/zip")
 def download(request: Request, number: str):
-    found = next((a for a in request.github.artifacts if a["id"] == int(number)), None)
-    if found is None:
+    if not any(a["id"] == int(number) for a in request.github.artifacts):
         raise Refuse(404, NOT_FOUND)
-    # GitHub answers 302 to a storage; the client sees the bytes either way.
-    return 200, File(found["content"])
+    return 302, Elsewhere(f"{request.github.url}/storage/{number}")
+
+
+@route("GET", "/storage/{number}")
+def stored(request: Request, number: str):
+    request.github.on_download()
+    return 200, File(next(a["content"] for a in request.github.artifacts if a["id"] == int(number)))
 
 
 @route("GET", "/orgs/{org}/actions/runner-groups")

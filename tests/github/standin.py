@@ -54,9 +54,16 @@ class Listing:
 
 @dataclass(frozen=True)
 class File:
-    """An answer that is bytes."""
+    """An answer that is bytes, from a storage that is not part of the API."""
 
     content: bytes
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """An answer that leads to another address."""
+
+    address: str
 
 
 class Refuse(Exception):
@@ -115,6 +122,7 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     closed: dict[str, int] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    on_download: Callable[[], None] = lambda: None
     broken: list[str] = field(default_factory=list)
     lock: Any = field(default_factory=RLock)
 
@@ -195,10 +203,13 @@ class Handler(BaseHTTPRequestHandler):
                 # A mistake of the stand-in's own: the test that met it fails.
                 self.github.broken.append(traceback.format_exc())
                 status, answer = 400, {"message": self.github.broken[-1]}
+            if isinstance(answer, Elsewhere):
+                headers["Location"], answer = answer.address, None
             if isinstance(answer, Listing):
                 answer = _page(answer, query, self.github.url + path, headers)
-            kept = None if isinstance(answer, File) else json.loads(json.dumps(answer))
-            self.github.calls.append(Call(self.command, path, parts.query, body, status, kept))
+            if not isinstance(answer, File):
+                kept = json.loads(json.dumps(answer))
+                self.github.calls.append(Call(self.command, path, parts.query, body, status, kept))
         self._send(status, answer, headers)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
@@ -224,8 +235,10 @@ class Handler(BaseHTTPRequestHandler):
         raise Refuse(404, "Not Found")
 
     def _send(self, status: int, answer: Any, headers: dict[str, str]) -> None:
-        content = b"" if answer is None else json.dumps(answer).encode()
-        content = answer.content if isinstance(answer, File) else content
+        if isinstance(answer, File):
+            content = answer.content
+        else:
+            content = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in ({"Content-Type": "application/json"} | headers).items():
             self.send_header(name, value)
