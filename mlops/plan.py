@@ -79,6 +79,12 @@ def place(variable: str, trusted: bool) -> Place:
     return Place(labels, "gpu", "the variable GPU_RUNNER names it")
 
 
+def base(event: dict[str, Any]) -> str:
+    """Return the commit that a change to be merged is compared with, empty for other events."""
+    pull_request, group = event.get("pull_request", {}), event.get("merge_group", {})
+    return pull_request.get("base", {}).get("sha", "") or group.get("base_sha", "")
+
+
 def trusted(event: dict[str, Any]) -> bool:
     """Return whether an event's code was written by somebody who may push to the repository."""
     if "pull_request" not in event:

@@ -1,9 +1,9 @@
 """Say what a change needs: tests, training, an image; on which Pythons and which runner.
 
-Compares HEAD with the commit in BASE_SHA, since both left their common ancestor. Without one, or
-where git does not know it, and with FORCE=true, everything is needed. The runner is the one that
-GPU_RUNNER names (a JSON list of labels), and a hosted one for a fork's pull request. Needs nothing
-installed.
+Compares HEAD with the commit in BASE_SHA, else with the one a pull request or a merge group names,
+since both left their common ancestor. Without one, or where git does not know it, and with
+FORCE=true, everything is needed. The runner is the one that GPU_RUNNER names (a JSON list of
+labels), and a hosted one for a fork's pull request. Needs nothing installed.
 """
 
 import argparse
@@ -22,13 +22,15 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def run(_: argparse.Namespace) -> None:
     """Print the plan, and hand it to the jobs that follow."""
-    work = _work()
-    place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(actions.payload()))
+    event = actions.payload()
+    work = _work(os.environ.get("BASE_SHA") or plan.base(event))
+    place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
     pythons = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
     found = {
         "run-tests": json.dumps(work.tests),
         "run-train": json.dumps(work.train),
         "run-image": json.dumps(work.image),
+        "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
         "python-versions": json.dumps(pythons),
         # The oldest: what the lock is compiled for, and so what runs on all the others.
         "python-version": min(pythons, key=lambda version: int(version.split(".")[1])),
@@ -44,8 +46,7 @@ def run(_: argparse.Namespace) -> None:
     actions.summary(f"### Plan\n\n{why}\n\n| what | value |\n|---|---|\n{rows}")
 
 
-def _work() -> plan.Work:
-    base = os.environ.get("BASE_SHA", "")
+def _work(base: str) -> plan.Work:
     if os.environ.get("FORCE") == "true":
         return plan.work(None, "it was asked for")
     if not COMMIT.fullmatch(base) or not int(base, 16):

@@ -1,0 +1,242 @@
+"""What must hold of every workflow and action, where the linters are silent.
+
+Each contract takes one workflow of a tree and yields what is wrong with it, in words.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.workflows.flat import load
+
+WEIGHT = {"none": 0, "read": 1, "write": 2}
+USES = re.compile(r"(?m)^\s*(?:- )?uses: (\S+)(?: # (\S+))?")
+# One make target or step; what it is given comes through `env`.
+RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z]+"?| --[a-z-]+)+')
+UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
+NUMBERS = ("fetch-depth", "retention-days")
+REQUIRED = "all-green"
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow, or an action whose steps are then those of one job: its text, what it says."""
+
+    path: Path
+    text: str
+    says: dict[str, Any]
+
+    @property
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """The jobs by id."""
+        return self.says["jobs"] if "jobs" in self.says else {"the action": self.says["runs"]}
+
+    @property
+    def steps(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every step, with the id of its job."""
+        for name, job in self.jobs.items():
+            yield from ((name, step) for step in job.get("steps", ()))
+
+    @property
+    def called(self) -> bool:
+        """Whether others call it."""
+        return "workflow_call" in self.says["on"]
+
+    def callee(self, job: dict[str, Any]) -> "Workflow | None":
+        """Return the workflow of the same tree that a job calls."""
+        uses = job.get("uses", "")
+        return read(self.tree / uses[2:]) if uses.startswith("$/") else None
+
+    @property
+    def tree(self) -> Path:
+        """The folder that .github lies in."""
+        return next(folder.parent for folder in self.path.parents if folder.name == ".github")
+
+
+def read(path: Path) -> Workflow:
+    """Read a workflow file."""
+    return Workflow(path, path.read_text("utf-8"), load(path))
+
+
+def named(workflow: Workflow) -> Iterator[str]:
+    """Every workflow, job and step has a name, since a check is known by it."""
+    if "name" not in workflow.says:
+        yield "the workflow has no name"
+    yield from (
+        f"job {name} has no name" for name, job in workflow.jobs.items() if not job.get("name")
+    )
+    for name, step in workflow.steps:
+        if "name" not in step:
+            yield f"a step of {name} has no name: {step}"
+
+
+def limited(workflow: Workflow) -> Iterator[str]:
+    """Every job that runs has a time limit."""
+    for name, job in workflow.jobs.items():
+        if "steps" in job and "timeout-minutes" not in job:
+            yield f"job {name} has no timeout-minutes"
+
+
+def granted(workflow: Workflow) -> Iterator[str]:
+    """Nothing is granted to a whole file; what a job is granted has its reason beside it."""
+    if workflow.says.get("permissions") != {}:
+        yield "`permissions: {}` is missing at the top"
+    for name, job in workflow.jobs.items():
+        if not isinstance(job.get("permissions"), dict):
+            yield f"job {name} does not say its permissions"
+    for line in re.findall(r"(?m)^      [a-z-]+: (?:read|write)\b(?! # \w).*$", workflow.text):
+        yield f"no reason beside `{line.strip()}`"
+
+
+def covered(workflow: Workflow) -> Iterator[str]:
+    """What a caller grants is what the workflow it calls asks for, no less and no more."""
+    for name, job in workflow.jobs.items():
+        callee, grants = workflow.callee(job), job.get("permissions")
+        if callee and grants != asked(callee):
+            yield f"job {name} grants {grants}, {callee.path.name} asks {asked(callee)}"
+
+
+def asked(workflow: Workflow) -> dict[str, str]:
+    """Return the permissions that the jobs of a workflow need together."""
+    needed: dict[str, str] = {}
+    for job in workflow.jobs.values():
+        for scope, access in job.get("permissions", {}).items():
+            needed[scope] = max(access, needed.get(scope, "none"), key=WEIGHT.__getitem__)
+    return needed
+
+
+def grouped(workflow: Workflow) -> Iterator[str]:
+    """Only entry workflows have a concurrency group, and its prefix is the file's name.
+
+    In a called workflow `github.workflow` is the caller's: caller and callee would wait for each
+    other, or cancel each other.
+    """
+    anywhere = [workflow.says, *workflow.jobs.values()]
+    if workflow.called:
+        if any("concurrency" in one for one in anywhere):
+            yield "a called workflow has a concurrency group"
+        return
+    group = workflow.says.get("concurrency", {}).get("group", "")
+    if not group.startswith(workflow.path.stem):
+        yield f"the concurrency group {group!r} does not begin with {workflow.path.stem!r}"
+
+
+def aggregated(workflow: Workflow) -> Iterator[str]:
+    """The required job needs every other one, always runs, and its workflow always starts."""
+    if REQUIRED not in workflow.jobs:
+        return
+    job = workflow.jobs[REQUIRED]
+    if missing := workflow.jobs.keys() - {REQUIRED, *job.get("needs", ())}:
+        yield f"{REQUIRED} does not need {', '.join(sorted(missing))}"
+    if job.get("if") != "always()":
+        yield f"{REQUIRED} does not run always"
+    for event, filters in workflow.says["on"].items():
+        if {"paths", "paths-ignore"} & (filters or {}).keys():
+            yield f"{event} has paths: skipped, the required check would wait for ever"
+
+
+def documented(workflow: Workflow) -> Iterator[str]:
+    """A called workflow describes what it takes and gives, and shows a caller that fits."""
+    if not workflow.called:
+        return
+    contract = workflow.says["on"]["workflow_call"] or {}
+    for kind in ("inputs", "outputs", "secrets"):
+        for name, declared in contract.get(kind, {}).items():
+            if not (declared or {}).get("description"):
+                yield f"the {kind[:-1]} {name} has no description"
+    if len(workflow.jobs) != 1 or list(workflow.says["on"]) != ["workflow_call"]:
+        yield "a called workflow has one job, and no other trigger"
+    yield from _example(workflow, contract.get("inputs", {}))
+
+
+def _example(workflow: Workflow, inputs: dict[str, Any]) -> Iterator[str]:
+    header = workflow.text.partition("\nname:")[0]
+    lines = [line[2:] for line in header.splitlines() if line.startswith("#   ")]
+    try:
+        (job,) = yaml.safe_load("\n".join(lines)).values()
+    except (AttributeError, ValueError, yaml.YAMLError):
+        yield "the comment above `name:` shows no caller"
+        return
+    given = set(job.get("with", {}))
+    required = {name for name, one in inputs.items() if one.get("required")}
+    if job.get("uses") != f"$/.github/workflows/{workflow.path.name}":
+        yield "the caller shown calls another workflow"
+    if job.get("permissions", {}) != asked(workflow):
+        yield f"the caller shown grants {job.get('permissions')}, needed is {asked(workflow)}"
+    if not required <= given <= set(inputs):
+        yield f"the caller shown gives {sorted(given)}, the inputs are {sorted(inputs)}"
+
+
+def pinned(workflow: Workflow) -> Iterator[str]:
+    """What others wrote is used at the commit that pins.yaml names; our own by `$/`."""
+    pins = yaml.safe_load((workflow.tree / ".github/pins.yaml").read_text("utf-8"))
+    for uses, version in USES.findall(workflow.text):
+        if uses.startswith("$/"):
+            continue
+        name, _, commit = uses.partition("@")
+        pin = pins.get("/".join(name.split("/")[:2]))
+        if pin is None or (commit, version) != (pin["commit"], pin["version"]):
+            yield f"{uses} # {version} is not what pins.yaml says: {pin}"
+
+
+def plain(workflow: Workflow) -> Iterator[str]:
+    """A step runs one make target or step, as anybody could on a laptop, and decides no number."""
+    for name, step in workflow.steps:
+        if "run" in step and not RUN.fullmatch(step["run"].strip()):
+            yield f"job {name} runs {step['run']!r}"
+        for key, value in {**step.get("with", {}), **step.get("env", {})}.items():
+            if key not in NUMBERS and re.fullmatch(r"[\d.]+", str(value)):
+                yield f"job {name} says {key}: {value}, and numbers live in params.yaml"
+
+
+def inert(workflow: Workflow) -> Iterator[str]:
+    """No `run` holds an expression: a title, a branch's name or a message would become code."""
+    for name, step in workflow.steps:
+        if "${{" in step.get("run", ""):
+            yield f"job {name} runs an expression: {step['run']!r}"
+
+
+def careful(workflow: Workflow) -> Iterator[str]:
+    """No credentials stay behind, no secret is inherited, nothing privileged runs others' code."""
+    for name, step in workflow.steps:
+        checkout = step.get("uses", "").startswith("actions/checkout@")
+        if checkout and step.get("with", {}).get("persist-credentials") is not False:
+            yield f"job {name} checks out and keeps the credentials"
+        if "ARGS" in step.get("env", {}):
+            yield f"job {name} gives ARGS, which the shell reads"
+        if "cache" in step.get("uses", "") and UNTRUSTED.search(str(step.get("with"))):
+            yield f"job {name} has a cache whose name a stranger chooses"
+    for trigger in {"pull_request_target", "workflow_run"} & workflow.says.get("on", {}).keys():
+        yield f"it is started by {trigger}"
+    for name, job in workflow.jobs.items():
+        if job.get("secrets") == "inherit":
+            yield f"job {name} hands over every secret"
+
+
+def short(workflow: Workflow) -> Iterator[str]:
+    """An entry workflow can be read at once."""
+    lines = len(workflow.text.splitlines())
+    if not workflow.called and lines > 100:
+        yield f"it has {lines} lines, more than 100"
+
+
+Contract = Callable[[Workflow], Iterator[str]]
+OF_ACTIONS: tuple[Contract, ...] = (pinned, inert, careful)
+CONTRACTS: tuple[Contract, ...] = (
+    named,
+    limited,
+    granted,
+    covered,
+    grouped,
+    aggregated,
+    documented,
+    pinned,
+    plain,
+    inert,
+    careful,
+    short,
+)
