@@ -12,7 +12,7 @@ from mlops.documents import Strict, parse
 from mlops.errors import UserError
 from mlops.history import reaches
 from mlops.holdings import check_place, held_at, holdings, release_file
-from mlops.paths import ENVIRONMENTS
+from mlops.paths import ENVIRONMENTS, SIGNERS
 from mlops.policy import BUILD, Policy, Settings
 from mlops.promotion import (
     check_catalogue,
@@ -60,7 +60,7 @@ class Environment:
     def differing(self) -> list[str]:
         """Return the files that decide what it runs and differ from HEAD."""
         people = (self.folder / "settings.yaml", self.folder / "policy.yaml")
-        paths = (self.file, *people, quarantine.QUARANTINE)
+        paths = (self.file, *people, quarantine.QUARANTINE, SIGNERS)
         return git.changed(*(path.as_posix() for path in paths))
 
 

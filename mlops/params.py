@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from mlops.documents import Strict, parse
 from mlops.errors import UserError
@@ -168,6 +168,12 @@ class Params(Strict):
     def fingerprint(self) -> str:
         """Digest of all values, defaults included."""
         return digest(canonical(self.model_dump()))
+
+
+class AnyModel(BaseModel):
+    """The `model:` section unread: moving a release must not depend on code that may be broken."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def params_type(model: type[BaseModel]) -> type[Params]:

@@ -9,6 +9,7 @@ from pydantic import Field, NaiveDatetime, field_validator, model_validator
 from mlops.documents import Strict
 
 BUILD = "build"
+KEY_NAME = r"[a-z0-9][a-z0-9._-]*"
 
 
 class Replicas(Strict):
@@ -108,9 +109,29 @@ class Freeze(Strict):
         return [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
 
 
+class Signer(Strict):
+    """Whose signature counts: a key of environments/signers/, or a workflow through Sigstore."""
+
+    key: str | None = Field(None, pattern=f"^{KEY_NAME}$", description="its file there, less .pub")
+    identity: str | None = Field(None, min_length=1, description="as `sign` prints it")
+    issuer: str = "https://token.actions.githubusercontent.com"
+
+    @model_validator(mode="after")
+    def _one(self) -> "Signer":
+        if (self.key is None) == (self.identity is None):
+            raise ValueError("a signer has either a `key` or an `identity`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Who that is, in words."""
+        return f"the key {self.key}" if self.key else str(self.identity)
+
+
 class Policy(Strict):
     """What a release must show before this environment takes it."""
 
     origin: str = Field(alias="from", description="the environment before; `build` for the first")
     evidence: tuple[Demand, ...]
+    signed_by: tuple[Signer, ...] = Field((), description="one of these; none: not demanded")
     freeze: tuple[Freeze, ...] = ()

@@ -182,6 +182,57 @@ BUNDLE = Reason(
     "The store {store} has no {digest}, the bundle of {release}.",
     "Put it back from a backup, or roll back to another release with TO.",
 )
+UNSIGNED = Reason(
+    "P122",
+    "A release is signed where the policy demands it.",
+    "The store {store} has no signature of {release}; {environment} demands one by {signers}.",
+    "Sign it: `make sign`, or `make sign ARGS='--release {release}'` for one that was promoted "
+    "before (docs/signing.md).",
+)
+STRANGER = Reason(
+    "P123",
+    "Only a signer whom the policy names counts.",
+    "{release} is signed by {found}; {environment} demands one of: {signers}.",
+    "Have one of these sign it, or let a pull request add that signer to `signed_by` in "
+    "environments/{environment}/policy.yaml and say why it is trusted.",
+)
+ALTERED = Reason(
+    "P124",
+    "What was signed is as it was signed, and so is the signature.",
+    "The {what} of {release} was changed: {fault}.",
+    "Do not use it, and find out who can write to the store. What `make package sign` makes at the "
+    "release's commit replaces it.",
+)
+OTHER_BUNDLE = Reason(
+    "P125",
+    "The signature is about the bundle that is released.",
+    "{release} names the bundle {actual}; {signed} was signed.",
+    "Put back the release or the signature, whichever was exchanged; sign only what was built.",
+)
+OTHER_MODEL = Reason(
+    "P126",
+    "The signature is about the model that is released.",
+    "{release} names the model {actual}; {signed} was signed.",
+    "Put back the release file; a new model is a new release: `make package sign`.",
+)
+OTHER_COMMIT = Reason(
+    "P127",
+    "The signature is about the commit that is released.",
+    "{release} names the commit {actual}; {signed} was signed.",
+    "Put back the release file; what another commit gives is a new release: `make package sign`.",
+)
+OTHER_IMAGE = Reason(
+    "P128",
+    "The signature is about the image that is released.",
+    "{release} names the image {actual}; {signed} was signed.",
+    "Sign after `make image`; an image made anew is a new release: `make image sign`.",
+)
+OTHER_PARTS = Reason(
+    "P129",
+    "The signature is about everything else that is released: data, contract, settings.",
+    "What {release} promotes hashes to {actual}; {signed} was signed.",
+    "Put back the release file; what differs is a new release: `make package sign`.",
+)
 SCOPE = Reason(
     "P130",
     "A promotion changes one release.yaml and what belongs to it; nothing else changes these.",
@@ -226,6 +277,14 @@ REASONS = (
     NO_WAY_BACK,
     NEVER_HERE,
     BUNDLE,
+    UNSIGNED,
+    STRANGER,
+    ALTERED,
+    OTHER_BUNDLE,
+    OTHER_MODEL,
+    OTHER_COMMIT,
+    OTHER_IMAGE,
+    OTHER_PARTS,
     SCOPE,
     ON_BASE,
     FORWARD,

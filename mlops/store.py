@@ -17,6 +17,10 @@ from mlops.paths import CACHE
 BLOCK = 2**20
 
 
+class Corrupt(UserError):
+    """An object's bytes are not those that its name promises."""
+
+
 class Store:
     """Bundles at a URL: `sha256/<2 hex>/<64 hex>.tar`, each under the digest of its bytes."""
 
@@ -44,7 +48,7 @@ class Store:
     def fetch(self, digest: str) -> Path:
         """Return a local copy of an object, its digest computed every time.
 
-        Raises UserError where the store has no such object or holds other bytes under its name.
+        Raises UserError where the store has no such object, Corrupt where it holds other bytes.
         """
         kept = cached(digest)
         if kept.is_file() and digest_file(kept) == digest:
@@ -59,7 +63,7 @@ class Store:
                 files.get_file(name, str(fresh))
             found = digest_file(fresh)
             if found != digest:
-                raise UserError(self._corrupt(digest, found))
+                raise Corrupt(self._corrupt(digest, found))
             os.replace(fresh, kept)
         return kept
 

@@ -11,6 +11,7 @@ from mlops.console import Timer, say
 from mlops.files import write_json
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
+from mlops.signing.check import require_signature
 from mlops.store import Store
 from mlops.targets import Live, target_of
 
@@ -23,8 +24,9 @@ def run(options: argparse.Namespace) -> None:
     target, params = target_of(environment), contract.params()
     before = target.live(environment)
     release = environments.deployable(environment, before and before.release_id)
-    timer = Timer()
-    folder = bundle.fetch(Store(params.store), release.promoted.bundle.digest)
+    timer, store = Timer(), Store(params.store)
+    require_signature(environment, release, store)
+    folder = bundle.fetch(store, release.promoted.bundle.digest)
     say("deploy", f"bundle {release.promoted.bundle.digest[:19]} at hand ({timer.seconds:.1f} s)")
     timer = Timer()
     now = target.deploy(environment, release.release_id, folder, params.serve.ready_seconds)

@@ -15,10 +15,13 @@ from mlops.errors import UserError
 from mlops.history import reaches
 from mlops.holdings import check_place, held_at, holdings
 from mlops.options import ENV
+from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE
 from mlops.policy import BUILD
 from mlops.refusals import NOTHING, Refusal, refused
 from mlops.release import Origin, Release, Spec, catalogue_ids, catalogue_path
+from mlops.signing.check import check_signature
+from mlops.store import Store
 
 OPTIONS = (ENV,)
 
@@ -103,6 +106,7 @@ def _about_release(environment: Environment, move: Move) -> list[Refusal]:
         *promotion.check_catalogue(release, entry),
         *promotion.check_unique(release, catalogue_ids()),
         *promotion.check_quarantine(release, quarantine.entries()),
+        *check_signature(environment, release, Store(load_params(AnyModel).store)),
     ]
 
 

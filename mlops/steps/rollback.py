@@ -8,30 +8,24 @@ the same reason goes back once, however often it runs.
 import argparse
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops import environments, git, ledger, promotion, quarantine
 from mlops.console import say
 from mlops.environments import Environment
 from mlops.errors import UserError
 from mlops.holdings import Held, check_place, holdings
 from mlops.options import ENV, Option
-from mlops.params import load_params
+from mlops.params import AnyModel, load_params
 from mlops.quarantine import QUARANTINE, Entry
 from mlops.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused
 from mlops.release import Origin, Release, Rollback, catalogue_path, short
+from mlops.signing.check import check_signature
+from mlops.store import Store
 
 OPTIONS = (
     ENV,
     Option("--to", "the release to go back to: its id, or what `status` shows of it", "ID"),
     Option("--reason", "why; it stays in the release and in quarantine", "TEXT", required=True),
 )
-
-
-class _AnyModel(BaseModel):
-    """The `model:` section unread: going back must not depend on the code that may be broken."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -120,15 +114,12 @@ def _refusals(environment: Environment, release: Release, changes: ledger.Change
         *promotion.check_clean(ledger.foreign(differing, changes)),
         *promotion.check_catalogue(release, environments.catalogue_entry(release.release_id)),
         *promotion.check_quarantine(release, quarantine.entries()),
-        *_check_bundle(release),
+        *_check_bundle(environment, release),
     ]
 
 
-def _check_bundle(release: Release) -> list[Refusal]:
-    # Imported here: the store brings fsspec along, which --help can do without.
-    from mlops.store import Store
-
-    url, digest = load_params(_AnyModel).store, release.promoted.bundle.digest
-    if Store(url).has(digest):
-        return []
-    return [BUNDLE.refuse(store=url, digest=digest, release=release.release_id)]
+def _check_bundle(environment: Environment, release: Release) -> list[Refusal]:
+    store, digest = Store(load_params(AnyModel).store), release.promoted.bundle.digest
+    if store.has(digest):
+        return check_signature(environment, release, store)
+    return [BUNDLE.refuse(store=store.url, digest=digest, release=release.release_id)]

@@ -1,0 +1,308 @@
+"""Signed releases: each way a signature can be wrong is built, and refused at both doors."""
+
+import base64
+import io
+import json
+import shutil
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mlops import files
+from mlops.environments import environment
+from mlops.errors import Refused
+from mlops.paths import CACHE, RELEASE, SIGNATURE
+from mlops.release import Image, Promoted, Proof, new_release, read_release, write_release
+from mlops.signing.check import KIND, require_signature
+from mlops.store import Store
+
+POLICY = "environments/dev/policy.yaml"
+DEMAND = "signed_by: [{key: ours}]\n"
+STORE = Path("build/store")
+
+
+def package(clone, promoted, model="one"):
+    """Do as the step `package` does, with a bundle that holds a model and a record."""
+    trained = Path("build/models", model)
+    trained.mkdir(parents=True, exist_ok=True)
+    (trained / "weights").write_text(model, "utf-8")
+    base = promoted(clone.git("rev-parse", "HEAD"), model)
+    digest = files.digest_folder(trained)
+    record = {"source": {"commit": base.source.commit}, "model": {"digest": digest}}
+    bundle = Path("build/bundle.tar")
+    with tarfile.open(bundle, "w") as tar:
+        tar.add(trained / "weights", "src/trained/weights")
+        entry, text = tarfile.TarInfo("src/record.json"), json.dumps(record).encode()
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text))
+    kept = files.digest_file(bundle)
+    Store(str(STORE)).put(bundle, kept)
+    seal(base, bundle={"digest": kept}, model={"digest": digest})
+
+
+def seal(promoted, **parts):
+    """Write build/release.yaml about this, some parts of it exchanged, with the seal to match."""
+    plain = promoted.model_dump(mode="json")
+    for name, values in parts.items():
+        plain[name] = {**(plain[name] or {}), **values}
+    gate = Proof(
+        kind="gate",
+        environment="build",
+        verdict="pass",
+        at=datetime.now(UTC),
+        digest=files.digest(b"verdict"),
+    )
+    sealed = Promoted.model_validate_json(json.dumps(plain), by_name=True)
+    write_release(RELEASE, new_release("churn", sealed, "2026-11-21T10:00:00+01:00", [gate]))
+
+
+def new_key(clone, name, monkeypatch, tmp_path_factory):
+    """Make a key, commit its public half and sign with it from now on."""
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", str(tmp_path_factory.mktemp("key") / f"{name}.pem"))
+    assert clone.mlops("sign", "--new-key", name).code == 0
+    clone.git("add", "environments/signers")
+    clone.git("commit", "-qm", f"Trust {name}")
+
+
+@pytest.fixture
+def keys(clone, monkeypatch, tmp_path_factory):
+    """Makes a key of a name, which signs from then on."""
+    return lambda name: new_key(clone, name, monkeypatch, tmp_path_factory)
+
+
+@pytest.fixture
+def demanding(clone, keys, promoted):
+    """The clone with a release built, a key `ours`, and dev demanding its signature."""
+    keys("ours")
+    clone.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
+    package(clone, promoted)
+    return clone
+
+
+def sign(clone):
+    """Sign what was built; return the statement's file."""
+    answer = clone.mlops("sign")
+    assert answer.code == 0, answer.text
+    return SIGNATURE
+
+
+def kept():
+    """The signatures in the store."""
+    return sorted(STORE.rglob(f"*.{KIND}"))
+
+
+def at_deploy(name="dev"):
+    """The ids of the rules that refuse to deploy what an environment holds, as `deploy` asks."""
+    place = environment(name)
+    try:
+        require_signature(place, place.release, Store(str(STORE)))
+    except Refused as error:
+        return [line.split()[0] for line in str(error).splitlines() if line.startswith("  P")]
+    return []
+
+
+def at_both(clone):
+    """The ids that refuse the promotion, and those that refuse to deploy what slipped in."""
+    refused = clone.mlops("promote", "--env", "dev").refusals
+    clone.edit(POLICY, DEMAND, "")
+    answer = clone.mlops("promote", "--env", "dev")
+    assert answer.code == 0, answer.text
+    clone.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
+    return refused, at_deploy()
+
+
+def test_a_signed_release_passes(demanding):
+    """The innocent case, at both doors."""
+    sign(demanding)
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    assert at_deploy() == []
+
+
+def test_an_unsigned_release_is_refused(demanding):
+    """P122 says who should have signed, and where the signature was looked for."""
+    answer = demanding.mlops("promote", "--env", "dev")
+    assert "build/store" in answer.text and "dev demands one by the key ours" in answer.text
+    assert at_both(demanding) == (["P122"], ["P122"])
+
+
+def test_an_environment_that_demands_nothing_takes_it(demanding):
+    """As in a fork that nobody set up."""
+    demanding.edit(POLICY, DEMAND, "")
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    assert at_deploy() == []
+
+
+def test_an_unknown_key_is_refused(demanding, keys):
+    """P123 names the key that signed; that it lies beside the others does not make it trusted."""
+    keys("theirs")
+    sign(demanding)
+    answer = demanding.mlops("promote", "--env", "dev")
+    assert "signed by the key theirs; dev demands one of: the key ours" in answer.text
+    assert at_both(demanding) == (["P123"], ["P123"])
+
+
+def with_statement(text, change):
+    """A signature's file with another statement in it."""
+    bundle = json.loads(text)
+    said = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(change(said)).decode()
+    return json.dumps(bundle)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: with_statement(text, lambda said: said.replace(b"urn:mlops:own", b"urn:evil")),
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: text.replace('"sig":"', '"sig":"AAAA'),
+        lambda text: text.replace("application/vnd.in-toto+json", "application/json"),
+    ],
+    ids=["statement", "cut short", "another file", "signature", "type"],
+)
+def test_a_signature_that_was_changed_is_refused(demanding, damage):
+    """P124 at both doors, and never a traceback."""
+    sign(demanding)
+    (file,) = kept()
+    file.write_text(damage(file.read_text("utf-8")), "utf-8")
+    assert at_both(demanding) == (["P124"], ["P124"])
+
+
+def test_bundle_bytes_that_were_changed_are_refused(demanding):
+    """P124: a signature over a digest is worth no more than the bytes that hash to it."""
+    sign(demanding)
+    (bundle,) = STORE.rglob("*.tar")
+    bundle.write_bytes(bundle.read_bytes().replace(b"one", b"two"))
+    shutil.rmtree(CACHE)
+    assert at_both(demanding) == (["P124"], ["P124"])
+
+
+def test_the_signature_of_another_bundle_is_refused(demanding, promoted):
+    """P125: copied beside a bundle that nobody signed."""
+    sign(demanding)
+    (signature,) = kept()
+    package(demanding, promoted, model="two")
+    digest = read_release().promoted.bundle.digest
+    Store(str(STORE)).attach(digest, KIND, signature.read_bytes())
+    assert at_both(demanding) == (["P125", "P126"], ["P125", "P126"])
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "rule"),
+    [
+        ("model", {"digest": f"sha256:{'0' * 64}"}, "P126"),
+        ("source", {"commit": "HEAD~1"}, "P127"),
+        ("image", {"ref": f"r/i@sha256:{'0' * 64}", "platform": "linux/amd64"}, "P128"),
+        ("contract", {"output": f"sha256:{'0' * 64}"}, "P129"),
+        ("settings", {"threshold": "0.9"}, "P129"),
+    ],
+)
+def test_a_release_that_names_another_part_is_refused(demanding, part, values, rule):
+    """Whoever can write release files can seal them anew; the signature still tells."""
+    sign(demanding)
+    values = {k: demanding.git("rev-parse", v) if v == "HEAD~1" else v for k, v in values.items()}
+    seal(read_release().promoted, **{part: values})
+    assert at_both(demanding) == ([rule], [rule])
+
+
+def test_another_image_than_the_signed_one_is_refused(demanding):
+    """P128 names both."""
+    first, second = (
+        {"ref": f"r/i@sha256:{digit * 64}", "platform": "linux/amd64"} for digit in "12"
+    )
+    seal(read_release().promoted, image=first)
+    sign(demanding)
+    seal(read_release().promoted.model_copy(update={"image": Image(**first)}), image=second)
+    answer = demanding.mlops("promote", "--env", "dev")
+    assert f"sha256:{'2' * 64}; sha256:{'1' * 64} was signed" in answer.text
+    assert answer.refusals == ["P128"]
+
+
+def test_another_s_signature_beside_a_good_one_does_no_harm(demanding):
+    """Who can write to the store cannot stop a release that is signed."""
+    sign(demanding)
+    for junk in (b"", b"{}", b'{"verificationMaterial": {"publicKey": {"hint": "x"}}}'):
+        Store(str(STORE)).attach(read_release().promoted.bundle.digest, KIND, junk)
+    assert len(kept()) == 4
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+
+
+def test_going_back_to_a_release_signed_earlier_passes(demanding, promoted):
+    """Rollback and the deployment after it ask for the signature it has."""
+    for model in ("one", "two"):
+        package(demanding, promoted, model)
+        sign(demanding)
+        assert demanding.mlops("promote", "--env", "dev").code == 0
+    assert demanding.mlops("rollback", "--env", "dev", "--reason", "slow").code == 0
+    assert environment("dev").release.promoted.model.digest == files.digest_folder(
+        Path("build/models/one")
+    )
+    assert at_deploy() == []
+
+
+def test_going_back_to_an_unsigned_release_is_refused_until_it_is_signed(demanding, promoted):
+    """Before anything is quarantined; who has the key may vouch for it then."""
+    demanding.edit(POLICY, DEMAND, "")
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    first = demanding.held("dev")
+    demanding.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
+    package(demanding, promoted, "two")
+    sign(demanding)
+    demanding.mlops("promote", "--env", "dev")
+    back = ("rollback", "--env", "dev", "--reason", "slow")
+    assert demanding.mlops(*back).refusals == ["P122"]
+    assert demanding.mlops("sign", "--release", first).code == 0
+    assert (demanding.mlops(*back).code, demanding.held("dev")) == (0, first)
+
+
+def test_a_key_is_changed_without_losing_the_way_back(demanding, keys, promoted):
+    """The old key stays named until its releases are gone; without it they are refused."""
+    package(demanding, promoted, "old")
+    sign(demanding)
+    demanding.mlops("promote", "--env", "dev")
+    old = demanding.held("dev")
+    keys("new")
+    demanding.edit(POLICY, DEMAND, "signed_by: [{key: new}, {key: ours}]\n")
+    package(demanding, promoted, "new")
+    sign(demanding)
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    assert demanding.mlops("rollback", "--env", "dev", "--reason", "slow").code == 0
+    assert (demanding.held("dev"), at_deploy()) == (old, [])
+    demanding.edit(POLICY, ", {key: ours}", "")
+    assert at_deploy() == ["P123"]
+
+
+def test_signing_twice_signs_once(demanding):
+    """The second time it says so."""
+    sign(demanding)
+    assert "is signed already by the key ours" in demanding.mlops("sign").text
+    assert len(kept()) == 1
+
+
+@pytest.mark.parametrize(
+    ("exchange", "what"), [({"model": {"digest": f"sha256:{'0' * 64}"}}, "model"), ({}, "commit")]
+)
+def test_nobody_signs_a_bundle_that_holds_something_else(demanding, exchange, what):
+    """A key vouches for what it has seen."""
+    commit = {"source": {"commit": demanding.git("rev-parse", "HEAD~1")}}
+    seal(read_release().promoted, **(exchange or commit))
+    answer = demanding.mlops("sign")
+    assert answer.code == 1 and f"names the {what} " in answer.text
+    assert kept() == []
+
+
+def test_a_signer_counts_once_it_is_committed(demanding):
+    """P116: a key that only lies here was agreed to by nobody."""
+    sign(demanding)
+    shutil.copy("environments/signers/ours.pub", "environments/signers/mine.pub")
+    assert demanding.mlops("promote", "--env", "dev").refusals == ["P116"]
+
+
+def test_a_signer_without_its_file_is_named(demanding):
+    """A policy that names a key that nobody committed."""
+    sign(demanding)
+    demanding.edit(POLICY, "key: ours", "key: gone")
+    answer = demanding.mlops("promote", "--env", "dev")
+    assert answer.code == 2 and "environments/signers/gone.pub, is missing" in answer.text
