@@ -14,7 +14,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 STEPS = plan check-release all-green comment check-data train evaluate report gate package sign \
   promote propose due deploy advance loadtest rollback render status monitor retrain down
 
-.PHONY: help setup demo replay test test-all check format schema picture gate-study lock clean \
+.PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
   again $(STEPS)
 
 help:
@@ -90,6 +90,9 @@ format: $(VENV)/stamp ## Format the code with black
 
 schema: $(VENV)/stamp ## Write params.schema.json anew, after a change in what params.yaml may say
 	@$(VENV)/bin/python -m mlops.schema
+
+watching: $(VENV)/stamp ## Write the dashboard and the operator's rules anew (environments/monitoring/)
+	@$(VENV)/bin/python -m mlops.watching
 
 picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
 	@$(VENV)/bin/python docs/picture.py $(ARGS)

@@ -1,6 +1,8 @@
 """Pods keep to the restricted Pod Security Standard, and stop as gracefully as the service can."""
 
+import re
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +161,14 @@ def test_probes_and_scrapes_go_where_the_service_answers(pod, rendered):
     monitor = rendered.objects.get("ServiceMonitor")
     paths |= {one["path"] for one in monitor["spec"]["endpoints"]} if monitor else set()
     assert paths <= set(known)
+
+
+def test_user_and_port_are_the_image_s(pod):
+    """Which the Dockerfile names."""
+    text = Path("Dockerfile").read_text("utf-8")
+    user, port = re.search(r"(?m)^USER (\d+)", text)[1], re.search(r"(?m)^EXPOSE (\d+)", text)[1]
+    assert pod["securityContext"]["runAsUser"] == int(user)
+    assert [one["containerPort"] for one in pod["containers"][0]["ports"]] == [int(port)]
 
 
 def test_the_network_lets_requests_in_and_nothing_out(rendered):
