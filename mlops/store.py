@@ -1,4 +1,4 @@
-"""Where bundles are kept, by digest: a folder, or whatever fsspec has a driver for."""
+"""Where bundles are kept, by digest: a folder, a registry, or whatever fsspec has a driver for."""
 
 import hashlib
 import os
@@ -15,6 +15,8 @@ from mlops.files import digest_file
 from mlops.paths import CACHE
 
 BLOCK = 2**20
+# Where it is set, nothing in the files is: what was built says nothing of where it is kept.
+VARIABLE = "MLOPS_STORE"
 
 
 class Corrupt(UserError):
@@ -22,10 +24,14 @@ class Corrupt(UserError):
 
 
 class Store:
-    """Bundles at a URL: `sha256/<2 hex>/<64 hex>.tar`, each under the digest of its bytes."""
+    """Bundles at a URL: `sha256/<2 hex>/<64 hex>.tar`, each under the digest of its bytes.
+
+    The URL is that of params.yaml; MLOPS_STORE wins over it.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        told = os.environ.get(VARIABLE)
+        self.url, self._place = (told or url).rstrip("/"), VARIABLE if told else "params.yaml"
 
     def has(self, digest: str) -> bool:
         """Return whether the store holds an object of this digest; its bytes are not read."""
@@ -93,8 +99,11 @@ class Store:
     @contextmanager
     def _reached(self) -> Iterator[tuple[Any, str]]:
         """Yield the file system and its root; whatever its driver raises becomes a UserError."""
+        from fsspec import register_implementation
         from fsspec.core import url_to_fs
 
+        # fsspec knows another `oci`, Oracle's cloud.
+        register_implementation("oci", "mlops.artifacts.Artifacts", clobber=True)
         try:
             files, root = url_to_fs(self.url)
             yield files, root.rstrip("/")
@@ -102,12 +111,12 @@ class Store:
             raise
         except ImportError as error:
             raise UserError(
-                f"params.yaml: store is {self.url!r}, which needs a driver: {error}. "
+                f"{self._place}: store is {self.url!r}, which needs a driver: {error}. "
                 "Add it to pyproject.toml, then `make lock setup`."
             ) from None
         except Exception as error:  # pylint: disable=broad-except  # each driver has its own kinds
             raise UserError(
-                f"params.yaml: the store {self.url!r} cannot be used: "
+                f"{self._place}: the store {self.url!r} cannot be used: "
                 f"{type(error).__name__}: {error}. Use a folder or a URL that fsspec knows, "
                 "and check that it can be reached and written with the credentials here."
             ) from error
@@ -142,6 +151,9 @@ def cached(digest: str) -> Path:
 @contextmanager
 def _moved_into(files: Any, final: str) -> Iterator[str]:
     """Yield another name to write to, which becomes the final one when the block ends well."""
+    if getattr(files, "whole", False):
+        yield final
+        return
     part = f"{final}.{uuid4().hex}.part"
     files.makedirs(os.path.dirname(final), exist_ok=True)
     try:
