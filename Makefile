@@ -11,8 +11,9 @@ PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = plan check-release all-green comment check-data train evaluate report gate package sign \
-  promote propose due deploy advance loadtest rollback render status monitor retrain down
+STEPS = plan check-release all-green comment check-data train evaluate report gate package image sign \
+  promote propose due deploy advance loadtest rollback render status monitor retrain down \
+  doctor github-setup
 
 .PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
   again $(STEPS)
@@ -49,6 +50,7 @@ evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
+image:      ## Build the bundle's image, push it, pin it in the release
 sign:       ## Vouch for what was built (ARGS="--new-key NAME" makes a key)
 
 ##@ Answer a pull request
@@ -78,6 +80,11 @@ down:       ## Stop what runs for ENV, or for every environment
 
 replay: $(VENV)/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
 	@$(VENV)/bin/python -m mlops.replay $(ARGS)
+
+##@ Own the repository
+
+doctor:     ## Do the guards exist, here and on GitHub, and would they bite?
+github-setup: ## Make GitHub what .github/settings/ says; shows it only, without ARGS="--apply"
 
 ##@ Maintain the template
 

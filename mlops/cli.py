@@ -14,7 +14,16 @@ PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 GROUPS = {
-    "develop a model": ("check-data", "train", "evaluate", "report", "gate", "package", "sign"),
+    "develop a model": (
+        "check-data",
+        "train",
+        "evaluate",
+        "report",
+        "gate",
+        "package",
+        "image",
+        "sign",
+    ),
     "answer a pull request": ("plan", "check-release", "all-green", "comment"),
     "move a release": (
         "promote",
@@ -27,6 +36,7 @@ GROUPS = {
         "render",
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
+    "own the repository": ("doctor", "github-setup"),
 }
 
 EXITS = """\

@@ -152,7 +152,12 @@ class Params(Strict):
     """Everything a fork sets without touching code."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$", description="prefix of release ids")
-    store: str = Field("build/store", description="where bundles are kept: a folder or fsspec URL")
+    store: str = Field(
+        "build/store", description="where bundles are kept: a folder, a registry or fsspec URL"
+    )
+    registry: str | None = Field(
+        None, description="where images are pushed; null: beside the bundles"
+    )
     data: DataParams
     check: CheckParams = CheckParams()
     train: TrainParams = TrainParams()

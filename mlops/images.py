@@ -1,0 +1,144 @@
+"""The image of a release: built from its bundle, labelled with what that is, held to its labels."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from mlops import bundle, engine, git
+from mlops.errors import Refused, UserError
+from mlops.params import Params
+from mlops.paths import BUILD
+from mlops.registry import Repository
+from mlops.release import Image, Promoted
+from mlops.store import Store
+
+# Where it is set, nothing in the files is: an image is the same wherever it is kept.
+VARIABLE = "MLOPS_REGISTRY"
+# What must be the release's own. The names are those of the OCI where it has one.
+REVISION = "org.opencontainers.image.revision"
+HELD = (REVISION, "mlops.bundle.digest", "mlops.model.digest", "mlops.data.fingerprint")
+
+
+def repository(params: Params) -> Repository | None:
+    """Return where images are pushed: as told, else beside the bundles; None for a folder."""
+    told = os.environ.get(VARIABLE) or params.registry
+    store = Store(params.store).url
+    if told is None and store.startswith("oci://"):
+        told = store.removeprefix("oci://")
+    return None if told is None else Repository(told)
+
+
+def tag_of(promoted: Promoted) -> str:
+    """Return the tag of a release's image: one bundle, one image."""
+    return promoted.bundle.digest.removeprefix("sha256:")
+
+
+def labels_of(promoted: Promoted) -> dict[str, str]:
+    """Return what an image says of itself, in the words of OCI's annotations where it has one."""
+    made, commit = git.commit_time(promoted.source.commit), promoted.source.commit
+    labels = {
+        REVISION: commit,
+        "org.opencontainers.image.title": promoted.model.name,
+        "org.opencontainers.image.version": f"{made[:10]}-{tag_of(promoted)[:12]}",
+        "org.opencontainers.image.created": made,
+        "mlops.bundle.digest": promoted.bundle.digest,
+        "mlops.model.digest": promoted.model.digest,
+        "mlops.data.fingerprint": promoted.data.fingerprint,
+    }
+    if promoted.source.repository:
+        # By this, GitHub ties a package to its repository.
+        url = f"https://github.com/{promoted.source.repository}"
+        labels["org.opencontainers.image.source"] = url
+    return labels
+
+
+def build(promoted: Promoted, packed: Path, name: str) -> None:
+    """Build the image of a packed bundle into the engine's own images, under a name."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".image.", dir=BUILD) as scratch:
+        # Afresh: what runs from an unpacked bundle leaves Python's caches in it.
+        folder = bundle.unpack(packed, promoted.bundle.digest, Path(scratch) / "bundle")
+        made = json.loads((folder / "src/record.json").read_text(encoding="utf-8"))
+        file = folder / "env/docker/Dockerfile"
+        python = ".".join(made["environment"]["python"].split(".")[:2])
+        options = {"file": str(file), "tag": name, "build-arg": f"PYTHON={python}"}
+        labels = [f"--label={key}={value}" for key, value in labels_of(promoted).items()]
+        engine.docker(
+            "build",
+            *(f"--{option}={value}" for option, value in options.items()),
+            *labels,
+            str(folder),
+            what=f"The image of {promoted.bundle.digest[:19]} could not be built. What docker said",
+        )
+
+
+def push(where: Repository, tag: str) -> str:
+    """Push what the engine holds as `where:tag`, and return the digest the registry knows it by."""
+    name = f"{where.name}:{tag}"
+    engine.docker(
+        "push",
+        "--quiet",
+        name,
+        what=f"{name} could not be pushed. `docker login {where.host}` as somebody who may write "
+        "there. What docker said",
+    )
+    digests = (engine.image(name) or {}).get("RepoDigests") or []
+    found = next((one for one in digests if one.startswith(f"{where.name}@")), "@")
+    digest = found.partition("@")[2]
+    if not digest or where.manifest(digest) is None:
+        raise UserError(f"{name} was pushed, but {where.name} does not have it. Push it again.")
+    return digest
+
+
+def in_registry(where: Repository, reference: str, promoted: Promoted) -> Image | None:
+    """Return the image that a tag or digest names if it is the release's, None where there is none.
+
+    Raises Refused where its labels tell of another commit, model, bundle or data.
+    """
+    manifest = where.manifest(reference)
+    found = manifest and where.image(manifest.digest)
+    if not found:
+        return None
+    require(f"{where.name}@{manifest.digest}", found.get("config", {}).get("Labels"), promoted)
+    ref = f"{where.name}@{manifest.digest}"
+    return Image(ref=ref, platform=f"{found['os']}/{found['architecture']}")
+
+
+def require(ref: str, labels: dict[str, str] | None, promoted: Promoted) -> None:
+    """Raise Refused unless an image's labels say what the release says."""
+    wanted, found = labels_of(promoted), labels or {}
+    wrong = [name for name in HELD if found.get(name) != wanted[name]]
+    if wrong:
+        told = "; ".join(
+            f"{name} is {found.get(name, 'missing')}, not {wanted[name]}" for name in wrong
+        )
+        raise Refused(
+            f"{ref} is not the image of this release: {told}. Nothing was changed. `make package "
+            "image` at the release's commit makes the right one."
+        )
+
+
+def split(image: Image) -> tuple[Repository, str]:
+    """Return the repository of a release's image and its digest."""
+    name, _, digest = image.ref.partition("@")
+    return Repository(name), digest
+
+
+def mirrored(promoted: Promoted, mirror: str | None, store: str) -> Image:
+    """Return the image in an environment's own registry, after copying bundle and image there.
+
+    By digest, all bytes as they are; what is there already stays. No mirror: where it was pushed.
+    """
+    source, digest = split(promoted.image)
+    if mirror is None:
+        return promoted.image
+    to = Repository(mirror)
+    to.take(source, digest, tag_of(promoted))
+    bundles = Store(store).url
+    if bundles.startswith("oci://"):
+        kept = Repository(bundles.removeprefix("oci://"))
+        # With what is attached to it: a signature is of no use where the bundle is not.
+        for tag in kept.tags(f"{tag_of(promoted)}."):
+            to.take(kept, tag, tag)
+    return promoted.image.model_copy(update={"ref": f"{to.name}@{digest}"})
