@@ -9,6 +9,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from mlops.errors import Refused, UserError
 from mlops.github import GitHub
@@ -60,7 +61,8 @@ def the_run(github: GitHub, number: str) -> Run:
 def pull_of(github: GitHub, run: Run) -> int:
     """Return the open pull request whose head is the very commit a run saw; Refused when none."""
     owner = run.place.partition("/")[0]
-    pulls = github.get_all(f"pulls?state=open&head={owner}:{run.branch}")
+    head = quote(f"{owner}:{run.branch}", safe="")
+    pulls = github.get_all(f"pulls?state=open&head={head}")
     # Two forks of one owner may have a branch of the same name.
     pulls = [pull for pull in pulls if (pull["head"]["repo"] or {}).get("full_name") == run.place]
     for pull in pulls:

@@ -21,7 +21,7 @@ from mlops import files
 VERSION = "23.0.2"
 ADDRESS = f"https://registry.npmjs.org/@octokit/openapi/-/openapi-{VERSION}.tgz"
 MEMBER = "package/generated/api.github.com.json"
-CACHE = (Path("build/cache") / f"github-openapi-{VERSION}.json.gz").absolute()
+CACHE = Path(__file__).parents[2] / f"build/cache/github-openapi-{VERSION}.json.gz"
 
 
 @cache

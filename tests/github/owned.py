@@ -24,7 +24,8 @@ def get_repository(request: Request):
 
 @route("PATCH", "")
 def change_repository(request: Request):
-    request.github.about |= request.body
+    taken = {k: v for k, v in request.body.items() if k not in request.github.deaf}
+    request.github.about |= taken
     return get_repository(request)
 
 

@@ -122,6 +122,7 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     closed: dict[str, int] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    deaf: list[str] = field(default_factory=list)
     on_download: Callable[[], None] = lambda: None
     broken: list[str] = field(default_factory=list)
     lock: Any = field(default_factory=RLock)
@@ -180,6 +181,8 @@ class Handler(BaseHTTPRequestHandler):
     """Finds the route, notes the call, cuts lists into pages."""
 
     protocol_version = "HTTP/1.1"
+    # An answer is sent in one piece: in two the second waits for 40 ms.
+    wbufsize = -1
     github: Standin
 
     def log_message(self, format, *args):  # pylint: disable=redefined-builtin
