@@ -116,7 +116,7 @@ lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgr
 # ---- how ------------------------------------------------------------------
 
 # Four at most: each of them trains and serves models.
-ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadgroup
+ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
 export ENV TO REASON RUN

@@ -9,18 +9,27 @@ from tests.github.fixture import github  # pylint: disable=unused-import
 EXAMPLE = Path("data/partitions/flights-2013-01.parquet")
 
 
+@pytest.hookimpl(optionalhook=True)  # asked by xdist only
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file's tests in one process, where its fixtures are made once; so all of the engine's."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        """There is one Docker engine, and many files."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::")[0])
+            return "engine" if "engine" in file.parts else str(file)
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(config, items):
-    """Skip what a fork cannot run, and keep together what shares something costly."""
-    if not EXAMPLE.exists():
-        _leave_out_example(items)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            # The fixtures of a file are made once, and there is one Docker engine.
-            engine = item.get_closest_marker("engine")
-            item.add_marker(pytest.mark.xdist_group("engine" if engine else str(item.path)))
-
-
-def _leave_out_example(items):
+    """Skip what is marked `example` when the example is gone; where files share cores, slow first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if EXAMPLE.exists():
+        return
     skip = pytest.mark.skip(reason="it needs the example's flights, which this fork replaced")
     for item in items:
         if item.get_closest_marker("example"):
