@@ -5,15 +5,43 @@
 standins/, which carry real files, artifacts and commits.
 """
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
 
 from tests.workflows.repositories import begin, copy
 
 
+class _Nothing(BaseHTTPRequestHandler):
+    """Answers every request that what is asked for is not there."""
+
+    def do_GET(self):  # pylint: disable=invalid-name # http.server's name
+        """Answer at once, so that nobody tries again."""
+        self.send_error(404)
+
+    do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        """Say nothing."""
+
+
 @pytest.fixture(scope="session")
-def seed(tmp_path_factory):
+def nothing():
+    """The address of a GitHub that has nothing."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Nothing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory, nothing):
     """The repository all others are copies of."""
-    return begin(tmp_path_factory.mktemp("seed"))
+    made = begin(tmp_path_factory.mktemp("seed"))
+    made.api = nothing
+    return made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.workflows.flat import load
 WEIGHT = {"none": 0, "read": 1, "write": 2}
 USES = re.compile(r"(?m)^\s*(?:- )?uses: (\S+)(?: # (\S+))?")
 # One make target or step; what it is given comes through `env`.
-RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z]+"?| --[a-z-]+)+')
+RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z-]+"?| --[a-z-]+)+')
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
@@ -120,9 +120,9 @@ def grouped(workflow: Workflow) -> Iterator[str]:
         if any("concurrency" in one for one in anywhere):
             yield "a called workflow has a concurrency group"
         return
-    group = workflow.says.get("concurrency", {}).get("group", "")
-    if not group.startswith(workflow.path.stem):
-        yield f"the concurrency group {group!r} does not begin with {workflow.path.stem!r}"
+    for group in [one["concurrency"]["group"] for one in anywhere if "concurrency" in one] or [""]:
+        if not group.startswith(workflow.path.stem):
+            yield f"the concurrency group {group!r} does not begin with {workflow.path.stem!r}"
 
 
 def aggregated(workflow: Workflow) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+FROM_JSON = re.compile(r"fromJSON\((\([^()]*\)|[^()]*)\)")
 OUTPUT = re.compile(r"\$\{\{\s*jobs\.[\w-]+\.outputs\.([\w-]+)\s*\}\}")
 
 
@@ -27,7 +28,9 @@ def flatten(path: Path, folder: Path) -> str:
     for name, job in workflow["jobs"].items():
         if job.get("uses", "").startswith("./"):
             workflow["jobs"][name] = _inline(job, load(folder / job["uses"]))
-    return yaml.safe_dump(workflow, sort_keys=False, width=1000)
+    text = yaml.safe_dump(workflow, sort_keys=False, width=1000)
+    # act reads a matrix before it asks whether the job runs at all; GitHub reads none then.
+    return FROM_JSON.sub(lambda call: f"fromJSON({call[1]} || '[null]')", text)
 
 
 def _inline(job: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +39,8 @@ def _inline(job: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
     result = _replace(inner, dict(_given(job, contract)))
     result["name"] = f"{job['name']} / {result['name']}"
     result["needs"] = job.get("needs", [])
+    if "strategy" in job:
+        result["strategy"] = job["strategy"]
     if conditions := [_bare(one["if"]) for one in (job, result) if "if" in one]:
         result["if"] = "${{ " + " && ".join(f"({one})" for one in conditions) + " }}"
     result["outputs"] = {

@@ -39,6 +39,8 @@ class Repository:
         self.forges = home / "forges"
         self.forge = self.forges / f"{OWNER}/{NAME}.git".lower()
         self.count = 0
+        # Where the machinery finds GitHub's API; a test that needs more than silence sets another.
+        self.api = ""
 
     def git(self, *words: str, folder: Path | None = None) -> str:
         """Run git in the clone and return what it printed."""
@@ -175,6 +177,7 @@ class Repository:
             "STANDIN_PYTHON": sys.executable,
             "STANDIN_RUN": str(folder),
             "STANDIN_FORGES": str(self.forges),
+            "GITHUB_API_URL": self.api,
             "BASH_ENV": str(folder / "tell.sh"),
             "OMP_NUM_THREADS": "1",
             "MAKEFLAGS": "ON_ALL_CORES=",
@@ -216,6 +219,8 @@ def begin(home: Path) -> Repository:
     _copy_tree(made.folder)
     _for_act(made.folder)
     made.write(".pre-commit-config.yaml", CHECKS.replace("$VENV", sys.prefix))
+    # Two are a matrix as well as three.
+    made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
     made.write("tests/test_it.py", "def test_it():\n    assert True\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     made.forge.parent.mkdir(parents=True)
@@ -233,5 +238,6 @@ def copy(seed: Repository, home: Path) -> Repository:
     """Return a copy of a repository below another folder."""
     shutil.copytree(seed.home, home, symlinks=True)
     made = Repository(home)
+    made.api = seed.api
     made.git("remote", "set-url", "origin", str(made.forge))
     return made

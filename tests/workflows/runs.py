@@ -120,6 +120,8 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
             continue
         if "job" in told:
             _add(jobs, told)
+        elif told.get("level") in ("error", "fatal", "panic"):
+            others.append(told["msg"])
     log = "\n".join(
         [*(f"== {job.name}: {job.result}\n{job.log}" for job in jobs.values()), *others]
     )

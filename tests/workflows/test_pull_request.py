@@ -1,0 +1,161 @@
+"""What happens to a pull request, executed: who is green, who is red and why, what is left out."""
+
+import json
+
+import pytest
+
+from tests.workflows.repositories import copy
+
+EVERY_JOB = (
+    "Plan / plan",
+    "Lint / lint",
+    "Test / Python 3.11",
+    "Test / Python 3.12",
+    "Train / train",
+    "Report / report",
+    "all-green",
+)
+SECRETS = {"DEPLOY_KEY": "canary-of-the-owner", "APP_PRIVATE_KEY": "canary-of-the-app"}
+GPU = {"GPU_RUNNER": '["self-hosted", "gpu"]'}
+
+pytestmark = pytest.mark.slow
+
+
+def answer(repository, **options):
+    """Open a pull request with what was changed, and return what it is answered with."""
+    event = repository.pull_request(fork=options.pop("fork", False))
+    return repository.act("pull_request", event, "ci.yml", **options)
+
+
+@pytest.fixture(scope="module")
+def hostile(seed, tmp_path_factory):
+    """An innocent change to the model by somebody whose every word is a command."""
+    home = tmp_path_factory.mktemp("hostile") / "home"
+    repository = copy(seed, home)
+    run = f"touch${{IFS}}{home}/pwned"
+    repository.git("checkout", "--quiet", "-b", f'change";{run};"$({run})`{run}`')
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    repository.write(f"docs/$({run})</code>.md".replace("/", "_", 1), "Hello")
+    words = f"\"; {run}; echo '$({run})' `{run}`\n::set-output name=run-train::false\n"
+    event = repository.pull_request(title=words + "${{ secrets.DEPLOY_KEY }}")
+    run = repository.act("pull_request", event, "ci.yml", native=True, secrets=SECRETS)
+    return repository, run
+
+
+def test_an_innocent_change_is_green(hostile):
+    """Every job really ran, called by act as GitHub calls it."""
+    hostile[1].require(*EVERY_JOB)
+
+
+def test_words_of_strangers_are_never_run(hostile):
+    """Title, message, branch and file name hold commands in every quoting."""
+    repository, run = hostile
+    assert not (repository.home / "pwned").exists()
+    assert not [name for name, text in run.environments.items() if "canary" in text]
+
+
+def test_the_report_is_on_the_page_of_the_run(hostile):
+    """Whoever may read the run reads the verdict and the metrics; no comment is needed."""
+    summary = hostile[1].summary
+    assert "## ✓ Pass" in summary and "mean absolute error" in summary
+
+
+def test_the_report_is_an_artifact(hostile):
+    """With the numbers as data, for those who post it from another run."""
+    names = {path.name for path in hostile[1].artifact("report").iterdir()}
+    assert names == {"report.md", "report.html", "verdict.json", "record.json", "data-check.json"}
+
+
+def test_a_pull_request_fills_no_cache(hostile):
+    """What it would put there, main would install; the key is the lock's, not the branch's."""
+    caches = [one for one in hostile[1].actions if one["action"] == "astral-sh/setup-uv"]
+    assert {one["inputs"]["save-cache"] for one in caches} == {"false"}
+    assert {one["inputs"]["cache-suffix"] for one in caches} == {"3.11", "3.12"}
+
+
+def test_main_fills_the_cache(repository):
+    """And there everything is done, whatever was pushed."""
+    repository.write("docs/more.md", "More")
+    repository.commit()
+    run = repository.act("push", repository.push(), "ci.yml")
+    run.require(*EVERY_JOB)
+    caches = [one for one in run.actions if one["action"] == "astral-sh/setup-uv"]
+    assert {one["inputs"]["save-cache"] for one in caches} == {"true"}
+
+
+def test_a_worse_model_is_red_with_the_rule(repository):
+    """The report is there all the same, and says which rule refused it."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 90000")
+    run = answer(repository)
+    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert "### Gate: fail\n\nM103" in run.summary
+    assert json.loads((run.artifact("report") / "verdict.json").read_text())["verdict"] == "fail"
+
+
+def test_too_little_evidence_is_red_and_says_so(repository):
+    """Two groups are too few to judge by: neither a yes nor a no."""
+    repository.edit("params.yaml", "gate:", "gate:\n  cluster: zone")
+    run = answer(repository)
+    assert run.results["all-green"] == "failure"
+    assert "### Gate: inconclusive\n\nM105" in run.summary
+
+
+def test_bad_data_are_red_with_the_rule(repository):
+    """Nothing is trained on them, and nothing reported."""
+    repository.edit("data/__init__.py", "return rows, f", "return rows[rows['km'] > 15], f")
+    repository.edit("data/__init__.py", "uniform(1, 20", "uniform(1, 20 - 4 * (number == 3)")
+    run = answer(repository)
+    assert run.results["Train / train"] == run.results["all-green"] == "failure"
+    assert "### Data check: fail\n\nD1" in run.summary
+    assert "Report / report" not in run.results
+
+
+def test_a_change_to_the_documentation_trains_nothing(repository):
+    """The tests read the pages; a skip that the plan announces is green."""
+    repository.write("docs/more.md", "More")
+    run = answer(repository)
+    run.require("Lint / lint", "Test / Python 3.11", "all-green")
+    assert "Train / train" not in run.results
+    assert "| train | skipped, as planned |" in run.summary
+
+
+def test_a_broken_test_is_red(repository):
+    repository.write("tests/test_it.py", "def test_it():\n    assert False\n")
+    run = answer(repository)
+    assert run.results["Test / Python 3.11"] == run.results["all-green"] == "failure"
+    assert run.results["Lint / lint"] == "success"
+
+
+def test_a_deleted_file_runs_the_tests(repository):
+    """A change that adds nothing can break everything."""
+    (repository.folder / "docs/report.md").unlink()
+    answer(repository).require("Test / Python 3.11", "all-green")
+
+
+def test_a_fork_gets_its_answer_without_a_secret_or_a_runner_of_ours(repository):
+    """Whatever the owner has set; the token it gets may only read, and one step is given it."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    run = answer(repository, fork=True, secrets=SECRETS, variables=GPU)
+    run.require(*EVERY_JOB)
+    assert run.jobs["Plan / plan"].outputs["runner"] == '["ubuntu-24.04"]'
+    assert "canary" not in str(run.environments) + str(run.actions)
+    assert "Comment / comment" not in run.results
+    with_token = {text for text in run.environments.values() if "token-of-the-run" in text}
+    assert all("MLOPS_STORE=" in text for text in with_token)
+
+
+def test_a_runner_of_ours_trains_for_us(repository):
+    """It has no GPU here: params.yaml lets training fall back, and the report says so."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    run = answer(repository, variables=GPU)
+    run.require(*EVERY_JOB)
+    assert run.jobs["Plan / plan"].outputs["runner"] == '["self-hosted", "gpu"]'
+    assert "on cpu (gpu asked for)" in run.summary
+
+
+def test_without_a_plan_nothing_is_green(repository):
+    """Every job is skipped then, which alone would count as success."""
+    run = answer(repository, variables={"GPU_RUNNER": "gpu"})
+    assert run.results == {"Plan / plan": "failure", "all-green": "failure"}
+    assert "GPU_RUNNER is 'gpu'. It is a JSON list" in run.log
+    assert "which the plan does not excuse" in run.summary
