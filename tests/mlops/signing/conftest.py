@@ -1,0 +1,67 @@
+"""A clone in which dev demands a signature, and the keys and the Sigstore to sign with."""
+
+import json
+
+import pytest
+
+from tests.mlops.promotion.conftest import clone, promoted  # pylint: disable=unused-import
+from tests.mlops.signing.released import DEMAND, POLICY, package
+from tests.mlops.signing.small_sigstore import SmallSigstore
+
+
+@pytest.fixture
+def keys(clone, monkeypatch, tmp_path_factory):
+    """Makes a key of a name, which signs from then on."""
+
+    def make(name):
+        file = tmp_path_factory.mktemp("key") / f"{name}.pem"
+        monkeypatch.setenv("MLOPS_SIGNING_KEY", str(file))
+        answer = clone.mlops("sign", "--new-key", name)
+        assert answer.code == 0, answer.text
+        clone.git("add", "environments/signers")
+        clone.git("commit", "-qm", f"Trust {name}")
+        return file
+
+    return make
+
+
+@pytest.fixture
+def demanding(clone, keys, promoted):
+    """The clone with a release built, a key `ours`, and dev demanding its signature."""
+    keys("ours")
+    clone.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
+    package(clone, promoted)
+    return clone
+
+
+@pytest.fixture
+def sigstore():
+    """A Sigstore on loopback."""
+    running = SmallSigstore()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def workflow(clone, sigstore, promoted, monkeypatch, tmp_path_factory):
+    """The clone as a workflow sees it that may ask for an identity; dev demands that one's."""
+    event = tmp_path_factory.mktemp("event") / "event.json"
+    event.write_text(json.dumps({"repository": {"private": False}}), "utf-8")
+    told = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_RUN_ID": "7",
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/release.yml@refs/heads/main",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{sigstore.url}/token?v=1",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "ask",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    clone.commit("environments/signers/sigstore.json", json.dumps(sigstore.trust()))
+    demand = f"signed_by: [{{identity: '{sigstore.identity}'}}]\n"
+    clone.edit(POLICY, "from: build\n", f"from: build\n{demand}")
+    package(clone, promoted)
+    return clone

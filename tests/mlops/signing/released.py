@@ -1,0 +1,76 @@
+"""Releases built, sealed and signed as the steps do it, without training anything."""
+
+import io
+import json
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops import files
+from mlops.environments import environment
+from mlops.errors import Refused
+from mlops.paths import RELEASE, SIGNATURE
+from mlops.release import Promoted, Proof, new_release, write_release
+from mlops.signing.check import KIND, require_signature
+from mlops.store import Store
+
+POLICY = "environments/dev/policy.yaml"
+DEMAND = "signed_by: [{key: ours}]\n"
+STORE = Path("build/store")
+
+
+def package(clone, promoted, model="one"):
+    """Do as the step `package` does, with a bundle that holds a model and a record."""
+    trained = Path("build/models", model)
+    trained.mkdir(parents=True, exist_ok=True)
+    (trained / "weights").write_text(model, "utf-8")
+    base = promoted(clone.git("rev-parse", "HEAD"), model)
+    digest = files.digest_folder(trained)
+    record = {"source": {"commit": base.source.commit}, "model": {"digest": digest}}
+    bundle = Path("build/bundle.tar")
+    with tarfile.open(bundle, "w") as tar:
+        tar.add(trained / "weights", "src/trained/weights")
+        entry, text = tarfile.TarInfo("src/record.json"), json.dumps(record).encode()
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text))
+    kept = files.digest_file(bundle)
+    Store(str(STORE)).put(bundle, kept)
+    seal(base, bundle={"digest": kept}, model={"digest": digest})
+
+
+def seal(promoted, **parts):
+    """Write build/release.yaml about this, some parts of it exchanged, with the seal to match."""
+    plain = promoted.model_dump(mode="json")
+    for name, values in parts.items():
+        plain[name] = {**(plain[name] or {}), **values}
+    gate = Proof(
+        kind="gate",
+        environment="build",
+        verdict="pass",
+        at=datetime.now(UTC),
+        digest=files.digest(b"verdict"),
+    )
+    sealed = Promoted.model_validate_json(json.dumps(plain), by_name=True)
+    write_release(RELEASE, new_release("churn", sealed, "2026-11-21T10:00:00+01:00", [gate]))
+
+
+def sign(clone):
+    """Sign what was built; return the statement's file."""
+    answer = clone.mlops("sign")
+    assert answer.code == 0, answer.text
+    return SIGNATURE
+
+
+def kept():
+    """The signatures in the store."""
+    return sorted(STORE.rglob(f"*.{KIND}"))
+
+
+def at_deploy(name="dev"):
+    """The ids of the rules that refuse to deploy what an environment holds, as `deploy` asks."""
+    place = environment(name)
+    try:
+        require_signature(place, place.release, Store(str(STORE)))
+    except Refused as error:
+        return [line.split()[0] for line in str(error).splitlines() if line.startswith("  P")]
+    return []

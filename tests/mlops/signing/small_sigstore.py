@@ -1,0 +1,244 @@
+"""A Sigstore of our own on loopback: identities, certificates and a log, each with its own key.
+
+What it gives is checked by the sigstore library as what the public one gives: chain, embedded
+timestamp of the certificate log (RFC 6962), inclusion proof, checkpoint and signed entry.
+"""
+
+import base64
+import hashlib
+import json
+import struct
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import jwt
+import rfc8785
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+ISSUER = "https://token.actions.githubusercontent.com"
+# https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+FULCIO_ISSUER = ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "small")])
+
+
+def new_key():
+    """A key as Sigstore's services have them."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def sign(key, content):
+    """A signature over bytes."""
+    return key.sign(content, ec.ECDSA(hashes.SHA256()))
+
+
+def b64(content):
+    """Bytes as JSON holds them."""
+    return base64.b64encode(content).decode()
+
+
+def der(key):
+    """The public half of a key."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def log_id(key):
+    """How logs name their keys."""
+    return hashlib.sha256(der(key)).digest()
+
+
+class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three services in one
+    """The services behind one address; whose identity, and how late its log is, tests set."""
+
+    def __init__(self):
+        self.ca, self.ct, self.rekor = new_key(), new_key(), new_key()
+        self.identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
+        self.lifetime, self.late = timedelta(minutes=10), 0
+        self.root = self._certify(NAME, self.ca.public_key(), authority=True)
+        self.entries = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def token(self):
+        """What the workflow's run gets when it asks who it is."""
+        now = int(time.time())
+        claims = {"aud": "sigstore", "sub": "repo:o/r", "iss": ISSUER, "iat": now, "exp": now + 300}
+        return jwt.encode(claims, "not looked at by the client, which only passes it on")
+
+    def certificate(self, csr):
+        """A short-lived certificate for the identity, seen by the certificate log."""
+        key = x509.load_pem_x509_csr(base64.b64decode(csr)).public_key()
+        serial = x509.random_serial_number()
+        before = self._certify(x509.Name([]), key, serial)
+        seen = x509.UnrecognizedExtension(SCT_LIST, self._timestamp(before))
+        return self._certify(x509.Name([]), key, serial, seen)
+
+    def _certify(self, subject, key, serial=1, seen=None, authority=False):
+        now = datetime.now(UTC).replace(microsecond=0)
+        begins = now - timedelta(seconds=5)
+        ends = begins + (timedelta(days=1) if authority else self.lifetime)
+        built = (
+            x509.CertificateBuilder(NAME, subject, key, serial, begins, ends)
+            .add_extension(x509.BasicConstraints(authority, None), critical=True)
+            .add_extension(_usage(authority), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca.public_key()), False
+            )
+        )
+        if not authority:
+            uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.identity)])
+            code = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
+            issuer = x509.UnrecognizedExtension(FULCIO_ISSUER, ISSUER.encode())
+            built = built.add_extension(uri, True).add_extension(code, False)
+            built = built.add_extension(issuer, False)
+        if seen:
+            built = built.add_extension(seen, False)
+        return built.sign(self.ca, hashes.SHA256())
+
+    def _timestamp(self, before):
+        """The list of one signed timestamp that RFC 6962 puts into a certificate."""
+        at, tbs = int(time.time() * 1000), before.tbs_certificate_bytes
+        entry = log_id(self.ca) + len(tbs).to_bytes(3, "big") + tbs
+        body = struct.pack(f"!BBQH{len(entry)}sH", 0, 0, at, 1, entry, 0)
+        signature = sign(self.ct, body)
+        stamp = struct.pack("!B32sQHBBH", 0, log_id(self.ct), at, 0, 4, 3, len(signature))
+        stamp += signature
+        listed = struct.pack("!HH", len(stamp) + 2, len(stamp)) + stamp
+        return bytes([4, len(listed)] if len(listed) < 128 else [4, 0x81, len(listed)]) + listed
+
+    def enter(self, proposed):
+        """Enter a DSSE envelope into the log, as the only leaf of a tree of its own."""
+        content = proposed["spec"]["proposedContent"]
+        envelope = json.loads(content["envelope"])
+        hashed = hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest()
+        whole = hashlib.sha256(content["envelope"].encode()).hexdigest()
+        (verifier,) = content["verifiers"]
+        spec = {
+            "envelopeHash": {"algorithm": "sha256", "value": whole},
+            "payloadHash": {"algorithm": "sha256", "value": hashed},
+            "signatures": [
+                {"signature": one["sig"], "verifier": verifier} for one in envelope["signatures"]
+            ],
+        }
+        body = rfc8785.dumps({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec})
+        self.entries.append(body)
+        return {"entry": self._entered(body)}
+
+    def _entered(self, body):
+        root = hashlib.sha256(b"\x00" + body).digest()
+        note = f"small\n1\n{b64(root)}\n"
+        checkpoint = b64(log_id(self.rekor)[:4] + sign(self.rekor, note.encode()))
+        entry = {
+            "body": b64(body),
+            "integratedTime": int(time.time()) + self.late,
+            "logID": log_id(self.rekor).hex(),
+            "logIndex": 0,
+        }
+        proof = {
+            "checkpoint": f"{note}\n\u2014 small {checkpoint}\n",
+            "hashes": [],
+            "logIndex": 0,
+            "rootHash": root.hex(),
+            "treeSize": 1,
+        }
+        promise = b64(sign(self.rekor, rfc8785.dumps(entry)))
+        return {
+            **entry,
+            "verification": {"inclusionProof": proof, "signedEntryTimestamp": promise},
+        }
+
+    def trust(self):
+        """What a client must know of it: a ClientTrustConfig."""
+        since = {"start": "2020-01-01T00:00:00Z"}
+
+        def log(key):
+            public = {"rawBytes": b64(der(key)), "validFor": since}
+            public["keyDetails"] = "PKIX_ECDSA_P256_SHA_256"
+            return {
+                "baseUrl": self.url,
+                "hashAlgorithm": "SHA2_256",
+                "publicKey": public,
+                "logId": {"keyId": b64(log_id(key))},
+            }
+
+        chain = {"certificates": [{"rawBytes": b64(self.root.public_bytes(Encoding.DER))}]}
+        authority = {
+            "subject": {"organization": "small", "commonName": "small"},
+            "uri": self.url,
+            "certChain": chain,
+            "validFor": since,
+        }
+        service = {"url": self.url, "majorApiVersion": 1, "validFor": since, "operator": "small"}
+        prefix = "application/vnd.dev.sigstore"
+        return {
+            "mediaType": f"{prefix}.clienttrustconfig.v0.1+json",
+            "trustedRoot": {
+                "mediaType": f"{prefix}.trustedroot+json;version=0.1",
+                "tlogs": [log(self.rekor)],
+                "certificateAuthorities": [authority],
+                "ctlogs": [log(self.ct)],
+                "timestampAuthorities": [],
+            },
+            "signingConfig": {
+                "mediaType": f"{prefix}.signingconfig.v0.2+json",
+                "caUrls": [service],
+                "oidcUrls": [service],
+                "rekorTlogUrls": [service],
+                "tsaUrls": [],
+            },
+        }
+
+
+def _usage(authority):
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    none = dict.fromkeys((*names, "crl_sign", "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, **none)
+
+
+def _handler(sigstore):
+    class Handler(BaseHTTPRequestHandler):
+        """Speaks as GitHub's tokens, Fulcio and Rekor do."""
+
+        def do_GET(self):  # pylint: disable=invalid-name  # http.server's name
+            """A token, to who may ask."""
+            allowed = self.headers.get("Authorization", "").lower() == "bearer ask"
+            self._answer(200 if allowed else 403, {"value": sigstore.token()} if allowed else {})
+
+        def do_POST(self):  # pylint: disable=invalid-name
+            """A certificate, or an entry of the log."""
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/api/v2/signingCert":
+                given = sigstore.certificate(asked["certificateSigningRequest"])
+                chain = [c.public_bytes(Encoding.PEM).decode() for c in (given, sigstore.root)]
+                certified = {"chain": {"certificates": chain}}
+                self._answer(200, {"signedCertificateEmbeddedSct": certified})
+            elif self.path == "/api/v1/log/entries":
+                self._answer(201, sigstore.enter(asked))
+            else:
+                self._answer(404, {})
+
+        def _answer(self, status, content):
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Quietly."""
+
+    return Handler
