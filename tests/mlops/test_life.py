@@ -9,7 +9,7 @@ from mlops.demo import WORSE
 from mlops.files import digest_folder
 from mlops.paths import RECORD, VERDICT
 
-pytestmark = pytest.mark.example
+pytestmark = [pytest.mark.slow, pytest.mark.example]
 
 JUDGE = ("check-data", "train", "evaluate", "gate")
 

@@ -96,15 +96,19 @@ def test_a_killed_deployment_is_ended_by_stop(empty, bundle, command):
     assert empty.running() == (0, 0)
 
 
-def test_two_deployments_at_once(stage, bundle, command):
+def test_two_deployments_at_once(stage, bundle, command, tmp_path):
     """The second waits, says so, and wins."""
-    folder = bundle()
-    with command("r-1", folder) as first:
+    start = tmp_path / "start"
+    waits = f"while not Path({str(start)!r}).exists(): time.sleep(0.01)"
+    slow = bundle(init=waits, imports="import time\nfrom pathlib import Path")
+    with command("r-1", slow) as first:
         slots = local.Place(stage.environment.name).folder / "slots"
         while not list(slots.glob("r-1.*")) and first.poll() is None:
             time.sleep(0.01)
-        with command("r-2", folder) as second:
-            first_said, second_said = first.communicate()[0], second.communicate()[0]
+        with command("r-2", bundle()) as second:
+            second_said = second.stdout.readline()
+            start.touch()
+            first_said, second_said = first.communicate()[0], second_said + second.communicate()[0]
     assert "release_id='r-1'" in first_said
     assert "another command is at work on dev" in second_said
     assert "release_id='r-2'" in second_said
