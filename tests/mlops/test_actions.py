@@ -1,0 +1,38 @@
+"""What a step tells Actions arrives whole, and cannot say more than it means."""
+
+import pytest
+
+from mlops import actions
+from mlops.errors import UserError
+
+
+def test_outside_actions_nothing_is_written(monkeypatch, tmp_path):
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_EVENT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    actions.output("name", "value")
+    actions.summary("text")
+    assert (actions.payload(), list(tmp_path.iterdir())) == ({}, [])
+
+
+def test_a_value_of_several_lines_sets_one_output(monkeypatch, tmp_path):
+    """No line of it can end the value and begin another."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    actions.output("title", "one\nEOF\nrun-train=false")
+    first, *middle, last = (tmp_path / "outputs").read_text("utf-8").splitlines()
+    assert first == f"title<<{last}" and middle == ["one", "EOF", "run-train=false"]
+
+
+def test_a_page_grows(monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
+    actions.summary("one")
+    actions.verdict("Gate", "fail", "M103 <b>mae</b> @all")
+    text = (tmp_path / "page").read_text("utf-8")
+    assert text.startswith("one\n\n### Gate: fail\n\nM103 &lt;b>mae&lt;/b>")
+    assert "@all" not in text
+
+
+def test_a_page_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
+    with pytest.raises(UserError, match="GITHUB_OUTPUT names"):
+        actions.output("name", "value")
