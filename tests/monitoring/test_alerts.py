@@ -1,0 +1,117 @@
+"""Each alert fires when it should and not when it should not, as Prometheus itself judges."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops import watching
+
+CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text("utf-8"))
+LABELS = 'environment="dev",job="predictor"'
+EVERY = [
+    (name, kind, told)
+    for name in CASES
+    for kind in ("fires", "quiet")
+    for told in CASES[name][kind]
+]
+
+
+def series(name, values):
+    """One series of a case, with the labels that all have in common."""
+    assert isinstance(values, str), f"{name}: quote {values}"
+    metric, _, labels = name.partition("{")
+    own = labels.rstrip("}")
+    return {"series": f"{metric}{{{LABELS}{',' if own else ''}{own}}}", "values": values}
+
+
+def case(name, kind, told):
+    """One test as promtool reads it."""
+    found = CASES[name][kind][told]
+    severity = watching.alerts()[name]["labels"]["severity"]
+    labels = {"environment": "dev", "severity": severity, **CASES[name].get("labels", {})}
+    return {
+        "name": f"{name} {kind}: {told}",
+        "interval": found.get("step", "1m"),
+        "input_series": [series(*one) for one in found["series"].items()],
+        "alert_rule_test": [
+            {
+                "eval_time": found["at"],
+                "alertname": name,
+                "exp_alerts": [{"exp_labels": labels}] if kind == "fires" else [],
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def judge(promtool, tmp_path):
+    """Has promtool judge a case, after an alert was given another expression."""
+
+    def run(test, **expressions):
+        groups = watching.rules()
+        for rule in (rule for group in groups for rule in group["rules"]):
+            # Summaries hold values, which are not the subject here.
+            rule.pop("annotations", None)
+            rule["expr"] = expressions.get(rule.get("alert"), rule["expr"])
+        (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}), "utf-8")
+        head = {"rule_files": ["rules.yaml"], "evaluation_interval": test["interval"]}
+        (tmp_path / "tests.yaml").write_text(yaml.safe_dump({**head, "tests": [test]}), "utf-8")
+        return promtool("test", "rules", "tests.yaml", cwd=tmp_path)
+
+    return run
+
+
+def test_every_alert_has_cases_of_both_kinds():
+    assert set(CASES) == set(watching.alerts())
+    assert all(CASES[name]["fires"] and CASES[name]["quiet"] for name in CASES)
+
+
+@pytest.mark.parametrize("name, kind, told", EVERY, ids=lambda word: word.replace(" ", "-"))
+def test_an_alert(judge, name, kind, told):
+    done = judge(case(name, kind, told))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "kind, expression", [("fires", "vector(0) > 1"), ("quiet", "vector(1) > 0")]
+)
+def test_the_cases_notice_an_alert_that_is_wrong(judge, name, kind, expression):
+    """One that never fires, one that always does."""
+    told = next(iter(CASES[name][kind]))
+    assert judge(case(name, kind, told), **{name: expression}).returncode != 0
+
+
+def test_the_rules_are_what_prometheus_reads(promtool):
+    done = promtool("check", "rules", watching.MONITORING / "alerts.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_configuration_is_what_prometheus_reads(promtool):
+    done = promtool("check", "config", watching.MONITORING / "prometheus.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name, rule", watching.alerts().items())
+def test_an_alert_says_how_urgent_it_is_what_it_is_and_where_to_read(name, rule):
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert rule["annotations"]["summary"].startswith("{{ $labels.environment }}: ")
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    headings = re.findall(r"(?m)^### (\w+)$", Path(page).read_text("utf-8"))
+    assert name in headings and anchor == name.lower()
+
+
+def test_every_runbook_has_its_alert():
+    headings = re.findall(r"(?m)^### (\w+)$", Path("docs/watching.md").read_text("utf-8"))
+    assert headings == list(watching.alerts())
+
+
+@pytest.mark.parametrize("group", watching.rules(), ids=lambda group: group["name"])
+def test_every_number_in_a_rule_has_a_reason(group):
+    """A comment above each alert's expression or its `for`."""
+    text = (watching.MONITORING / "alerts.yaml").read_text("utf-8")
+    for rule in (rule for rule in group["rules"] if "alert" in rule):
+        body = text.partition(f"- alert: {rule['alert']}\n")[2].partition("annotations:")[0]
+        assert "# " in body, rule["alert"]

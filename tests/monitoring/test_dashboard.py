@@ -1,0 +1,82 @@
+"""The dashboard and the operator's rules follow from what people edit, as Prometheus reads it."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from mlops import rendering, watching
+
+
+@pytest.fixture(scope="module")
+def dashboard():
+    """The dashboard as it is committed."""
+    return json.loads((watching.MONITORING / "dashboard.json").read_text("utf-8"))
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["dashboard.json", "prometheus-rule.yaml"])
+def test_what_is_made_is_fresh(name):
+    made = {"dashboard.json": watching.dashboard, "prometheus-rule.yaml": watching.prometheus_rule}
+    text = (watching.MONITORING / name).read_text("utf-8")
+    assert text == made[name](), "run `make watching`"
+
+
+def test_the_operator_gets_the_very_rules():
+    found = rendering.objects(rendering.kustomize(watching.MONITORING))
+    rules = {one["kind"]: one for one in found}["PrometheusRule"]
+    assert rules["spec"]["groups"] == watching.rules()
+
+
+def test_grafana_gets_the_very_dashboard(dashboard):
+    """As its sidecar looks for it: in a ConfigMap with a label."""
+    found = rendering.objects(rendering.kustomize(watching.MONITORING))
+    config = {one["kind"]: one for one in found}["ConfigMap"]
+    assert config["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert json.loads(config["data"]["dashboard.json"]) == dashboard
+
+
+def test_panels_lie_side_by_side(dashboard):
+    """None over another, none beyond Grafana's 24 columns, each known by a number of its own."""
+    taken = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not cells & taken and max(x for x, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_every_query_asks_for_the_environment_that_was_chosen(dashboard):
+    """And the choice lists those that answer."""
+    source, environment = dashboard["templating"]["list"]
+    assert (source["type"], environment["name"]) == ("datasource", "environment")
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            metrics = re.findall(r"\b(?:mlops_|up\b|ALERTS\b)\w*", target["expr"])
+            assert target["expr"].count('environment="$environment"') == len(metrics)
+
+
+def test_every_query_is_one_that_prometheus_reads(dashboard, promtool, tmp_path):
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = [
+        {"record": "query", "expr": query, "labels": {"n": str(n)}}
+        for n, query in enumerate(queries)
+    ]
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), "utf-8"
+    )
+    done = promtool("check", "rules", tmp_path / "rules.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_panel_draws_the_bound_of_its_alert(dashboard):
+    drawn = {
+        panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"]
+        for panel in dashboard["panels"]
+    }
+    assert drawn["How many predictions fail?"] == 0.01
+    assert drawn["Which release answers?"] is None
