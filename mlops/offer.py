@@ -72,7 +72,7 @@ def retraining() -> Retraining | None:
         return None
     told = read_json(proposal.PROPOSAL, made_by="retrain")
     branch, commit = told["branch"], told["commit"]
-    if git.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False) != commit:
+    if proposal.tip(branch) != commit:
         return None
     kind, name = branch.split("/", 1)
     return Retraining(kind, "", name, commit, told["title"], told)

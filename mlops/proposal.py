@@ -24,6 +24,8 @@ MARK = "Proposed-by: make retrain"
 HOME = BUILD / "retrain"
 TREE = HOME / "worktree"
 PROPOSAL = HOME / "proposal.json"
+# The branch as one file, for another clone: what trains may not be what pushes.
+PACKED = HOME / "proposal.bundle"
 LOCK = BUILD / "retrain.lock"
 
 
@@ -134,6 +136,20 @@ def commit(tree: Path, changes: dict[Path, str], message: str) -> str:
     words = ("commit", "--quiet", "--no-verify", "--all", "--allow-empty", "--message")
     git.git("-C", str(tree), *words, f"{message}\n\n{MARK}")
     return git.git("-C", str(tree), "rev-parse", "HEAD")
+
+
+def propose(name: str, commit: str) -> None:
+    """Make the branch of a proposal, here and for whoever gets build/retrain/."""
+    git.git("branch", "--force", name, commit)
+    git.git("bundle", "create", "--quiet", str(PACKED), name, f"^{commit}^")
+
+
+def tip(name: str) -> str:
+    """Return the commit a proposal's branch is at, maybe of another clone; "" without one."""
+    ref = f"refs/heads/{name}"
+    if PACKED.exists() and not git.git("rev-parse", "--verify", "--quiet", ref, check=False):
+        git.git("fetch", "--quiet", str(PACKED), f"{ref}:{ref}")
+    return git.git("rev-parse", "--verify", "--quiet", ref, check=False)
 
 
 def run_steps(tree: Path, *steps: str) -> int:

@@ -8,7 +8,7 @@ build/evidence/<release>/load-test.json. Exits 0 on pass, 1 on fail, 3 on inconc
 import argparse
 from datetime import UTC, datetime
 
-from mlops import contract, environments
+from mlops import actions, contract, environments
 from mlops.cli import EXIT
 from mlops.console import say
 from mlops.environments import Environment
@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if traffic.failures:
         say("", f"{folder / FAILURES} lists what failed and why")
     say("loadtest", f"{verdict.upper()}: {reason}")
+    actions.output("verdict", verdict)
+    actions.verdict(f"Load test of {live.release_id}", verdict, reason)
     return EXIT[verdict]
 
 

@@ -3,16 +3,18 @@
 Reads the prediction log of the last days, the training rows that the release names and, where
 there are, labels: CSV or Parquet files with the columns id (of the prediction) and outcome, in
 build/live/<environment>/labels/ or given by --labels. Writes build/monitor.json. Exits 0 on pass,
-1 on an alarm, 3 on inconclusive. It blocks nothing.
+1 on an alarm, 3 on inconclusive. It blocks nothing. MLOPS_LOG and MLOPS_LABELS name other places
+than build/live/; both may be URLs.
 """
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops import contract, environments
-from mlops.cli import EXIT
+from mlops import actions, contract, environments
+from mlops.cli import EXIT, PASS
 from mlops.console import Timer, say
 from mlops.environments import Environment
 from mlops.errors import UserError
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     ENV,
-    Option("--labels", "outcomes by prediction id: CSV or Parquet", "FILE"),
+    Option("--labels", "outcomes by prediction id: CSV or Parquet, or a folder of them", "FILE"),
     Option("--log", "read the prediction log here rather than in build/live/", "FOLDER"),
+    Option(
+        "--no-fail", "exit 0 whatever is found, and where there is nothing to judge", switch=True
+    ),
     Option("--page", "write build/monitor.html too, Evidently's report", switch=True),
 )
 SHOWN = 5
@@ -48,9 +53,12 @@ def run(options: argparse.Namespace) -> int:
 
     timer, params = Timer(), contract.params()
     environment = environments.environment(options.env)
+    if options.no_fail and environment.release is None:
+        say("monitor", f"{environment.name} holds no release yet: there is nothing to judge")
+        return PASS
     trained = reference(_release(environment), params)
     labels = _labels(options.labels, environment, trained)
-    folder = Path(options.log) if options.log else LIVE / environment.name / "predictions"
+    folder = _place(options.log, "MLOPS_LOG") or LIVE / environment.name / "predictions"
     log = read_log(folder, trained.release.release_id, labels.outcomes)
     _tell_inputs(folder, log, labels, trained)
     made = study(trained, log, labels, params)
@@ -58,7 +66,17 @@ def run(options: argparse.Namespace) -> int:
     page = _page(trained, log, made) if options.page else None
     write_json(MONITOR, _report(environment, trained, log, labels, made, decision, page))
     _tell(made, decision, timer)
-    return EXIT[decision.verdict]
+    actions.output("verdict", decision.verdict)
+    actions.verdict(f"Monitoring {environment.name}", decision.verdict, decision.reason)
+    return PASS if options.no_fail else EXIT[decision.verdict]
+
+
+def _place(given: str | None, variable: str) -> Path | None:
+    """Return what an option names, or else a variable, on this machine."""
+    from mlops.monitor.places import local
+
+    named = given or os.environ.get(variable)
+    return local(named) if named else None
 
 
 def _release(environment: Environment) -> Release:
@@ -74,7 +92,10 @@ def _release(environment: Environment) -> Release:
 def _labels(given: str | None, environment: Environment, trained: "Reference") -> "Labels":
     from mlops.monitor.labels import find_labels, read_labels
 
-    paths = [Path(given)] if given else find_labels(LIVE / environment.name / "labels")
+    named = _place(given, "MLOPS_LABELS")
+    place = named or LIVE / environment.name / "labels"
+    # A file that was named and is missing is a mistake; nobody has to keep labels in build/live/.
+    paths = [place] if named and not place.is_dir() else find_labels(place)
     return read_labels(paths, trained.outcomes())
 
 

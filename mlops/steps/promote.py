@@ -8,7 +8,7 @@ import argparse
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mlops import environments, evidence, git, ledger, promotion, quarantine
+from mlops import actions, environments, evidence, git, ledger, promotion, quarantine
 from mlops.console import say
 from mlops.environments import Environment
 from mlops.errors import UserError
@@ -133,3 +133,4 @@ def _tell(environment: Environment, release: Release, commit: str) -> None:
     proofs = [f"{e.kind} {e.verdict}" for e in release.spec.evidence]
     say("promote", f"{environment.name} takes {release.release_id} (before: {before})")
     say("", f"evidence: {', '.join(proofs) or 'none demanded'}; commit {commit[:12]}")
+    actions.summary(f"`{environment.name}` takes `{release.release_id}` (before: `{before}`)")

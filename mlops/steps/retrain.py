@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops import contract, environments, git, proposal, quarantine, record, retrain
+from mlops import actions, contract, environments, git, proposal, quarantine, record, retrain
 from mlops.cli import FAIL, PASS
 from mlops.console import say
 from mlops.errors import UserError
@@ -29,8 +29,11 @@ from mlops.paths import (
     VERDICT,
 )
 from mlops.release import Release
+from mlops.report.markdown import escape
 from mlops.retrain import Trigger
 
+# Letters of what is said on the page of a run.
+WIDTH = 300
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
 KEPT = (REPORT, REPORT_PAGE, VERDICT, RECORD, DATA_CHECK)
 
@@ -58,17 +61,23 @@ def run(_: argparse.Namespace) -> int:
         params = contract.params()
         held = environments.production().release
         if held is None:
-            say("retrain", "production holds no release yet: there is nothing to train anew")
+            _conclude("production holds no release yet: there is nothing to train anew")
             return PASS
         plan = _plan(params, held)
         if not plan.reasons:
             allowed = params.retrain.max_age_days
             age = "any age" if allowed is None else f"at most {allowed} days"
-            say("retrain", f"no reason: {plan.newest} is the newest partition, no alarm, {age}")
+            _conclude(f"no reason: {plan.newest} is the newest partition, no alarm, {age}")
             return PASS
         for reason in plan.reasons:
             say("retrain", f"{reason.kind}: {reason.reason}")
         return _propose(plan, params) if plan.newer else _without_new_data(plan, params)
+
+
+def _conclude(text: str) -> None:
+    """Say how it ended, on the page of a workflow's run too."""
+    say("retrain", text)
+    actions.summary(f"Retrain: {escape(text, WIDTH)}")
 
 
 def _plan(params: Params, held: Release) -> Plan:
@@ -123,13 +132,14 @@ def _propose(plan: Plan, params: Params) -> int:
         code = _try(plan, tree)
     code, objection = (code, _why(code)) if code else _objection(plan.held)
     if objection:
-        say("retrain", f"nothing is proposed: {objection}")
+        _conclude(f"nothing is proposed: {objection}")
         if before and before.open:
             say("", proposal.remove(before, "it was made for an older commit"))
         return code
     _write(plan, name, commit)
-    git.git("branch", "--force", name, commit)
-    say("retrain", f"{name} proposes it ({commit[:12]}): git diff HEAD {name}")
+    proposal.propose(name, commit)
+    actions.output("branch", name)
+    _conclude(f"{name} proposes it ({commit[:12]}): git diff HEAD {name}")
     say("", f"report: {proposal.HOME / REPORT.name}; take it with git merge {name}")
     _supersede(others, name)
     return PASS
@@ -137,7 +147,8 @@ def _propose(plan: Plan, params: Params) -> int:
 
 def _try(plan: Plan, tree: Path) -> int:
     """Run the steps in the worktree, keep what they wrote, and return how they ended."""
-    proposal.PROPOSAL.unlink(missing_ok=True)
+    for outdated in (proposal.PROPOSAL, proposal.PACKED):
+        outdated.unlink(missing_ok=True)
     say("retrain", f"trying it from {plan.base[:12]} in {tree}")
     code = proposal.run_steps(tree, *STEPS)
     proposal.keep(tree, KEPT)
@@ -205,14 +216,14 @@ def _without_new_data(plan: Plan, params: Params) -> int:
         code = _try(plan, tree)
     made = _kept(RECORD)
     if made is None:
-        say("retrain", f"nothing is proposed: {_why(code)}")
+        _conclude(f"nothing is proposed: {_why(code)}")
         return code
     if retrain.twin(made["model"]["digest"], [plan.held]):
-        say("retrain", f"nothing new to learn: {plan.newest} is the newest partition, and training")
+        _conclude(f"nothing new to learn: {plan.newest} is the newest partition, and training")
         say("", f"on the same ones gives the model of {plan.held.release_id} again")
         return PASS
     if code:
-        say("retrain", f"nothing is proposed: {_why(code)}")
+        _conclude(f"nothing is proposed: {_why(code)}")
         return code
     say(
         "retrain", f"{plan.base[:12]} as it is gives another model than production's, and it passes"

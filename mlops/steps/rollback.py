@@ -8,7 +8,7 @@ the same reason goes back once, however often it runs.
 import argparse
 from datetime import UTC, datetime
 
-from mlops import environments, git, ledger, promotion, quarantine
+from mlops import actions, environments, git, ledger, promotion, quarantine
 from mlops.console import say
 from mlops.environments import Environment
 from mlops.errors import UserError
@@ -58,6 +58,7 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     commit = ledger.commit(message, changes, base)
     say("rollback", f"{environment.name} goes back to {release.release_id}; commit {commit[:12]}")
     say("", f"quarantined {bad.release_id}: {reason}")
+    actions.summary(f"`{environment.name}` goes back to `{release.release_id}`")
 
 
 def _stop(what: str, refusals: list[Refusal]) -> None:
