@@ -11,11 +11,11 @@ PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = plan check-release all-green comment check-data train evaluate report gate package image sign \
-  promote propose due deploy advance loadtest rollback render status monitor retrain down \
+STEPS = plan check-release all-green comment check-data train evaluate report gate package \
+  image sbom sign promote propose due deploy advance loadtest rollback render status monitor retrain down \
   doctor github-setup
 
-.PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
+.PHONY: help setup ci demo replay test test-all check format schema watching picture gate-study lock clean \
   again $(STEPS)
 
 help:
@@ -51,9 +51,13 @@ report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
 image:      ## Build the bundle's image, push it, pin it in the release
+sbom:       ## List what is really inside it: packages, model, data (CycloneDX)
 sign:       ## Vouch for what was built (ARGS="--new-key NAME" makes a key)
 
 ##@ Answer a pull request
+
+ci: $(VENV)/stamp ## All that a pull request runs, here, with the same summary
+	@$(VENV)/bin/python -m mlops.ci
 
 plan:       ## Which jobs does this change need, on which Pythons and runner? (BASE_SHA=...)
 check-release: ## May this change move a release as it does?

@@ -1,0 +1,136 @@
+"""The road of a release on GitHub, executed: a repository, the stand-in for GitHub, and merges."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import psutil
+
+from tests.github.fixture import judge
+from tests.github.standin import Standin, start
+from tests.workflows.repositories import NAME, OWNER, Repository
+from tests.workflows.runs import Run
+
+
+class Road:
+    """A repository whose workflows run with a store, ports of its own and GitHub's API."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.folder = repository.folder
+        self.github = Standin(repository=f"{OWNER}/{NAME}", git=repository.forge)
+        self.github.workflows["staging.yml"] = {}
+        self._server = start(self.github)
+        repository.api = self.github.url
+        # No container: the environments here run bundles.
+        self.variables = {"MLOPS_STORE": str(repository.home / "store"), "IMAGE": "no"}
+        for settings in self.folder.glob("environments/*/settings.yaml"):
+            text = re.sub(r"(?m)^port:.*$", f"port: {_free()}", settings.read_text("utf-8"))
+            settings.write_text(text, "utf-8")
+        repository.edit("params.yaml", "data: {}", "data: {last: q3}")
+        repository.commit("What this team runs")
+
+    def act(self, event: str, workflow: str, payload: dict | None = None, **options) -> Run:
+        """Let an event happen; by default the push of main's last commit."""
+        variables = self.variables | options.pop("variables", {})
+        payload = self.repository.push() if payload is None else payload
+        return self.repository.act(event, payload, workflow, variables=variables, **options)
+
+    def dispatch(self, workflow: str, **inputs: str) -> Run:
+        """Let somebody run a workflow by hand, on main."""
+        about = {"ref": "refs/heads/main", "repository": self.repository.about()}
+        return self.act("workflow_dispatch", workflow, about | {"inputs": inputs})
+
+    def clock(self, workflow: str, **options) -> Run:
+        """Let the schedule start a workflow."""
+        about = {"ref": "refs/heads/main", "repository": self.repository.about()}
+        return self.act("schedule", workflow, about | {"schedule": "0 * * * *"}, **options)
+
+    def staged(self) -> Run:
+        """Let branch staging be pushed as it is at GitHub."""
+        self.git("fetch", "--quiet", "origin", "staging")
+        self.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+        after = self.git("rev-parse", "HEAD")
+        about = {"ref": "refs/heads/staging", "after": after, "before": "0" * 40}
+        try:
+            return self.act("push", "staging.yml", about | {"repository": self.repository.about()})
+        finally:
+            self.git("checkout", "--quiet", "main")
+
+    @property
+    def open(self) -> list[str]:
+        """The branches of the pull requests that are open, oldest first."""
+        found = sorted(self.github.pulls.items())
+        return [pull["head"]["ref"] for _, pull in found if pull["state"] == "open"]
+
+    def files(self, branch: str) -> list[str]:
+        """The files a proposal changes."""
+        return self.git("diff", "--name-only", f"main...{self.tip(branch)}").splitlines()
+
+    def tip(self, branch: str) -> str:
+        """Fetch a branch and return the commit it is at."""
+        self.git("fetch", "--quiet", "origin", branch)
+        return self.git("rev-parse", "FETCH_HEAD")
+
+    def merge(self) -> str:
+        """Squash the newest pull request onto main, as GitHub's button does; return its branch."""
+        number, pull = max((n, p) for n, p in self.github.pulls.items() if p["state"] == "open")
+        branch = pull["head"]["ref"]
+        self.git("merge", "--quiet", "--squash", self.tip(branch))
+        self.git("commit", "--quiet", "--message", f"{pull['title']} (#{number})")
+        self.git("push", "--quiet", "origin", "main", f":{branch}")
+        pull |= {"state": "closed", "merged_at": "2026-11-21T10:00:00Z"}
+        return branch
+
+    def mlops(self, *words: str, check: bool = True) -> str:
+        """Run steps in the developer's clone and return what they said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops", *words],
+            cwd=self.folder,
+            env={**os.environ, "MLOPS_STORE": self.variables["MLOPS_STORE"], **_alone()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def git(self, *words: str) -> str:
+        """Run git in the developer's clone."""
+        return self.repository.git(*words)
+
+    def held(self, name: str) -> str | None:
+        """The id of the release that an environment holds on main."""
+        text = self.git("show", f"main:environments/{name}/release.yaml")
+        found = re.search(r"releaseId: (\S+)", text)
+        return found and found[1]
+
+    def end(self) -> None:
+        """Stop what jobs left running, as a runner that is thrown away does; judge what was said."""
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("STANDIN_RUN", "").startswith(str(self.repository.home)):
+                    process.kill()
+            except psutil.Error:
+                continue
+        self._server.shutdown()
+        self._server.server_close()
+        judge(self.github)
+
+
+def _alone() -> dict[str, str]:
+    """Return the identity of a developer, and no token of whoever runs the tests."""
+    who = {
+        f"GIT_{role}_{what}": "tester@localhost"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    return who | {"GITHUB_TOKEN": "", "GH_TOKEN": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+
+
+def _free() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
