@@ -125,20 +125,26 @@ def split(image: Image) -> tuple[Repository, str]:
     return Repository(name), digest
 
 
-def mirrored(promoted: Promoted, mirror: str | None, store: str) -> Image:
-    """Return the image in an environment's own registry, after copying bundle and image there.
+def at(image: Image, mirror: str | None) -> Image:
+    """Return a release's image as an environment's own registry has it: the same digest."""
+    if mirror is None:
+        return image
+    return image.model_copy(update={"ref": f"{Repository(mirror).name}@{split(image)[1]}"})
 
-    By digest, all bytes as they are; what is there already stays. No mirror: where it was pushed.
+
+def copy(promoted: Promoted, mirror: str, store: str) -> None:
+    """Copy the image and the bundle of a release to another registry, all bytes as they are.
+
+    What is there already stays. Raises UserError where the digest is another afterwards.
     """
     source, digest = split(promoted.image)
-    if mirror is None:
-        return promoted.image
     to = Repository(mirror)
     to.take(source, digest, tag_of(promoted))
+    if to.manifest(digest) is None:
+        raise UserError(f"{to.name} does not have {digest} after it was copied. Copy it again.")
     bundles = Store(store).url
     if bundles.startswith("oci://"):
         kept = Repository(bundles.removeprefix("oci://"))
         # With what is attached to it: a signature is of no use where the bundle is not.
         for tag in kept.tags(f"{tag_of(promoted)}."):
             to.take(kept, tag, tag)
-    return promoted.image.model_copy(update={"ref": f"{to.name}@{digest}"})

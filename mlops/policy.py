@@ -39,6 +39,13 @@ class Kubernetes(Strict):
     rollout_seconds: float = Field(gt=0, description="how long `deploy` waits for the cluster")
 
 
+class Docker(Strict):
+    """What a container may use of its machine; null: all there is."""
+
+    cpus: float | None = Field(None, gt=0, description="cores")
+    memory: str | None = Field(None, pattern=r"^\d+(Mi|Gi)$", description="beyond it is killed")
+
+
 class SettingsMetadata(Strict):
     """What makes settings.yaml an object that kustomize reads and sends to no cluster."""
 
@@ -57,6 +64,10 @@ class Settings(Strict):
     port: int = Field(ge=1, le=65535)
     workers: int = Field(1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    registry: str | None = Field(
+        None, description="bundle and image are copied here, by digest, and run from here"
+    )
+    docker: Docker | None = None
     kubernetes: Kubernetes | None = None
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from http.client import HTTPException
+from typing import Any
 
 # The services asked are on this machine or this network: a proxy for the internet is in the way.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -23,12 +24,18 @@ def get(url: str, timeout: float = 1.0) -> tuple[int, str]:
 
 def served(url: str, timeout: float = 1.0) -> str | None:
     """Return the id of the release that a service at `url` says it is; None if it does not say."""
+    found = version(url, timeout).get("release_id")
+    return found if isinstance(found, str) else None
+
+
+def version(url: str, timeout: float = 1.0) -> dict[str, Any]:
+    """Return all that a service at `url` says it is; nothing if it does not say."""
     status, text = get(f"{url}/version", timeout)
     try:
-        found = json.loads(text)["release_id"] if status == 200 else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+        found = json.loads(text) if status == 200 else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def ready(url: str, timeout: float = 1.0) -> bool:

@@ -11,7 +11,7 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.options import Option
 from mlops.paths import LIVE
-from mlops.targets import local, target_of
+from mlops.targets import docker, local, target_of
 
 OPTIONS = (Option("--env", "one environment only: a folder below environments/", "NAME"),)
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     problems = [problem for name in environments.folders() if (problem := _stop(name))]
     # What runs here ends, also for environments whose folder is gone or cannot be read.
     for folder in sorted(LIVE.glob("*/")):
-        if local.stop_place(folder.name):
+        if local.stop_place(folder.name) + docker.stop_place(folder.name):
             say("down", f"{folder.name}: stopped; environments/{folder.name}/ is gone or broken")
     if problems:
         raise UserError("\n".join(["What runs on this machine was stopped, but:", *problems]))

@@ -14,7 +14,7 @@ from mlops.errors import UserError
 if TYPE_CHECKING:
     from mlops.environments import Environment
 
-TARGETS = ("local", "kubernetes")
+TARGETS = ("local", "docker", "kubernetes")
 
 
 @dataclass(frozen=True)

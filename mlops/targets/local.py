@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from mlops import probe
 from mlops.errors import Refused, UserError
 from mlops.paths import LIVE
-from mlops.targets import Live, processes, proxy
+from mlops.targets import Live, front, processes
+from mlops.targets.front import HOST, POLL_SECONDS, SETTLE_SECONDS, free_port, url
 from mlops.targets.place import Place, Slot
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
     from mlops.environments import Environment
 
-HOST = "127.0.0.1"
-# By then a busy client that keeps its connection has asked the new release: see proxy.py.
-SETTLE_SECONDS = 0.5
-VERIFY_SECONDS = 10.0
-POLL_SECONDS = 0.05
 LOGS_KEPT = 5
 LOG_LINES = 12
 
@@ -62,14 +58,12 @@ def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seco
             if before and processes.alive(place.slot(before["slot"]).folder):
                 time.sleep(SETTLE_SECONDS)
         place.stop_others(place.proxy(order.port))
-        return Live(release_id, _url(order.port), place.active()["since"])
+        return Live(release_id, url(order.port), place.active()["since"])
 
 
 def live(environment: "Environment") -> Live | None:
     """Return what answers at the environment's public port; None if it is no release of ours."""
-    active, url = Place(environment.name).active(), _url(environment.settings.port)
-    release_id = probe.served(url) if active else None
-    return Live(release_id, url, active["since"]) if active and release_id else None
+    return front.live(environment)
 
 
 def stop(environment: "Environment") -> bool:
@@ -97,49 +91,24 @@ def _is_served(order: Order, place: Place, active: dict[str, Any] | None) -> boo
         # A worker whose supervisor was killed answers too, but nobody would start it again.
         and any(_is_supervisor(process) for process in processes.members(slot.folder))
         and processes.alive(place.proxy(order.port))
-        and probe.served(_url(order.port), timeout=2) == order.release_id
+        and probe.served(url(order.port), timeout=2) == order.release_id
     )
 
 
 def _replace(order: Order, place: Place, before: dict[str, Any] | None) -> None:
     """Make the release live, or leave all as it was before."""
-    proxies = [folder for folder in place.proxies() if processes.alive(folder)]
-    wanted = place.proxy(order.port)
-    with socket.socket() as listener:
-        if wanted not in proxies:
-            _listen(listener, order)
+    with front.held(place, order.environment) as switch:
         slot = _start(order, place)
         try:
             _await_ready(order, slot)
-            place.activate(_active(order, slot))
-            if wanted not in proxies:
-                _start_proxy(place, wanted, listener)
+            switch(_active(order, slot))
             _verify(order)
-        except BaseException as problem:
-            place.activate(before)
-            place.stop_others(*proxies)
-            if isinstance(problem, Refused):
-                raise Refused(_explain(order, place, slot, problem)) from None
-            raise
-
-
-def _listen(listener: socket.socket, order: Order) -> None:
-    """Take the public port before anything is started; clients that come meanwhile wait."""
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, order.port))
-        listener.listen(1024)
-    except OSError as error:
-        name = order.environment.name
-        raise UserError(
-            f"environments/{name}/settings.yaml: port {order.port} is not free "
-            f"({error.strerror}): it is held by {processes.holder(order.port)}. "
-            "End that, or choose another port."
-        ) from None
+        except Refused as problem:
+            raise Refused(_explain(order, place, slot, before, problem)) from None
 
 
 def _start(order: Order, place: Place) -> Slot:
-    slot = place.slot(f"{order.release_id}.{_free_port()}")
+    slot = place.slot(f"{order.release_id}.{free_port()}")
     slot.folder.mkdir(parents=True)
     forget_logs(slot.log.parent)
     # Through the link, the processes have the slot's path on their command lines.
@@ -172,10 +141,10 @@ def _environ(order: Order, slot: Slot) -> dict[str, str]:
 
 
 def _await_ready(order: Order, slot: Slot) -> None:
-    url, deadline, begun = _url(slot.port), time.monotonic() + order.ready_seconds, False
+    address, deadline, begun = url(slot.port), time.monotonic() + order.ready_seconds, False
     while time.monotonic() < deadline:
-        served = probe.served(url)
-        if served == order.release_id and probe.ready(url):
+        served = probe.served(address)
+        if served == order.release_id and probe.ready(address):
             return
         if served not in (None, order.release_id):
             raise Refused(f"the service says that it is {served}")
@@ -185,7 +154,7 @@ def _await_ready(order: Order, slot: Slot) -> None:
             raise Refused("the service ended while it started")
         begun = works or _is_open(slot.port)
         time.sleep(POLL_SECONDS)
-    answers = {path: probe.get(url + path) for path in ("/version", "/readyz")}
+    answers = {path: probe.get(address + path) for path in ("/version", "/readyz")}
     said = "; ".join(f"{path} {status} {text[:100]}" for path, (status, text) in answers.items())
     raise Refused(f"not ready after {order.ready_seconds:g} s (serve.ready_seconds): {said}")
 
@@ -200,31 +169,13 @@ def _active(order: Order, slot: Slot) -> dict[str, Any]:
     }
 
 
-def _start_proxy(place: Place, folder: Path, listener: socket.socket) -> None:
-    files = [str(place.folder / "active.json"), str(place.folder / "logs")]
-    command = [sys.executable, "-I", str(Path(proxy.__file__).resolve()), str(folder), *files]
-    processes.start(
-        folder,
-        [*command, str(listener.fileno())],
-        place.folder / "logs" / "proxy.log",
-        descriptors=(listener.fileno(),),
-    )
-
-
 def _verify(order: Order) -> None:
-    deadline, served = time.monotonic() + VERIFY_SECONDS, None
-    while time.monotonic() < deadline:
-        served = probe.served(_url(order.port))
-        if served == order.release_id:
-            return
-        time.sleep(POLL_SECONDS)
-    raise Refused(f"it was ready, but {_url(order.port)}/version says {served or 'nothing'}")
+    front.verify(order.port, order.release_id)
 
 
-def _explain(order: Order, place: Place, slot: Slot, problem: Refused) -> str:
-    active = place.active()
-    serves = active and processes.alive(place.slot(active["slot"]).folder)
-    keeps = f"{active['release_id']} keeps serving" if active and serves else "Nothing is served"
+def _explain(order: Order, place: Place, slot: Slot, before: Any, problem: Refused) -> str:
+    serves = before and processes.alive(place.slot(before["slot"]).folder)
+    keeps = f"{before['release_id']} keeps serving" if serves else "Nothing is served"
     lines = [line for line in _read(slot.log).splitlines() if line.strip()][-LOG_LINES:]
     return (
         f"{order.release_id} was not deployed to {order.environment.name}: {problem}. {keeps}. "
@@ -253,13 +204,3 @@ def _is_open(port: int) -> bool:
 
 def _read(log: Path) -> str:
     return log.read_text("utf-8", "replace")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return free.getsockname()[1]
-
-
-def _url(port: int) -> str:
-    return f"http://{HOST}:{port}"
