@@ -66,7 +66,7 @@ def _labels(github: GitHub, wanted: dict[str, Label]) -> Iterator[Change]:
         if found is None:
             send = ("POST", "labels", {"name": name} | body)
             yield Change(f"label {name}", "missing", "there", label.description, (send,))
-        elif not _holds(found, body):
+        elif not holds(found, body):
             now = _words({key: found[key] for key in body})
             path = f"labels/{quote(found['name'], safe='')}"
             send = ("PATCH", path, body)
@@ -85,7 +85,7 @@ def _actions(github: GitHub, wanted: Actions) -> Iterator[Change | Note]:
         found = github.get(path)
         if found is None:
             yield Note(f"actions {name}", "GitHub has no such setting for this repository.")
-        elif not _holds(found, body):
+        elif not holds(found, body):
             now = _words({key: found.get(key) for key in body})
             yield Change(f"actions {name}", now, _words(body), why, (("PUT", path, body),))
 
@@ -172,20 +172,20 @@ def same_rules(found: Ruleset, wanted: Ruleset) -> bool:
     rules = {rule["type"]: rule for rule in found.get("rules", [])}
     kinds = {rule["type"] for rule in wanted["rules"]}
     return (
-        _holds(found, {k: v for k, v in wanted.items() if k != "rules"})
+        holds(found, {k: v for k, v in wanted.items() if k != "rules"})
         and set(rules) == kinds
-        and all(_holds(rules[rule["type"]], rule) for rule in wanted["rules"])
+        and all(holds(rules[rule["type"]], rule) for rule in wanted["rules"])
     )
 
 
-def _holds(found: Any, wanted: Any) -> bool:
+def holds(found: Any, wanted: Any) -> bool:
     """Return whether all that is wanted is there; an object may hold more."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
-            key in found and _holds(found[key], value) for key, value in wanted.items()
+            key in found and holds(found[key], value) for key, value in wanted.items()
         )
     if isinstance(wanted, list) and isinstance(found, list):
-        return len(found) == len(wanted) and all(map(_holds, found, wanted))
+        return len(found) == len(wanted) and all(map(holds, found, wanted))
     return found == wanted
 
 

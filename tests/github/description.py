@@ -50,11 +50,11 @@ def resolve(schema: dict) -> dict:
 
 @cache
 def _paths() -> list[tuple[re.Pattern, str]]:
-    """Every path as a pattern; those with fewer placeholders first, as OpenAPI wants it."""
+    """Every path as a pattern; those with fewer placeholders first, then the longer."""
     # A branch may hold a slash, which GitHub takes as it is.
     wide = {"ref", "branch", "path", "basehead"}
     found = []
-    for path in sorted(description()["paths"], key=lambda path: path.count("{")):
+    for path in sorted(description()["paths"], key=lambda path: (path.count("{"), -len(path))):
         pattern = re.sub(r"\{(\w+)\}", lambda m: ".+" if m[1] in wide else "[^/]+", path)
         found.append((re.compile(pattern), path))
     return found
@@ -114,7 +114,9 @@ def _answer_mistakes(said: dict, call) -> list[str]:
     content = resolve(answers[str(call.status)]).get("content", {})
     schema = next((kind["schema"] for name, kind in content.items() if "json" in name), None)
     if schema is None:
-        return [] if call.answer is None else [f"{call.status} has a body"]
+        # That an error has words is seldom said.
+        told = call.answer is None or call.status >= 400
+        return [] if told else [f"{call.status} has a body"]
     return [f"{call.status} {text}" for text in wrong(schema, call.answer)]
 
 

@@ -1,8 +1,6 @@
 """`github-setup`: a plan that changes nothing, a second run with nothing to do, failures told."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +10,10 @@ from mlops.hub import owners, settings
 from tests.github import description
 from tests.github.standin import Fault
 
-ROOT = Path.cwd()
-
 
 @pytest.fixture
-def setup(github, tmp_path, monkeypatch, capsys):
-    """A checkout's settings, and `github-setup` run on them; returns exit code and text."""
-    shutil.copytree(ROOT / ".github", tmp_path / ".github")
-    monkeypatch.chdir(tmp_path)
-    for name, value in github.environment().items():
-        monkeypatch.setenv(name, value)
-    github.about = {"allow_squash_merge": True, "allow_merge_commit": True}
-    github.users = {"owner": {"id": 5}}
+def setup(checkout, capsys):  # pylint: disable=unused-argument
+    """`github-setup`, run on the settings; returns exit code and text."""
 
     def run(*words):
         code = cli.main(["github-setup", *words])

@@ -1,0 +1,103 @@
+"""Guards of the branches: what may be merged, how, and who may go past that."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlops.doctor.finding import Finding, bad, note, ok, unknown
+from mlops.doctor.seen import APPLY, Seen
+from mlops.hub.changes import holds
+from mlops.hub.settings import CHECK
+
+# What is lost without a rule.
+MEANING = {
+    "pull_request": "a change needs no pull request, no approval, and need not be squashed",
+    "required_status_checks": f"a change is merged without {CHECK}",
+    "non_fast_forward": "history can be rewritten, and releases name its commits",
+    "deletion": "the branch can be deleted",
+    "required_linear_history": "a merge commit is no promotion that can be undone",
+}
+WAYS = ("allow_squash_merge", "allow_merge_commit", "allow_rebase_merge")
+
+
+def merging(seen: Seen) -> Iterator[Finding]:
+    """Squash is the only way to merge."""
+    wanted = seen.settings.repository.model_dump()
+    if "allow_squash_merge" not in seen.about:
+        yield unknown("squash only", "shown to administrators", "give an administrator's token")
+        return
+    wrong = [key for key in WAYS if seen.about.get(key) is not wanted[key]]
+    if wrong:
+        yield bad("squash only", f"{', '.join(wrong)} not as settings.yaml says", APPLY)
+    else:
+        yield ok("squash only", "no other way to merge")
+
+
+def protected(seen: Seen) -> Iterator[Finding]:
+    """Every rule of main.json holds on the default branch."""
+    for rule in seen.rulesets["main"]["rules"]:
+        kind = rule["type"]
+        guard, found = f"{seen.branch}: {kind.replace('_', ' ')}", seen.rules.get(kind)
+        if found is None:
+            yield bad(guard, f"no such rule: {MEANING.get(kind, 'it is not enforced')}", APPLY)
+        elif weak := _weaker(found.get("parameters", {}), rule.get("parameters", {})):
+            yield bad(guard, f"weaker than .github/settings/: {weak}", APPLY)
+        else:
+            yield ok(guard, "enforced")
+
+
+def _weaker(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return what a rule does not say that it should."""
+    keys = [key for key, value in wanted.items() if not holds(found.get(key), value)]
+    return ", ".join(f"{key} is {found.get(key)}" for key in keys)
+
+
+def check_reported(seen: Seen) -> Iterator[Finding]:
+    """The required check exists: one that never reports blocks everything, one misspelt nothing."""
+    path = f"commits/{seen.branch}/check-runs?check_name={CHECK}"
+    if seen.hub.get_all(path):
+        yield ok(CHECK, f"it has reported on {seen.branch}")
+    else:
+        text = f"it has not reported on the newest commit of {seen.branch}"
+        yield bad(CHECK, text, "look at the run of ci.yml there; does Actions run at all?")
+
+
+def past_the_rules(seen: Seen) -> Iterator[Finding]:
+    """Nobody may go past the rules of the default branch."""
+    ids = {rule["ruleset_id"] for rule in seen.rules.values() if "ruleset_id" in rule}
+    found = [rules for number in sorted(ids) if (rules := seen.hub.get(f"rulesets/{number}"))]
+    guard = "nobody past them"
+    if not found:
+        yield bad(guard, f"no ruleset holds on {seen.branch}", APPLY)
+    elif any("bypass_actors" not in rules for rules in found):
+        yield unknown(guard, "shown to those who may write", "give a token that may write")
+    elif many := sum(len(rules["bypass_actors"]) for rules in found):
+        yield note(guard, f"{many} may go past the rules of {seen.branch}", "Settings, Rules")
+    else:
+        yield ok(guard, "the rules hold for administrators too")
+
+
+def staging(seen: Seen) -> Iterator[Finding]:
+    """Nobody rewrites the branch whose push starts the load test; an App alone moves it."""
+    kinds = {rule["type"] for rule in seen.hub.get_all("rules/branches/staging")}
+    missing = {"deletion", "non_fast_forward"} - kinds
+    if missing:
+        yield bad("branch staging", f"without {', '.join(sorted(missing))}", APPLY)
+    elif "update" in kinds:
+        yield ok("branch staging", "only the App moves it, forward")
+    else:
+        text = "whoever may write may move it forward; what is not on main gives no evidence"
+        yield note("branch staging", text, f"with a GitHub App (APP_ID): {APPLY}")
+
+
+def codeowners(seen: Seen) -> Iterator[Finding]:
+    """GitHub understands CODEOWNERS, and knows everybody in it."""
+    found = seen.hub.get("codeowners/errors")
+    if found is None:
+        yield bad("CODEOWNERS", "GitHub finds none", "commit .github/CODEOWNERS")
+    elif found["errors"]:
+        first = found["errors"][0]
+        many = len(found["errors"])
+        text = f"{many} lines are not understood; line {first['line']}: {first['kind']}"
+        yield bad("CODEOWNERS", text, "name people and teams who may write to this repository")
+    else:
+        yield ok("CODEOWNERS", "GitHub understands every line")

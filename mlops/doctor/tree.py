@@ -1,0 +1,82 @@
+"""Guards that are files of this repository."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlops import contract, environments
+from mlops.champion import champion
+from mlops.doctor.finding import Finding, bad, note, ok
+from mlops.doctor.seen import APPLY, Seen
+from mlops.hub import owners
+from mlops.hub.settings import CODEOWNERS, FILE
+from mlops.store import Store
+
+WORKFLOWS = Path(".github/workflows")
+SERVING = "/environments/production/"
+
+
+def workflows() -> dict[str, dict[Any, Any]]:
+    """Return the workflows of this tree by the names of their files."""
+    files = sorted(WORKFLOWS.glob("*.yml"))
+    return {file.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+
+
+def owners_named(_: Seen) -> Iterator[Finding]:
+    """Somebody has to approve a change, above all one of what serves users."""
+    waiting, owned = owners.waiting(), owners.owned()
+    guard = "code owners"
+    if waiting or not owned:
+        many = f"{len(waiting)} paths wait for an owner" if waiting else "it owns nothing"
+        yield bad(guard, f"{CODEOWNERS}: {many}", f"{APPLY}, or name people there; then commit")
+    else:
+        yield ok(guard, f"{len(owned)} paths have one")
+
+
+def environment_names(seen: Seen) -> Iterator[Finding]:
+    """Folders, settings and workflows name the same environments: a typo makes an open one."""
+    folders, kept = set(environments.folders()), set(seen.settings.environments)
+    named = {name for workflow in workflows().values() for name in _named(workflow)}
+    wrong = [f"{FILE} lacks {name}" for name in sorted(folders - kept)]
+    wrong += [f"{FILE} names {name}, which has no folder" for name in sorted(kept - folders)]
+    wrong += [f"a workflow deploys to {name}" for name in sorted(named - folders)]
+    guard = "environment names"
+    if wrong:
+        yield bad(guard, "; ".join(wrong), f"there are {', '.join(sorted(folders))}")
+    else:
+        yield ok(guard, ", ".join(environments.names()))
+
+
+def _named(workflow: dict[Any, Any]) -> Iterator[str]:
+    for job in workflow.get("jobs", {}).values():
+        said = job.get("environment")
+        said = said.get("name") if isinstance(said, dict) else said
+        for name in (said, job.get("with", {}).get("environment")):
+            if name and "${{" not in name:
+                yield name
+
+
+def signatures(_: Seen) -> Iterator[Finding]:
+    """Whether what production serves must have been vouched for."""
+    signers = environments.production().policy.signed_by
+    if signers:
+        yield ok("signatures", f"demanded from {', '.join(one.name for one in signers)}")
+    else:
+        text = "not demanded: who can write to the store is believed"
+        yield note("signatures", text, "docs/signing.md: `signed_by` in production's policy.yaml")
+
+
+def store(_: Seen) -> Iterator[Finding]:
+    """What production serves can be fetched again: without it there is no way back."""
+    held, kept = champion(), Store(contract.params().store)
+    if held is None:
+        yield note("store", f"production has no release yet; {kept.url} was not asked")
+        return
+    release, digest = held.release.release_id, held.release.promoted.bundle.digest
+    if kept.has(digest):
+        yield ok("store", f"{kept.url} holds the bundle of {release}")
+    else:
+        text = f"{kept.url} does not hold the bundle of {release}, which production serves"
+        yield bad("store", text, "put it back from a backup, or set MLOPS_STORE to where it is")

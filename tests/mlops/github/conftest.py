@@ -1,0 +1,24 @@
+"""A checkout of the settings in a temporary folder, beside the stand-in GitHub."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path.cwd()
+
+
+@pytest.fixture
+def checkout(github, tmp_path, monkeypatch):
+    """A folder with .github/, environments/ and what names them; steps run in it find GitHub."""
+    for name in (".github", "environments"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("params.yaml", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GH_TOKEN", raising=False)
+    for name, value in github.environment().items():
+        monkeypatch.setenv(name, value)
+    github.about = {"allow_squash_merge": True, "allow_merge_commit": True}
+    github.users = {"owner": {"id": 5}}
+    return tmp_path

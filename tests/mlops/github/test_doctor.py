@@ -1,0 +1,221 @@
+"""`doctor`: with every guard there it is content; each that is missing is named with its remedy."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlops import cli
+from mlops.doctor.automation import CML, POST
+from mlops.doctor.tree import workflows
+from mlops.github import GitHub
+
+SHA = "5" * 40
+
+
+def ago(**time):
+    """A time before now, as GitHub writes it."""
+    return (datetime.now(UTC) - timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def doctor(checkout, capsys):  # pylint: disable=unused-argument
+    """`doctor`, run in the checkout; returns exit code and text."""
+
+    def run(*words):
+        code = cli.main(["doctor", *words])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.fixture
+def guarded(checkout, github, capsys):  # pylint: disable=unused-argument
+    """A repository after its first day: set up, an App, a runner of its own, green once."""
+    github.about["owner_type"] = "Organization"
+    github.variables = {"APP_ID": "4711", "GPU_RUNNER": '["self-hosted", "gpu"]'}
+    assert cli.main(["github-setup", "--apply", "--owners", "owner/ml-team"]) == 0
+    github.secrets = ["APP_PRIVATE_KEY"]
+    github.branches = {"main": SHA, "staging": SHA}
+    github.checks = {SHA: ["all-green"]}
+    github.runner_groups = [{"name": "gpu", "restricted_to_workflows": True}]
+    github.elsewhere = {CML: re.findall(r"ref: ([0-9a-f]{40})", POST.read_text("utf-8"))}
+    for name in workflows():
+        github.workflows[name] = {"state": "active"}
+        run = {"id": 1, "event": "schedule", "created_at": ago(hours=1), "workflow": name}
+        github.runs.append(run)
+    capsys.readouterr()
+    return github
+
+
+def test_with_every_guard_there_it_is_content(guarded, doctor):
+    code, said = doctor()
+    assert code == 0, said
+    assert "doctor      PASS" in said
+    assert "BAD" not in said and "unknown" not in said
+    assert [call for call in guarded.calls[-40:] if call.method != "GET"] == []
+
+
+def rules(github, branch):
+    """A ruleset's rules by type, to be changed."""
+    found = next(one for one in github.rulesets.values() if one["name"] == branch)
+    return found["rules"]
+
+
+def drop(github, kind, branch="main"):
+    """Take a rule away."""
+    kept = rules(github, branch)
+    kept[:] = [rule for rule in kept if rule["type"] != kind]
+
+
+def loosen(github, kind, **parameters):
+    """Change what a rule of main says."""
+    next(r for r in rules(github, "main") if r["type"] == kind)["parameters"] |= parameters
+
+
+MISSING = {
+    "main: pull request: no such rule": lambda g: drop(g, "pull_request"),
+    "main: pull request: weaker.* allowed_merge_methods": lambda g: loosen(
+        g, "pull_request", allowed_merge_methods=["squash", "merge"]
+    ),
+    "require_code_owner_review is False": lambda g: loosen(
+        g, "pull_request", require_code_owner_review=False
+    ),
+    "require_last_push_approval is False": lambda g: loosen(
+        g, "pull_request", require_last_push_approval=False
+    ),
+    "required status checks: no such rule": lambda g: drop(g, "required_status_checks"),
+    "required status checks: weaker": lambda g: loosen(
+        g, "required_status_checks", required_status_checks=[{"context": "all-grene"}]
+    ),
+    "main: non fast forward: no such rule": lambda g: drop(g, "non_fast_forward"),
+    "no ruleset holds on main": lambda g: [
+        rules.update(enforcement="disabled") for rules in g.rulesets.values()
+    ],
+    "all-green: it has not reported": lambda g: g.checks.clear(),
+    "squash only: allow_merge_commit": lambda g: g.about.update(allow_merge_commit=True),
+    "branch staging: without non_fast_forward": lambda g: drop(g, "non_fast_forward", "staging"),
+    "CODEOWNERS: 1 lines are not understood; line 3": lambda g: g.codeowners_errors.append(
+        {
+            **{"line": 3, "column": 1, "kind": "Unknown owner", "path": ".github/CODEOWNERS"},
+            "message": "Unknown owner on line 3",
+        }
+    ),
+    "environment production: missing": lambda g: g.environments.pop("production"),
+    "environment staging: any branch may": lambda g: g.environments["staging"].update(
+        deployment_branch_policy=None
+    ),
+    "environment dev: feature": lambda g: g.environments["dev"]["policies"].append("feature"),
+    "other environments: prodution": lambda g: g.environments.update(prodution={}),
+    "Actions: switched off": lambda g: g.permissions.update({"": {"enabled": False}}),
+    "default token: .* is write": lambda g: g.permissions["workflow"].update(
+        default_workflow_permissions="write"
+    ),
+    "may propose: .* is False": lambda g: g.permissions["workflow"].update(
+        can_approve_pull_request_reviews=False
+    ),
+    "runs of strangers": lambda g: g.permissions["fork-pr-contributor-approval"].update(
+        approval_policy="first_time_contributors"
+    ),
+    "the secret APP_PRIVATE_KEY is missing": lambda g: g.secrets.clear(),
+    "the variable APP_ID is missing": lambda g: g.variables.pop("APP_ID"),
+    "variable GPU_RUNNER: 'gpu' is not understood": lambda g: g.variables.update(GPU_RUNNER="gpu"),
+    "variable MLOPS_STORE: .* is not understood": lambda g: g.variables.update(MLOPS_STORE="build"),
+    "schedule retrain.yml: disabled inactivity": lambda g: g.workflows["retrain.yml"].update(
+        state="disabled_inactivity"
+    ),
+    "schedule retrain.yml: last started": lambda g: [
+        run.update(created_at=ago(days=15)) for run in g.runs
+    ],
+    "schedule deploy.yml: GitHub does not know": lambda g: g.workflows.pop("deploy.yml"),
+    "runner group: wide: any workflow": lambda g: g.runner_groups.append(
+        {"name": "wide", "restricted_to_workflows": False}
+    ),
+    "CML: iterative/cml has no commit": lambda g: g.elsewhere.clear(),
+}
+
+
+@pytest.mark.parametrize("words", MISSING)
+def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, words):
+    MISSING[words](guarded)
+    code, said = doctor()
+    assert code == 1
+    found = re.search(rf"BAD +.*{words}.*\n +-> .+", said)
+    assert found, said
+
+
+def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
+    """Two locks: with one of them open it holds, with both it does not."""
+    loosen(guarded, "pull_request", require_code_owner_review=False)
+    assert "BAD         yes to production: nobody has to" in doctor()[1]
+    guarded.environments["production"]["reviewers"] = [{"type": "User", "id": 5}]
+    assert "ok          yes to production: from a reviewer of the run" in doctor()[1]
+
+
+def test_who_may_go_past_the_rules_is_told(guarded, doctor):
+    actor = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}
+    next(r for r in guarded.rulesets.values() if r["name"] == "main")["bypass_actors"] = [actor]
+    assert "note        nobody past them: 1 may go past the rules of main" in doctor()[1]
+
+
+def test_without_an_app_it_says_what_follows(guarded, doctor):
+    guarded.variables, guarded.secrets = {}, []
+    assert "wait for one click" in doctor()[1]
+
+
+def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
+    guarded.closed = {"GET /repos/owner/flights/actions/secrets": 403}
+    code, said = doctor()
+    assert code == 3
+    assert re.search(r"unknown +app: .*answered 403", said)
+
+
+def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
+    guarded.closed = {"GET /repos/owner/flights": 404}
+    code, said = doctor()
+    assert code in (1, 3)
+    assert "is not seen: it does not exist, or is private" in said
+
+
+def test_without_a_network_it_says_so_once(doctor, monkeypatch):
+    monkeypatch.setattr("mlops.github.WAITS", (0,))
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
+    said = doctor()[1]
+    assert said.count("was not reached") == 1
+
+
+def test_without_a_remote_it_looks_at_what_is_here(doctor, monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    monkeypatch.setattr(GitHub, "here", classmethod(_nowhere))
+    code, said = doctor()
+    assert code == 1, "nobody owns anything yet"
+    assert "ok          Python" in said and "unknown     GitHub: no remote" in said
+
+
+def _nowhere(_):
+    from mlops.errors import UserError
+
+    raise UserError("no remote")
+
+
+def test_an_environment_that_a_workflow_mistypes_is_found(checkout, doctor):
+    file = checkout / ".github/workflows/release.yml"
+    text = file.read_text("utf-8")
+    assert "environment: dev" in text
+    file.write_text(text.replace("environment: dev", "environment: dve"), "utf-8")
+    assert re.search("BAD +environment names: a workflow deploys to dve", doctor()[1])
+
+
+def test_packages_of_another_version_are_found(checkout, doctor):
+    file = checkout / "requirements.txt"
+    file.write_text(re.sub(r"(?m)^numpy==\S+", "numpy==1.0", file.read_text("utf-8")), "utf-8")
+    assert re.search("BAD +packages: .*numpy", doctor()[1])
+
+
+def test_it_speaks_json(guarded, doctor):
+    guarded.checks.clear()
+    found = json.loads(doctor("--json")[1])
+    assert (found["repository"], found["verdict"]) == ("owner/flights", "fail")
+    assert [one["guard"] for one in found["findings"] if one["state"] == "BAD"] == ["all-green"]
