@@ -22,6 +22,7 @@ GROUPS = {
         "gate",
         "package",
         "image",
+        "sbom",
         "sign",
     ),
     "answer a pull request": ("plan", "check-release", "all-green", "comment"),

@@ -17,22 +17,33 @@ from mlops.store import Store
 POLICY = "environments/dev/policy.yaml"
 DEMAND = "signed_by: [{key: ours}]\n"
 STORE = Path("build/store")
+LOCK = Path(__file__).parents[3] / "requirements-serve.txt"
 
 
 def package(clone, promoted, model="one"):
-    """Do as the step `package` does, with a bundle that holds a model and a record."""
+    """Do as the step `package` does, with a bundle that holds a model, a record and a lock."""
     trained = Path("build/models", model)
     trained.mkdir(parents=True, exist_ok=True)
     (trained / "weights").write_text(model, "utf-8")
     base = promoted(clone.git("rev-parse", "HEAD"), model)
     digest = files.digest_folder(trained)
-    record = {"source": {"commit": base.source.commit}, "model": {"digest": digest}}
+    record = {
+        "source": {"commit": base.source.commit},
+        "model": {"digest": digest},
+        "environment": {"python": "3.12.4"},
+        "params": {"values": {"model": {"max_depth": 6}}},
+    }
+    content = {
+        "src/trained/weights": model,
+        "src/record.json": json.dumps(record),
+        "env/python/requirements.txt": LOCK.read_text("utf-8"),
+    }
     bundle = Path("build/bundle.tar")
     with tarfile.open(bundle, "w") as tar:
-        tar.add(trained / "weights", "src/trained/weights")
-        entry, text = tarfile.TarInfo("src/record.json"), json.dumps(record).encode()
-        entry.size = len(text)
-        tar.addfile(entry, io.BytesIO(text))
+        for name, text in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
     kept = files.digest_file(bundle)
     Store(str(STORE)).put(bundle, kept)
     seal(base, bundle={"digest": kept}, model={"digest": digest})
@@ -49,6 +60,7 @@ def seal(promoted, **parts):
         verdict="pass",
         at=datetime.now(UTC),
         digest=files.digest(b"verdict"),
+        figures={"metrics": {"auc": {"value": 0.7, "low": 0.6, "high": 0.8, "constant": 0.5}}},
     )
     sealed = Promoted.model_validate_json(json.dumps(plain), by_name=True)
     write_release(RELEASE, new_release("churn", sealed, "2026-11-21T10:00:00+01:00", [gate]))
