@@ -15,8 +15,8 @@ STEPS = plan check-release all-green comment check-data train evaluate report ga
   image sbom sign promote propose due deploy advance loadtest rollback render status monitor retrain down \
   doctor github-setup
 
-.PHONY: help setup ci demo replay test test-all check format schema watching picture gate-study lock clean \
-  again $(STEPS)
+.PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
+  again ci audit-workflows $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -96,6 +96,9 @@ test-all: ## Run the tests on every supported Python found on this machine
 	@echo "Python found: $(or $(FOUND),none). Not found, so not tested: $(or $(MISSING),none)."
 	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
 
+audit-workflows: $(VENV)/stamp ## Audit the workflows, online with GH_TOKEN; also into build/zizmor.sarif
+	@mkdir -p build && $(ZIZMOR) --format=sarif .github > build/zizmor.sarif && $(ZIZMOR) .github
+
 format: $(VENV)/stamp ## Format the code with black
 	@$(VENV)/bin/python -m black --quiet .
 
@@ -134,6 +137,10 @@ $(STEPS): $(VENV)/stamp
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" $(ARGS)
+
+# Online it also knows actions that were found vulnerable, and commits that are no version's.
+ZIZMOR = $(if $(GH_TOKEN),,env -u GH_TOKEN) $(VENV)/bin/zizmor --quiet --persona=auditor \
+  --strict-collection --no-config $(if $(GH_TOKEN),,--offline)
 
 # $(call usable,PYTHONS): the first that is new enough and can make a virtual environment.
 usable = $(shell for python in $(1); do \
