@@ -6,6 +6,7 @@ https://docs.github.com/rest
 import os
 import re
 import time
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,9 @@ class GitHub:
         headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        return httpx.Client(headers=headers, timeout=30)
+        client = httpx.Client(headers=headers, timeout=30)
+        weakref.finalize(self, client.close)
+        return client
 
     def _request(self, method: str, path: str, body: Any = None) -> "httpx.Response":
         import httpx
