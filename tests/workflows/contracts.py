@@ -139,6 +139,17 @@ def aggregated(workflow: Workflow) -> Iterator[str]:
             yield f"{event} has paths: skipped, the required check would wait for ever"
 
 
+def uncached(workflow: Workflow) -> Iterator[str]:
+    """What ships reads no cache, which others may have filled; a pull request ships nothing."""
+    on, mode = workflow.says["on"], workflow.says.get("cache-mode")
+    if workflow.called or "pull_request" in on or mode == "none":
+        return
+    for name, job in workflow.jobs.items():
+        grants = job.get("permissions", {})
+        if "write" in (grants.values() if isinstance(grants, dict) else ("write",)):
+            yield f"job {name} may write, and `cache-mode: none` is missing at the top"
+
+
 def documented(workflow: Workflow) -> Iterator[str]:
     """A called workflow describes what it takes and gives, and shows a caller that fits."""
     if not workflow.called:
@@ -233,6 +244,7 @@ CONTRACTS: tuple[Contract, ...] = (
     covered,
     grouped,
     aggregated,
+    uncached,
     documented,
     pinned,
     plain,

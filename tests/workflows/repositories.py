@@ -15,7 +15,7 @@ OWNER, NAME = "Octo-Org", "flights"
 # What the repository under test does not need: it has a data set, a model and a test of its own.
 LEFT_OUT = ("data/", "model/", "tests/", "benchmarks/", "docs/images/", "params.yaml")
 # GitHub knows these, act does not yet; they change nothing that is executed.
-UNKNOWN_TO_ACT = re.compile(r"(?m)^ +(queue: max|cache-mode: [a-z-]+|deployment: false)( *#.*)?\n")
+UNKNOWN_TO_ACT = re.compile(r"(?m)^ *(queue: max|cache-mode: [a-z-]+|deployment: false)( *#.*)?\n")
 CHECKS = """\
 repos:
   - repo: local
