@@ -59,6 +59,13 @@ class GitHub:
         """The user or organisation it belongs to."""
         return self.repository.split("/")[0]
 
+    def default_branch(self) -> str:
+        """Return the branch that pull requests are merged into."""
+        about = self.get("")
+        if about is None:
+            raise UserError(f"{self.api} shows no {self.repository}. May the token read it?")
+        return about["default_branch"]
+
     def get(self, path: str) -> Any:
         """Return what is at a path, None where there is nothing; GitHubError otherwise."""
         try:

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
         return
     hub = GitHub.here()
     tip = remote.fetch(branch)
-    _require_forward(commit, tip, branch, hub.get("")["default_branch"])
+    _require_forward(commit, tip, branch, hub.default_branch())
     if tip and tip != commit and git.descends(tip, commit):
         say("advance", f"branch {branch} is at {tip[:12]} already, which is newer")
         return

@@ -25,7 +25,7 @@ OPTIONS = (Option("--env", "only what moves a release into this environment", "N
 def run(options: argparse.Namespace) -> None:
     """Propose what there is to propose, or say that there is nothing."""
     hub = _hub()
-    base = hub.get("")["default_branch"] if hub else None
+    base = hub.default_branch() if hub else None
     tip = remote.fetch(base) if hub else None
     found = _found(options.env, tip)
     if found is None:

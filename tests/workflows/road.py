@@ -8,8 +8,8 @@ import sys
 
 import psutil
 
-from tests.github.fixture import judge
-from tests.github.standin import Standin, start
+from tests.github.fixture import judge, serving
+from tests.github.standin import Standin
 from tests.workflows.repositories import NAME, OWNER, Repository
 from tests.workflows.runs import Run
 
@@ -22,7 +22,8 @@ class Road:
         self.folder = repository.folder
         self.github = Standin(repository=f"{OWNER}/{NAME}", git=repository.forge)
         self.github.workflows["staging.yml"] = {}
-        self._server = start(self.github)
+        self._server = serving(self.github)
+        self._server.__enter__()  # pylint: disable=unnecessary-dunder-call # until the road ends
         repository.api = self.github.url
         # No container: the environments here run bundles.
         self.variables = {"MLOPS_STORE": str(repository.home / "store"), "IMAGE": "no"}
@@ -36,7 +37,10 @@ class Road:
         """Let an event happen; by default the push of main's last commit."""
         variables = self.variables | options.pop("variables", {})
         payload = self.repository.push() if payload is None else payload
-        return self.repository.act(event, payload, workflow, variables=variables, **options)
+        try:
+            return self.repository.act(event, payload, workflow, variables=variables, **options)
+        finally:
+            self._sweep()
 
     def dispatch(self, workflow: str, **inputs: str) -> Run:
         """Let somebody run a workflow by hand, on main."""
@@ -107,16 +111,18 @@ class Road:
         found = re.search(r"releaseId: (\S+)", text)
         return found and found[1]
 
-    def end(self) -> None:
-        """Stop what jobs left running, as a runner that is thrown away does; judge what was said."""
+    def _sweep(self) -> None:
+        """Stop what the jobs of a run left running, as a runner does that is gone with its job."""
         for process in psutil.process_iter():
             try:
-                if process.environ().get("STANDIN_RUN", "").startswith(str(self.repository.home)):
+                if process.environ().get("STANDIN_RUN", "").startswith(f"{self.repository.home}/"):
                     process.kill()
             except psutil.Error:
                 continue
-        self._server.shutdown()
-        self._server.server_close()
+
+    def end(self) -> None:
+        """Judge what was said to GitHub."""
+        self._server.__exit__(None, None, None)
         judge(self.github)
 
 
