@@ -1,6 +1,8 @@
 """What happens to a pull request, executed: who is green, who is red and why, what is left out."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -159,3 +161,35 @@ def test_without_a_plan_nothing_is_green(repository):
     assert run.results == {"Plan / plan": "failure", "all-green": "failure"}
     assert "GPU_RUNNER is 'gpu'. It is a JSON list" in run.log
     assert "which the plan does not excuse" in run.summary
+
+
+@pytest.fixture
+def champion(repository):
+    """A model in production, its bundle in a store that jobs reach; returns where that is."""
+    store = str(repository.home / "store")
+    environment = repository.environment(MLOPS_STORE=store, OMP_NUM_THREADS="1")
+    for steps in ("check-data train evaluate gate package", "promote --env dev"):
+        command = [sys.executable, "-m", "mlops", *steps.split()]
+        subprocess.run(command, cwd=repository.folder, env=environment, check=True)
+    # As far as a pull request sees: how it got there is the subject of other tests.
+    release = (repository.folder / "environments/dev/release.yaml").read_text("utf-8")
+    repository.write("environments/production/release.yaml", release)
+    repository.commit()
+    return {"MLOPS_STORE": store}
+
+
+def test_a_change_is_judged_against_the_model_in_production(repository, champion):
+    """Its bundle comes from the store; a model that keeps every bound, but is worse, is refused."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 300")
+    run = answer(repository, variables=champion)
+    assert run.results["Train / train"] == "success", run.log
+    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert "### Gate: fail\n\nM107" in run.summary
+
+
+def test_a_production_that_cannot_be_compared_with_is_no_yes(repository, champion):
+    """Without its bundle nobody knows whether the change is worse."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    run = answer(repository, variables={"MLOPS_STORE": f"{champion['MLOPS_STORE']}/elsewhere"})
+    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert "M106" in run.summary
