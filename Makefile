@@ -16,7 +16,7 @@ STEPS = plan check-release all-green comment check-data train evaluate report ga
   doctor github-setup
 
 .PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
-  again ci audit-workflows $(STEPS)
+  again ci audit audit-workflows $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -95,6 +95,9 @@ github-setup: ## Make GitHub what .github/settings/ says; shows it only, without
 test-all: ## Run the tests on every supported Python found on this machine
 	@echo "Python found: $(or $(FOUND),none). Not found, so not tested: $(or $(MISSING),none)."
 	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
+
+audit: $(VENV)/stamp ## Known vulnerabilities of what is locked (environments/advisories.yaml)
+	@$(VENV)/bin/python -m mlops.audit
 
 audit-workflows: $(VENV)/stamp ## Audit the workflows, online with GH_TOKEN; also into build/zizmor.sarif
 	@mkdir -p build && $(ZIZMOR) --format=sarif .github > build/zizmor.sarif && $(ZIZMOR) .github
