@@ -1,5 +1,7 @@
 """What holds for all tests: which are left out in a fork, which share a process."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,19 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("example"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def needs():
+    """Finds a program of the system; a test without it is left out, where that is allowed."""
+
+    def find(name: str, package: str) -> str:
+        found = shutil.which(name)
+        missing = f"{name} is not installed (Debian and Ubuntu: apt install {package})"
+        if not found and os.environ.get("MLOPS_TESTS_COMPLETE"):
+            pytest.fail(f"{missing}, and MLOPS_TESTS_COMPLETE lets nothing be left out")
+        if not found:
+            pytest.skip(missing)
+        return found
+
+    return find

@@ -256,7 +256,7 @@ def _when_ready(url, log):
     raise AssertionError(log.read_text())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving():
     """A way to serve a bundle as one likes, for a while."""
     return _serving
