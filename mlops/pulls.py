@@ -17,6 +17,11 @@ class Pulls:
     hub: GitHub
     base: str
 
+    @property
+    def tracked(self) -> str:
+        """The base as it was fetched last."""
+        return f"refs/remotes/origin/{self.base}"
+
     def of(self, branch: str) -> Pull | None:
         """Return the newest pull request of a branch, open, merged or closed; None without one."""
         head = quote(f"{self.hub.owner}:{branch}", safe="")
@@ -62,5 +67,4 @@ class Pulls:
 
     def _commits(self, tip: str) -> int:
         # Merges apart: a button on the page merges the base into a branch.
-        base = f"refs/remotes/origin/{self.base}"
-        return int(git.git("rev-list", "--no-merges", "--count", f"{base}..{tip}"))
+        return int(git.git("rev-list", "--no-merges", "--count", f"{self.tracked}..{tip}"))

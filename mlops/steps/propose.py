@@ -94,7 +94,7 @@ def _opened(found: Offer, pulls: Pulls) -> Pull | None:
     """
     there, before = remote.fetch(found.branch), pulls.of(found.branch)
     is_open = before is not None and before["state"] == "open"
-    if there and not rivals.stands(found, there, pulls.base, datetime.now(UTC)):
+    if there and not _stands(found, there, pulls):
         if is_open and not pulls.close(before, pull_text.recomputed(found)):
             say("propose", f"#{before['number']} is outdated, but people worked on it: left alone")
             return None
@@ -107,8 +107,7 @@ def _opened(found: Offer, pulls: Pulls) -> Pull | None:
     if there and before:
         say("propose", f"#{before['number']} was closed. Reopen it, or delete {found.branch}")
         return None
-    if not there:
-        remote.push(found.commit, found.branch)
+    there = there or _pushed(found, pulls)
     try:
         pull = pulls.open(found.branch, found.title, _body(found, there, pulls.hub))
     except GitHubError as error:
@@ -117,6 +116,22 @@ def _opened(found: Offer, pulls: Pulls) -> Pull | None:
         return _leave_to_people(found, pulls)
     say("propose", f"#{pull['number']} {found.title}: {pull['html_url']}")
     return pull
+
+
+def _pushed(found: Offer, pulls: Pulls) -> str:
+    """Push the branch and return the commit it is at: another run may have been faster."""
+    try:
+        remote.push(found.commit, found.branch)
+        return found.commit
+    except UserError:
+        there = remote.fetch(found.branch)
+        if there is None or not _stands(found, there, pulls):
+            raise
+        return there
+
+
+def _stands(found: Offer, there: str, pulls: Pulls) -> bool:
+    return rivals.stands(found, there, pulls.tracked, datetime.now(UTC))
 
 
 def _leave_to_people(found: Offer, pulls: Pulls) -> None:
@@ -132,10 +147,10 @@ def _page(hub: GitHub) -> str:
     return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{hub.repository}"
 
 
-def _body(found: Offer, there: str | None, hub: GitHub) -> str:
+def _body(found: Offer, there: str, hub: GitHub) -> str:
     page = _page(hub)
     if isinstance(found, Move):
-        return pull_text.move_body(offer.move(there or found.commit), page, datetime.now(UTC))
+        return pull_text.move_body(offer.move(there), page, datetime.now(UTC))
     run = os.environ.get("GITHUB_RUN_ID")
     report = proposal.HOME / REPORT.name
     text = report.read_text("utf-8") if report.exists() else ""

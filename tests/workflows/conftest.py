@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from tests.workflows.repositories import begin, copy
+from tests.workflows.road import Road
 
 
 class _Nothing(BaseHTTPRequestHandler):
@@ -54,3 +55,20 @@ def repository(seed, tmp_path):
 def shared(seed, tmp_path_factory):
     """A repository that the tests of a module share."""
     return copy(seed, tmp_path_factory.mktemp("shared") / "home")
+
+
+@pytest.fixture(scope="session")
+def shipped(seed, tmp_path_factory):
+    """A repository with a release in production: others are copies of it."""
+    made = Road(copy(seed, tmp_path_factory.mktemp("shipped") / "home"))
+    made.ship("dev", "staging", "production")
+    made.end()
+    return made.repository
+
+
+@pytest.fixture(scope="module")
+def road(shipped, tmp_path_factory):
+    """A road of the module's own, with a release in production."""
+    made = Road(copy(shipped, tmp_path_factory.mktemp("road") / "home"), begun=True)
+    yield made
+    made.end()

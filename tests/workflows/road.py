@@ -17,7 +17,7 @@ from tests.workflows.runs import Run
 class Road:
     """A repository whose workflows run with a store, ports of its own and GitHub's API."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, begun: bool = False) -> None:
         self.repository = repository
         self.folder = repository.folder
         self.github = Standin(repository=f"{OWNER}/{NAME}", git=repository.forge)
@@ -27,11 +27,16 @@ class Road:
         repository.api = self.github.url
         # No container: the environments here run bundles.
         self.variables = {"MLOPS_STORE": str(repository.home / "store"), "IMAGE": "no"}
+        if not begun:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Commit ports that are free, and which quarters are in use."""
         for settings in self.folder.glob("environments/*/settings.yaml"):
             text = re.sub(r"(?m)^port:.*$", f"port: {_free()}", settings.read_text("utf-8"))
             settings.write_text(text, "utf-8")
-        repository.edit("params.yaml", "data: {}", "data: {last: q3}")
-        repository.commit("What this team runs")
+        self.repository.edit("params.yaml", "data: {}", "data: {last: q3}")
+        self.repository.commit("What this team runs")
 
     def act(self, event: str, workflow: str, payload: dict | None = None, **options) -> Run:
         """Let an event happen; by default the push of main's last commit."""
@@ -48,20 +53,32 @@ class Road:
         return self.act("workflow_dispatch", workflow, about | {"inputs": inputs})
 
     def clock(self, workflow: str, **options) -> Run:
-        """Let the schedule start a workflow."""
+        """Let the schedule start a workflow on main."""
         about = {"ref": "refs/heads/main", "repository": self.repository.about()}
         return self.act("schedule", workflow, about | {"schedule": "0 * * * *"}, **options)
 
-    def staged(self) -> Run:
+    def staged(self, **options) -> Run:
         """Let branch staging be pushed as it is at GitHub."""
         self.git("fetch", "--quiet", "origin", "staging")
         self.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
         after = self.git("rev-parse", "HEAD")
         about = {"ref": "refs/heads/staging", "after": after, "before": "0" * 40}
         try:
-            return self.act("push", "staging.yml", about | {"repository": self.repository.about()})
+            about["repository"] = self.repository.about()
+            return self.act("push", "staging.yml", about, **options)
         finally:
             self.git("checkout", "--quiet", "main")
+
+    def ship(self, *names: str) -> str:
+        """Release what main holds into these environments from a laptop; return the release's id."""
+        self.mlops("check-data", "train", "evaluate", "report", "gate", "package")
+        for name in names:
+            self.mlops("promote", "--env", name)
+            if name == "staging" and "production" in names:
+                self.mlops("deploy", "loadtest", "--env", name)
+                self.mlops("down")
+        self.git("push", "--quiet", "origin", "main")
+        return self.held(names[-1])
 
     @property
     def open(self) -> list[str]:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def road(seed, tmp_path_factory):
-    """A repository whose first model is on its way."""
+    """A repository whose first model is yet to be released."""
     made = Road(copy(seed, tmp_path_factory.mktemp("road") / "home"))
     yield made
     made.end()

@@ -109,6 +109,32 @@ def test_computed_again_it_is_one(clone, forge, promoted_to_dev):
     assert forge.branch(f"promote/dev/{promoted_to_dev}") == tip
 
 
+def test_a_checkout_without_a_branch_of_its_own(clone, forge, promoted_to_dev):
+    """As in a job that was given a commit: only origin's main is known, and what is open stays."""
+    proposed(clone)
+    clone.git("checkout", "-q", "--detach", "origin/main")
+    clone.git("branch", "-q", "-D", "main")
+    clone.mlops("promote", "--env", "dev")
+    clone.git("commit", "-q", "--amend", "--no-edit", "--date", "2026-11-21T10:00:00Z")
+    assert "proposes it already" in proposed(clone) and promoted_to_dev
+    assert not opened(forge, "closed")
+
+
+def test_another_run_was_faster(clone, forge, promoted_to_dev, monkeypatch):
+    """It pushed the same release between the look and the push: its branch is taken as it is."""
+    mine = clone.git("rev-parse", "HEAD")
+    clone.git("commit", "-q", "--amend", "--no-edit", "--date", "2026-11-21T10:00:00Z")
+    clone.git("push", "-q", "origin", f"HEAD:promote/dev/{promoted_to_dev}")
+    clone.git("checkout", "-q", mine)
+    fetch, branch = remote.fetch, f"promote/dev/{promoted_to_dev}"
+    blind = iter([None])
+    monkeypatch.setattr(
+        remote, "fetch", lambda n: next(blind, fetch(n)) if n == branch else fetch(n)
+    )
+    proposed(clone)
+    assert forge.branch(branch) != mine and len(forge.pulls) == 1
+
+
 @pytest.mark.parametrize("moment", ["push", "open"])
 def test_a_killed_run_is_finished_by_the_next(clone, forge, promoted_to_dev, monkeypatch, moment):
     """Killed after the push or before the pull request was told: one branch, one pull request."""

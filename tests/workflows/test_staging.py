@@ -1,0 +1,111 @@
+"""Branch staging, executed: what is too slow, pushed aside, cut short or raced goes no further."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.github.standin import Fault
+
+pytestmark = pytest.mark.slow
+
+BUDGET = "loadtest: {seconds: 2, users: 2, min_requests: 20"
+
+
+@pytest.fixture(scope="module")
+def next_one(road):
+    """The id of a second release, in dev and in staging; branch staging is at main."""
+    road.repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    road.repository.commit("Another model")
+    release_id = road.ship("dev", "staging")
+    road.git("push", "--quiet", "origin", "main:staging")
+    return release_id
+
+
+def back(road, commit):
+    """Put main and branch staging back, as before a test, and forget what was proposed."""
+    road.git("reset", "--quiet", "--hard", commit)
+    road.git("push", "--quiet", "--force", "origin", "main", "main:staging")
+    for branch in road.open:
+        road.git("push", "--quiet", "origin", f":{branch}")
+    road.github.pulls.clear()
+    road.github.faults.clear()
+
+
+@pytest.fixture(autouse=True)
+def as_before(road, next_one):
+    """Every test begins with the second release in staging, and no proposal."""
+    assert next_one
+    commit = road.git("rev-parse", "main")
+    yield
+    back(road, commit)
+
+
+def test_a_slow_service_goes_no_further(road):
+    """Against a budget of a millisecond it is red with L104, and production is not proposed."""
+    road.repository.edit("params.yaml", BUDGET, f"{BUDGET}, p95_ms: 1")
+    road.repository.commit("Nobody waits")
+    road.git("push", "--quiet", "origin", "main:staging")
+    run = road.staged()
+    assert run.results["Load test / load test staging"] == "failure"
+    assert "L104" in run.summary and "Propose / promote production" not in run.results
+    assert road.open == []
+
+
+def test_a_commit_that_is_not_on_main_proves_nothing(road, next_one):
+    """A person pushes staging aside: the load test runs, its evidence is refused."""
+    road.repository.edit("environments/staging/settings.yaml", "workers: 1", "workers: 2")
+    road.git("commit", "--quiet", "--all", "--message", "More workers than production has")
+    road.git("push", "--quiet", "origin", "main:staging")
+    run = road.staged()
+    assert run.results["Load test / load test staging"] == "success"
+    assert run.results["Propose / promote production"] == "failure"
+    assert "P131" in run.jobs["Propose / promote production"].log and road.open == []
+    assert next_one in run.summary
+
+
+def test_a_run_that_was_cut_short_is_run_again(road, next_one):
+    """The branch was pushed when GitHub went down: red; then one pull request, from that branch."""
+    road.github.faults.append(Fault("POST", "/pulls$", 502, times=9))
+    assert road.staged().results["Propose / promote production"] == "failure"
+    branch = f"promote/production/{next_one}"
+    tip, none = road.tip(branch), road.open
+    road.github.faults.clear()
+    road.staged().require("Propose / promote production")
+    assert (none, road.open, road.tip(branch)) == ([], [branch], tip)
+
+
+def test_github_stumbles(road, next_one):
+    """A 504 is tried again: green, one pull request."""
+    road.github.faults.append(Fault("POST", "/pulls$", 504, times=2))
+    road.staged().require("Propose / promote production")
+    assert road.open == [f"promote/production/{next_one}"]
+
+
+def test_an_app_proposes(road, next_one):
+    """Where the owner set one up: its token opens the pull request, whose checks then start."""
+    road.github.actors["token-of-the-app"] = "our-app[bot]"
+    road.variables["APP_ID"] = "7"
+    given = {"APP_PRIVATE_KEY": "the key"}
+    try:
+        run = road.staged(secrets=given)
+    finally:
+        del road.variables["APP_ID"]
+    run.require("Propose / promote production")
+    (pull,) = road.github.pulls.values()
+    assert (pull["user"], pull["head"]["ref"]) == ("our-app[bot]", f"promote/production/{next_one}")
+    asked = [a["inputs"] for a in run.actions if a["action"] == "actions/create-github-app-token"]
+    granted = {k: v for k, v in asked[0].items() if k.startswith("permission-") and v}
+    assert granted == {"permission-contents": "write", "permission-pull-requests": "write"}
+
+
+def test_two_runs_race(road, next_one):
+    """Started twice at once, both end well and there is one pull request."""
+    held = road.git("show", "main:environments/staging/release.yaml")
+    road.git("revert", "--no-edit", "HEAD")
+    road.git("push", "--quiet", "origin", "main")
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda _: road.dispatch("promote.yml", environment="staging"), "ab"))
+    for run in runs:
+        run.require("Propose / promote staging")
+    assert re.search(next_one, held) and road.open == [f"promote/staging/{next_one}"]
