@@ -46,7 +46,7 @@ COPY . bento
 RUN PYTHONHASHSEED=0 PYTHONPATH=/bento/src BENTOML_HOME=/tmp/home chroot . /venv/bin/python -c \
       'import bentoml_cli.cli, _bentoml_impl.worker.service, _bentoml_impl.server.serving; \
        from mlops.serving.service import Predictor; Predictor.inner()' \
-    && rm -rf tmp/* && mkdir /served && mv bento /served \
+    && rm -rf tmp/* && chmod -R u=rwX,go=rX bento && mkdir /served && mv bento /served \
     && find . /served -newermt @0 -exec touch -h -d @0 {} +
 
 FROM scratch
