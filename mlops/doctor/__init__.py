@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from mlops.doctor import automation, branches, machine, places, tree
+from mlops.doctor import automation, branches, clusters, machine, places, tree
 from mlops.doctor.finding import Finding, bad, unknown
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
@@ -18,6 +18,7 @@ HERE: tuple[Look, ...] = (
     tree.environment_names,
     tree.signatures,
     tree.store,
+    clusters.clusters,
 )
 ON_GITHUB: tuple[Look, ...] = (
     branches.merging,
