@@ -62,7 +62,6 @@ class Variable(Strict):
     meaning: str
     pattern: str
     example: str
-    secret: str | None = Field(None, description="the secret that belongs to it")
 
 
 class Settings(Strict):
@@ -73,6 +72,7 @@ class Settings(Strict):
     environments: dict[str, Place]
     labels: dict[str, Label]
     variables: dict[str, Variable]
+    secrets: dict[str, str]
 
 
 def settings() -> Settings:

@@ -11,5 +11,5 @@ assert (pr, comment) == ("pr", "comment") and number.isdecimal()
 assert options == ["--edit-last", "--create-if-none", "--body-file"]
 assert os.environ["GH_REPO"] == os.environ["GITHUB_REPOSITORY"]
 body = f'{Path(file).read_text("utf-8")}\nposted by gh'
-mine = "github-actions[bot]"
-post(number, os.environ["GH_TOKEN"], body, lambda comment: comment["user"]["login"] == mine)
+MINE = "github-actions[bot]"
+post(number, os.environ["GH_TOKEN"], body, lambda comment: comment["user"]["login"] == MINE)

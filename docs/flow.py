@@ -1,0 +1,103 @@
+"""Draw how the workflows hand over to each other, from the workflow files: python docs/flow.py.
+
+Writes the diagram and the table between the marks in docs/github.md; a test sees that they are fresh.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+WORKFLOWS, PAGE = Path(".github/workflows"), Path("docs/github.md")
+BEGIN, END = "<!-- flow: python docs/flow.py -->", "<!-- end of flow -->"
+# Whoever starts a workflow: the name of a node, its shape and words, how the table says it.
+STARTS = {
+    "pull_request": ("change", "([a pull request])", "a pull request"),
+    "push main": ("main", "[(main)]", "a merge"),
+    "push staging": ("moved", "[(branch staging)]", "branch `staging` moving"),
+    "schedule": ("clock", "([the clock])", "the clock"),
+    "workflow_dispatch": ("person", "([a person])", "a person"),
+}
+# What a workflow leads to: what it calls or uses, and where that goes.
+LEADS = {
+    "reusable-propose.yml": ("change", "proposes"),
+    "reusable-advance.yml": ("moved", "moves"),
+    "reusable-comment.yml": ("change", "comments on"),
+}
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Return the workflows that events start, by file name."""
+    found = {}
+    for path in sorted(WORKFLOWS.glob("*.yml")):
+        if not path.name.startswith("reusable-"):
+            # To YAML 1.1 a bare `on` is a truth.
+            text = re.sub("(?m)^on:", "'on':", path.read_text("utf-8"))
+            found[path.name] = yaml.safe_load(text)
+    return found
+
+
+def starts(workflow: dict[str, Any]) -> list[str]:
+    """Return what starts a workflow, a person only where nothing else does."""
+    found = []
+    for event, details in workflow["on"].items():
+        branches = (details or {}).get("branches", []) if event == "push" else [""]
+        found += [f"{event} {branch}".strip() for branch in branches]
+    known = [one for one in STARTS if one in found]
+    return [one for one in known if one != "workflow_dispatch"] or known
+
+
+def leads(workflow: dict[str, Any]) -> list[str]:
+    """Return the called workflows that lead on to something."""
+    called = {str(job.get("uses", "")).rpartition("/")[2] for job in workflow["jobs"].values()}
+    return [name for name in LEADS if name in called]
+
+
+def diagram() -> Iterator[str]:
+    """Yield the lines of the diagram."""
+    yield "```mermaid"
+    yield "flowchart LR"
+    yield from (f"  {name}{shape}" for name, shape, _ in STARTS.values())
+    yield "  change -->|all-green, approved, squashed| main"
+    for file, workflow in entries().items():
+        node = file.removesuffix(".yml")
+        jobs = ", ".join(job["name"] for job in workflow["jobs"].values())
+        yield f'  {node}["<b>{file}</b><br>{jobs}"]'
+        yield from (f"  {STARTS[start][0]} --> {node}" for start in starts(workflow))
+        for name in leads(workflow):
+            where, how = LEADS[name]
+            yield f"  {node} -.->|{how}| {where}"
+    yield "```"
+
+
+def table() -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield "| workflow | started by | what its jobs may write |"
+    yield "|---|---|---|"
+    for file, workflow in entries().items():
+        told = [STARTS[start][2] for start in starts(workflow)]
+        if paths := (workflow["on"].get("push") or {}).get("paths"):
+            told[told.index("a merge")] = f"a merge that touches `{', '.join(paths)}`"
+        if "workflow_dispatch" in workflow["on"] and STARTS["workflow_dispatch"][2] not in told:
+            told.append("a person")
+        writes = {
+            scope
+            for job in workflow["jobs"].values()
+            for scope, grant in (job.get("permissions") or {}).items()
+            if grant == "write"
+        }
+        yield f"| `{file}` | {', '.join(told)} | {', '.join(sorted(writes)) or 'nothing'} |"
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    middle = "\n".join(["", "", *diagram(), "", *table(), "", ""])
+    return f"{before}{BEGIN}{middle}{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
