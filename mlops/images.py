@@ -15,9 +15,6 @@ from mlops.store import Store
 
 # Where it is set, nothing in the files is: an image is the same wherever it is kept.
 VARIABLE = "MLOPS_REGISTRY"
-# What must be the release's own. The names are those of the OCI where it has one.
-REVISION = "org.opencontainers.image.revision"
-HELD = (REVISION, "mlops.bundle.digest", "mlops.model.digest", "mlops.data.fingerprint")
 
 
 def repository(params: Params) -> Repository | None:
@@ -34,17 +31,24 @@ def tag_of(promoted: Promoted) -> str:
     return promoted.bundle.digest.removeprefix("sha256:")
 
 
-def labels_of(promoted: Promoted) -> dict[str, str]:
-    """Return what an image says of itself, in the words of OCI's annotations where it has one."""
-    made, commit = git.commit_time(promoted.source.commit), promoted.source.commit
-    labels = {
-        REVISION: commit,
-        "org.opencontainers.image.title": promoted.model.name,
-        "org.opencontainers.image.version": f"{made[:10]}-{tag_of(promoted)[:12]}",
-        "org.opencontainers.image.created": made,
+def held_to(promoted: Promoted) -> dict[str, str]:
+    """Return the labels that make an image this release's, by names of the OCI where it has one."""
+    return {
+        "org.opencontainers.image.revision": promoted.source.commit,
         "mlops.bundle.digest": promoted.bundle.digest,
         "mlops.model.digest": promoted.model.digest,
         "mlops.data.fingerprint": promoted.data.fingerprint,
+    }
+
+
+def labels_of(promoted: Promoted) -> dict[str, str]:
+    """Return all that an image says of itself."""
+    made = git.commit_time(promoted.source.commit)
+    labels = {
+        **held_to(promoted),
+        "org.opencontainers.image.title": promoted.model.name,
+        "org.opencontainers.image.version": f"{made[:10]}-{tag_of(promoted)[:12]}",
+        "org.opencontainers.image.created": made,
     }
     if promoted.source.repository:
         # By this, GitHub ties a package to its repository.
@@ -107,12 +111,13 @@ def in_registry(where: Repository, reference: str, promoted: Promoted) -> Image 
 
 def require(ref: str, labels: dict[str, str] | None, promoted: Promoted) -> None:
     """Raise Refused unless an image's labels say what the release says."""
-    wanted, found = labels_of(promoted), labels or {}
-    wrong = [name for name in HELD if found.get(name) != wanted[name]]
-    if wrong:
-        told = "; ".join(
-            f"{name} is {found.get(name, 'missing')}, not {wanted[name]}" for name in wrong
-        )
+    found = labels or {}
+    told = "; ".join(
+        f"{name} is {found.get(name, 'missing')}, not {wanted}"
+        for name, wanted in held_to(promoted).items()
+        if found.get(name) != wanted
+    )
+    if told:
         raise Refused(
             f"{ref} is not the image of this release: {told}. Nothing was changed. `make package "
             "image` at the release's commit makes the right one."
