@@ -4,6 +4,7 @@ environments/signers/sigstore.json names a Sigstore of one's own, or the roots o
 for machines that cannot ask it (a ClientTrustConfig); without that file it is the public one.
 """
 
+import time
 from typing import Any
 
 from mlops.errors import UserError
@@ -11,6 +12,8 @@ from mlops.paths import SIGNERS
 from mlops.signing.statement import PAYLOAD
 
 TRUST = SIGNERS / "sigstore.json"
+# Seconds before another try: its services stumble now and then.
+PAUSES = (2.0, 10.0)
 
 
 def token() -> str:
@@ -35,16 +38,19 @@ def sign(payload: bytes, raw_token: str) -> bytes:
     from sigstore.oidc import IdentityToken
     from sigstore.sign import SigningContext
 
-    trust = _trust()
-    try:
-        context = SigningContext.from_trust_config(trust)
-        with context.signer(IdentityToken(raw_token)) as signer:
-            return signer.sign_dsse(Statement(payload)).to_json().encode()
-    except Exception as error:  # pylint: disable=broad-except  # its clients have their own kinds
-        raise UserError(
-            f"Sigstore did not sign: {type(error).__name__}: {error}. Nothing was signed; run this "
-            "again, or sign with a key (docs/signing.md)."
-        ) from None
+    context = SigningContext.from_trust_config(_trust())
+    for pause in (*PAUSES, None):
+        try:
+            with context.signer(IdentityToken(raw_token)) as signer:
+                return signer.sign_dsse(Statement(payload)).to_json().encode()
+        except Exception as error:  # pylint: disable=broad-except  # its clients have own kinds
+            if pause is None:
+                raise UserError(
+                    f"Sigstore did not sign: {type(error).__name__}: {error}. Nothing was signed. "
+                    "Run this again, or sign with a key (docs/signing.md)."
+                ) from None
+            time.sleep(pause)
+    raise AssertionError
 
 
 class _Anybody:

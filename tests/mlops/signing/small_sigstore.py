@@ -61,7 +61,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         self.identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
         self.lifetime, self.late = timedelta(minutes=10), 0
         self.root = self._certify(NAME, self.ca.public_key(), authority=True)
-        self.entries = []
+        self.entries, self.stumbles = [], 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -220,6 +220,10 @@ def _handler(sigstore):
         def do_POST(self):  # pylint: disable=invalid-name
             """A certificate, or an entry of the log."""
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if sigstore.stumbles:
+                sigstore.stumbles -= 1
+                self._answer(503, {})
+                return
             if self.path == "/api/v2/signingCert":
                 given = sigstore.certificate(asked["certificateSigningRequest"])
                 chain = [c.public_bytes(Encoding.PEM).decode() for c in (given, sigstore.root)]

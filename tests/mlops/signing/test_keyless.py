@@ -148,10 +148,19 @@ def test_a_workflow_that_may_not_ask_is_told_what_it_needs(workflow, monkeypatch
     assert answer.code == 2 and "id-token: write" in answer.text
 
 
-def test_a_sigstore_that_is_away_is_named(workflow, sigstore):
-    """Exit 2, nothing signed."""
+def test_a_sigstore_that_is_away_is_named(workflow, sigstore, monkeypatch):
+    """Asked three times; then exit 2, nothing signed."""
+    monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
     trust = sigstore.trust()
     trust["signingConfig"]["caUrls"][0]["url"] = "http://127.0.0.1:9"
     workflow.commit("environments/signers/sigstore.json", json.dumps(trust))
     answer = workflow.mlops("sign")
     assert answer.code == 2 and "Sigstore did not sign" in answer.text and kept() == []
+
+
+def test_a_sigstore_that_stumbles_is_asked_again(workflow, sigstore, monkeypatch):
+    """Its first answer is 503."""
+    monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
+    sigstore.stumbles = 1
+    sign(workflow)
+    assert len(kept()) == 1
