@@ -1,6 +1,6 @@
 """Draw how the workflows hand over to each other, from the workflow files: python docs/flow.py.
 
-Writes the diagram and the table between the marks in docs/github.md; a test sees that they are fresh.
+Writes the diagram and the table between the marks in docs/github.md; a test sees they are fresh.
 """
 
 import re

@@ -1,11 +1,9 @@
 """Guards of the branches: what may be merged, how, and who may go past that."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from mlops.doctor.finding import Finding, bad, note, ok, unknown
 from mlops.doctor.seen import APPLY, Seen
-from mlops.hub.changes import holds
 from mlops.hub.settings import CHECK
 
 # What is lost without a rule.
@@ -36,19 +34,20 @@ def protected(seen: Seen) -> Iterator[Finding]:
     """Every rule of main.json holds on the default branch."""
     for rule in seen.rulesets["main"]["rules"]:
         kind = rule["type"]
-        guard, found = f"{seen.branch}: {kind.replace('_', ' ')}", seen.rules.get(kind)
-        if found is None:
+        guard, said = f"{seen.branch}: {kind.replace('_', ' ')}", rule.get("parameters", {})
+        weak = [key for key, value in said.items() if not seen.demanded(kind, key, value)]
+        if kind not in seen.rules:
             yield bad(guard, f"no such rule: {MEANING.get(kind, 'it is not enforced')}", APPLY)
-        elif weak := _weaker(found.get("parameters", {}), rule.get("parameters", {})):
-            yield bad(guard, f"weaker than .github/settings/: {weak}", APPLY)
+        elif weak:
+            yield bad(guard, f"weaker than .github/settings/: {_found(seen, kind, weak)}", APPLY)
         else:
             yield ok(guard, "enforced")
 
 
-def _weaker(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Return what a rule does not say that it should."""
-    keys = [key for key, value in wanted.items() if not holds(found.get(key), value)]
-    return ", ".join(f"{key} is {found.get(key)}" for key in keys)
+def _found(seen: Seen, kind: str, keys: list[str]) -> str:
+    """Return what the rules of a type say instead."""
+    said = seen.rules[kind][0].get("parameters", {})
+    return ", ".join(f"{key} is {said.get(key)}" for key in keys)
 
 
 def check_reported(seen: Seen) -> Iterator[Finding]:
@@ -63,15 +62,23 @@ def check_reported(seen: Seen) -> Iterator[Finding]:
 
 def past_the_rules(seen: Seen) -> Iterator[Finding]:
     """Nobody may go past the rules of the default branch."""
-    ids = {rule["ruleset_id"] for rule in seen.rules.values() if "ruleset_id" in rule}
+    rules = [rule for of_a_type in seen.rules.values() for rule in of_a_type]
+    ids = {rule["ruleset_id"] for rule in rules if "ruleset_id" in rule}
     found = [rules for number in sorted(ids) if (rules := seen.hub.get(f"rulesets/{number}"))]
     guard = "nobody past them"
     if not found:
         yield bad(guard, f"no ruleset holds on {seen.branch}", APPLY)
-    elif any("bypass_actors" not in rules for rules in found):
+        return
+    if any("bypass_actors" not in rules for rules in found):
         yield unknown(guard, "shown to those who may write", "give a token that may write")
-    elif many := sum(len(rules["bypass_actors"]) for rules in found):
-        yield note(guard, f"{many} may go past the rules of {seen.branch}", "Settings, Rules")
+        return
+    modes = [actor["bypass_mode"] for rules in found for actor in rules["bypass_actors"]]
+    if set(modes) - {"pull_request"}:
+        text = f"{len(modes)} may push to {seen.branch} past every rule"
+        yield bad(guard, text, f"take them out of .github/settings/ and: {APPLY}")
+    elif modes:
+        text = f"{len(modes)} may merge a pull request that the rules refuse"
+        yield note(guard, text, "as long as it has to be: docs/github.md")
     else:
         yield ok(guard, "the rules hold for administrators too")
 

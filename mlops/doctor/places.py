@@ -51,8 +51,8 @@ def strays(seen: Seen) -> Iterator[Finding]:
 
 def approval(seen: Seen) -> Iterator[Finding]:
     """Somebody has to say yes before production changes: a code owner, or a reviewer."""
-    rule = seen.rules.get("pull_request", {}).get("parameters", {})
-    by_owner = bool(rule.get("require_code_owner_review")) and SERVING in owners.owned()
+    asked = seen.demanded("pull_request", "require_code_owner_review", True)
+    by_owner = asked and SERVING in owners.owned()
     found = seen.hub.get("environments/production") or {}
     by_reviewer = any(rule["type"] == RULE for rule in found.get("protection_rules", []))
     ways = ["a code owner" if by_owner else "", "a reviewer of the run" if by_reviewer else ""]

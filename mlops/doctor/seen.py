@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from mlops.github import GitHub, GitHubError
+from mlops.hub.changes import holds
 from mlops.hub.settings import Ruleset, Settings, rulesets, settings
 
 APPLY = 'make github-setup ARGS="--apply"'
@@ -48,10 +49,17 @@ class Seen:
         return self.about["default_branch"]
 
     @cached_property
-    def rules(self) -> dict[str, dict[str, Any]]:
-        """The rules that hold on the default branch, by type; the last of a type."""
-        found = self.hub.get_all(f"rules/branches/{self.branch}")
-        return {rule["type"]: rule for rule in found}
+    def rules(self) -> dict[str, list[dict[str, Any]]]:
+        """The rules that hold on the default branch, by type; rulesets add up."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for rule in self.hub.get_all(f"rules/branches/{self.branch}"):
+            found.setdefault(rule["type"], []).append(rule)
+        return found
+
+    def demanded(self, kind: str, key: str, value: Any) -> bool:
+        """Say whether a rule of a type on the default branch demands this."""
+        rules = self.rules.get(kind, ())
+        return any(holds(rule.get("parameters", {}).get(key), value) for rule in rules)
 
     @cached_property
     def variables(self) -> dict[str, str]:

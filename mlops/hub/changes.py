@@ -43,7 +43,22 @@ def differing(github: GitHub, settings: Settings, rules: list[Ruleset]) -> Itera
         try:
             yield from part()
         except GitHubError as error:
-            yield Note(name, f"not seen. {error}")
+            yield Note(name, f"not seen. {error} {limits(github, error)}".rstrip())
+
+
+def limits(github: GitHub, error: GitHubError) -> str:
+    """Say what the plan that is paid for has to do with a refusal, empty where nothing."""
+    try:
+        private = (github.get("") or {}).get("visibility", "public") != "public"
+    except GitHubError:
+        return ""
+    if not private or error.status not in (403, 404, 422):
+        return ""
+    return (
+        "This repository is not public: GitHub Free has no rulesets and no protected environments "
+        "for it, Pro and Team have rulesets, Enterprise has both. Without them nothing on GitHub "
+        "holds a merge back; docs/github.md says what still does."
+    )
 
 
 def _repository(github: GitHub, wanted: dict[str, Any]) -> Iterator[Change]:

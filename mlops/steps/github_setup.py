@@ -12,7 +12,7 @@ from mlops.errors import Refused
 from mlops.files import write
 from mlops.github import GitHub, GitHubError
 from mlops.hub import owners, settings
-from mlops.hub.changes import Change, Note, differing
+from mlops.hub.changes import Change, Note, differing, limits
 from mlops.options import Option
 
 OPTIONS = (
@@ -32,10 +32,11 @@ def run(options: argparse.Namespace) -> None:
     for one in plan:
         _show(one)
     named = _owners(github, options.owners, options.apply)
+    notes = f"; {len(plan) - len(changes)} notes above" if len(plan) > len(changes) else ""
     if not options.apply:
         many = len(changes) + named
         text = f'{many} to change: make github-setup ARGS="--apply"' if many else "nothing to do"
-        say(STEP, text if many or len(plan) == len(changes) else "nothing to do that can be done")
+        say(STEP, text + notes)
         return
     problems = [problem for change in changes if (problem := _apply(github, change))]
     problems += _left(github, wanted, rules) if changes and not problems else []
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         raise Refused(
             "\n".join(["not all could be done; the rest is. Run it again after:", *problems])
         )
-    say(STEP, f"{len(changes)} changed" if changes else "nothing to do")
+    say(STEP, (f"{len(changes)} changed" if changes else "nothing to do") + notes)
 
 
 def _show(one: Change | Note) -> None:
@@ -61,24 +62,9 @@ def _apply(github: GitHub, change: Change) -> str | None:
         for method, path, body in change.sends:
             github.send(method, path, body)
     except GitHubError as error:
-        return f"  {change.what}: {error} {_plan_of(github, error)}".rstrip()
+        return f"  {change.what}: {error} {limits(github, error)}".rstrip()
     say("", f"done    {change.what}")
     return None
-
-
-def _plan_of(github: GitHub, error: GitHubError) -> str:
-    """Say what the plan that is paid for has to do with a refusal."""
-    try:
-        private = (github.get("") or {}).get("visibility", "public") != "public"
-    except GitHubError:
-        return ""
-    if not private or error.status not in (403, 404, 422):
-        return ""
-    return (
-        "This repository is not public: GitHub Free has no rulesets and no protected environments "
-        "for it, Pro and Team have rulesets, Enterprise has both. Without them nothing on GitHub "
-        "holds a merge back; docs/github.md says what still does."
-    )
 
 
 def _left(github: GitHub, wanted: settings.Settings, rules: list[settings.Ruleset]) -> list[str]:

@@ -120,6 +120,12 @@ def test_a_closed_pull_request_gets_no_comment(asked, github):
     assert "no open pull request" in asked().stderr
 
 
+def test_a_branch_s_name_is_no_part_of_the_question(asked, github):
+    name = "x&state=closed#/../y"
+    github.runs[0]["head_branch"] = github.pulls[3]["head"]["ref"] = name
+    assert "\n3\n" in asked().outputs
+
+
 def test_two_forks_of_one_owner_are_told_apart(asked, github):
     other = {"ref": "change", "sha": HEAD, "repo": "stranger/other"}
     github.pulls[4] = {"number": 4, "state": "open", "head": other, "base": {"ref": "main"}}

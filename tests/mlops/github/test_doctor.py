@@ -154,10 +154,34 @@ def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
     assert "ok          yes to production: from a reviewer of the run" in doctor()[1]
 
 
-def test_who_may_go_past_the_rules_is_told(guarded, doctor):
-    actor = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}
+@pytest.mark.parametrize(
+    "mode, words",
+    [
+        ("always", "BAD +nobody past them: 1 may push to main past every rule"),
+        (
+            "pull_request",
+            "note +nobody past them: 1 may merge a pull request that the rules refuse",
+        ),
+    ],
+)
+def test_who_may_go_past_the_rules_is_told(guarded, doctor, mode, words):
+    actor = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": mode}
     next(r for r in guarded.rulesets.values() if r["name"] == "main")["bypass_actors"] = [actor]
-    assert "note        nobody past them: 1 may go past the rules of main" in doctor()[1]
+    assert re.search(words, doctor()[1])
+
+
+def test_rulesets_add_up(guarded, doctor):
+    """A second, weaker one takes nothing away."""
+    rule = next(one for one in rules(guarded, "main") if one["type"] == "pull_request")
+    weaker = rule | {"parameters": dict.fromkeys(rule["parameters"], False)}
+    weaker["parameters"] |= {
+        "allowed_merge_methods": ["merge"],
+        "required_approving_review_count": 0,
+    }
+    names = {"ref_name": {"include": ["~ALL"], "exclude": []}}
+    more = {"name": "more", "target": "branch", "enforcement": "active", "bypass_actors": []}
+    guarded.rulesets[99] = more | {"conditions": names, "rules": [weaker]}
+    assert "ok          main: pull request: enforced" in doctor()[1]
 
 
 def test_without_an_app_it_says_what_follows(guarded, doctor):

@@ -91,6 +91,13 @@ def test_a_private_repository_is_told_what_its_plan_cannot_do(setup, github):
     assert "GitHub Free has no rulesets" in said
 
 
+def test_rules_that_the_plan_does_not_even_show_are_told(setup, github):
+    github.about |= {"visibility": "private"}
+    github.closed = {"GET /repos/owner/flights/rulesets": 403}
+    said = setup("--apply")[1]
+    assert "note    rulesets: not seen" in said and "GitHub Free has no rulesets" in said
+
+
 def test_what_github_took_and_did_not_do_is_told(setup, github):
     github.deaf = ["delete_branch_on_merge"]
     code, said = setup("--apply")
