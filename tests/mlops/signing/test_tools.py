@@ -102,9 +102,8 @@ def test_sigstore_s_own_tool_refuses_another_digest_or_workflow(workflow, sigsto
 def test_the_statement_is_in_toto_s_and_slsa_s(by_key):  # pylint: disable=unused-argument
     """Read by their own types, which know no other field."""
     told = json.loads(b64decode(json.loads(SIGNATURE.read_text())["dsseEnvelope"]["payload"]))
-    ParseDict(
-        told["predicate"], provenance_pb2.Provenance()
-    )  # pylint: disable=no-member  # made at run time
+    provenance = provenance_pb2.Provenance()  # pylint: disable=no-member  # made at run time
+    ParseDict(told["predicate"], provenance)
     subjects = [ResourceDescriptor(**subject).pb for subject in told["subject"]]
     Statement(subjects, told["predicateType"], told["predicate"]).validate()
 
