@@ -34,7 +34,7 @@ def run(road, log):
 
 def test_drift_is_found_and_red_is_nothing(run):
     """An alarm is a reason to train, not a failure of the workflow."""
-    run.require("Monitor / monitor production", "Retrain / retrain", "Propose / retrain ")
+    run.require("Monitor / monitor production", "Retrain / retrain", "Propose / retrain model")
     assert "W105" in run.summary
 
 
@@ -56,7 +56,7 @@ def test_what_trains_may_not_write(run):
 def test_next_week_it_is_proposed_already(road, run):
     """Still open: trained again, and one pull request."""
     assert run.code == 0
-    road.clock("retrain.yml").require("Propose / retrain ")
+    road.clock("retrain.yml").require("Propose / retrain model")
     assert len(road.github.pulls) == 1
 
 
