@@ -69,20 +69,25 @@ def test_the_report_is_an_artifact(hostile):
 
 
 def test_a_pull_request_fills_no_cache(hostile):
-    """What it would put there, main would install; the key is the lock's, not the branch's."""
-    caches = [one for one in hostile[1].actions if one["action"] == "astral-sh/setup-uv"]
-    assert {one["inputs"]["save-cache"] for one in caches} == {"false"}
-    assert {one["inputs"]["cache-suffix"] for one in caches} == {"3.11", "3.12"}
+    """What it would put there, main would install; the name is the lock's, not the branch's."""
+    repository, run = hostile
+    uses = [one for one in run.actions if one["action"].startswith("actions/cache/")]
+    assert {one["action"] for one in uses} == {"actions/cache/restore"}
+    keys = [one["inputs"]["key"].rsplit("-", 1) for one in uses]
+    assert {name for name, _ in keys} == {"uv-Linux-X64-3.11", "uv-Linux-X64-3.12"}
+    assert {len(digest) for _, digest in keys} == {64}
+    assert not (repository.home / "caches").exists()
 
 
 def test_main_fills_the_cache(repository):
-    """And there everything is done, whatever was pushed."""
+    """And there everything is done, whatever was pushed; the next run finds what this one kept."""
+    (repository.home / ".cache/uv").mkdir(parents=True)
+    (repository.home / ".cache/uv/wheel").write_text("of the lock", "utf-8")
     repository.write("docs/more.md", "More")
     repository.commit()
-    run = repository.act("push", repository.push(), "ci.yml")
-    run.require(*EVERY_JOB)
-    caches = [one for one in run.actions if one["action"] == "astral-sh/setup-uv"]
-    assert {one["inputs"]["save-cache"] for one in caches} == {"true"}
+    repository.act("push", repository.push(), "ci.yml").require(*EVERY_JOB)
+    kept = [path.name for path in (repository.home / "caches").glob("uv-Linux-X64-3.1[12]-*/wheel")]
+    assert kept == ["wheel", "wheel"]
 
 
 def test_a_worse_model_is_red_with_the_rule(repository):
