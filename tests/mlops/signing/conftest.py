@@ -1,7 +1,12 @@
 """A clone in which dev demands a signature, and the keys and the Sigstore to sign with."""
 
 import json
+import shutil
+import socket
+import subprocess
+import time
 
+import httpx
 import pytest
 
 from tests.mlops.promotion.conftest import clone, promoted  # pylint: disable=unused-import
@@ -65,3 +70,27 @@ def workflow(clone, sigstore, promoted, monkeypatch, tmp_path_factory):
     clone.edit(POLICY, "from: build\n", f"from: build\n{demand}")
     package(clone, promoted)
     return clone
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """The address of a registry on loopback."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("no docker-registry here (Debian: apt install docker-registry)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    config = tmp_path / "build" / "registry.yml"
+    config.parent.mkdir(exist_ok=True)
+    storage = {"filesystem": {"rootdirectory": str(tmp_path / "build" / "registry")}}
+    config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": host}}))
+    command = ["docker-registry", "serve", str(config)]
+    with subprocess.Popen(command, stdout=-3, stderr=-3) as process:
+        for _ in range(100):
+            try:
+                httpx.get(f"http://{host}/v2/").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        yield host
+        process.terminate()

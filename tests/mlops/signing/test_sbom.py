@@ -5,11 +5,7 @@ import hashlib
 import io
 import json
 import re
-import shutil
-import socket
-import subprocess
 import tarfile
-import time
 from base64 import b64decode
 
 import httpx
@@ -106,30 +102,6 @@ def test_what_is_signed_names_the_bill(demanding):
         "digest": {"sha256": files.digest_file(SBOM).removeprefix("sha256:")},
     }
     assert demanding.mlops("promote", "--env", "dev").code == 0 and at_deploy() == []
-
-
-@pytest.fixture
-def registry(tmp_path):
-    """A registry on loopback, and the way to push an image to it."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("no docker-registry here (Debian: apt install docker-registry)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{free.getsockname()[1]}"
-    config = tmp_path / "build" / "registry.yml"
-    config.parent.mkdir(exist_ok=True)
-    storage = {"filesystem": {"rootdirectory": str(tmp_path / "build" / "registry")}}
-    config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": host}}))
-    command = ["docker-registry", "serve", str(config)]
-    with subprocess.Popen(command, stdout=-3, stderr=-3) as process:
-        for _ in range(100):
-            try:
-                httpx.get(f"http://{host}/v2/").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        yield host
-        process.terminate()
 
 
 def layer_with(installed):

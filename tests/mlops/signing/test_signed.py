@@ -219,3 +219,13 @@ def test_a_signer_without_its_file_is_named(demanding):
     demanding.edit(POLICY, "key: ours", "key: gone")
     answer = demanding.mlops("promote", "--env", "dev")
     assert answer.code == 2 and "environments/signers/gone.pub, is missing" in answer.text
+
+
+def test_signatures_are_found_in_a_registry(demanding, registry, promoted, monkeypatch):
+    """Where the store is one, beside the bundle, as in a folder."""
+    monkeypatch.setenv("MLOPS_STORE", f"oci://{registry}/Any/Models")
+    package(demanding, promoted)
+    assert demanding.mlops("promote", "--env", "dev").refusals == ["P122"]
+    sign(demanding)
+    answer = demanding.mlops("promote", "--env", "dev")
+    assert (answer.code, at_deploy(), kept()) == (0, [], []), answer.text
