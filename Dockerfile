@@ -16,7 +16,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && uv venv --quiet --python "$(readlink -f "$(command -v python3)")" "$VIRTUAL_ENV" \
     && uv pip sync --quiet --require-hashes /requirements.txt \
     && cd "$VIRTUAL_ENV" && find . -depth \( -type d \( -name tests -o -name include \) \
-       -o -name '*.py[ix]' -o -name '*.pxd' -o -path './bin/*' ! -name 'python*' \) -exec rm -rf {} + \
+       -o -name '*.py[ix]' -o -name '*.pxd' -o -name .lock -o -path './bin/*' ! -name 'python*' \) \
+       -exec rm -rf {} + \
     && find . -exec touch -h -d @0 {} +
 
 # What the image holds of this system is Python and the libraries that are linked to: no shell, no
