@@ -22,6 +22,11 @@ VOLUMES = {
 }
 
 
+def mebibytes(quantity):
+    """A quantity of Kubernetes as a number of mebibytes."""
+    return int(quantity[:-2]) * {"Mi": 1, "Gi": 1024}[quantity[-2:]]
+
+
 def security(one):
     """The security context of a pod or container."""
     return one.get("securityContext", {})
@@ -138,6 +143,20 @@ def test_a_pod_may_start_as_slowly_as_a_release_on_any_target(pod):
     assert (
         probe["periodSeconds"] * probe["failureThreshold"] >= contract.params().serve.ready_seconds
     )
+
+
+def test_logs_and_requests_of_all_workers_fit(pod, rendered):
+    """A pod that takes more disk or memory than it may is ended."""
+    serve, workers = contract.params().serve, rendered.environment.settings.workers
+    (room,) = (
+        volume["emptyDir"]["sizeLimit"]
+        for volume in pod["volumes"]
+        if volume["name"] == "predictions"
+    )
+    assert workers * serve.log_mb < mebibytes(room)
+    memory = pod["containers"][0]["resources"]["limits"]["memory"]
+    # A worker itself took 75 MB.
+    assert workers * (75 + serve.max_held_mb) < mebibytes(memory)
 
 
 def test_a_busy_pod_is_relieved_before_it_is_started_anew(pod):
