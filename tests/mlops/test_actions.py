@@ -1,14 +1,27 @@
 """What a step tells Actions arrives whole, and cannot say more than it means."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from mlops import actions
 from mlops.errors import UserError
 
 
+def test_no_test_takes_the_job_that_runs_it_for_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", __file__, "-k", "outside_actions"],
+        env=os.environ | {"GITHUB_STEP_SUMMARY": "/nowhere/page", "GITHUB_ACTIONS": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_outside_actions_nothing_is_written(monkeypatch, tmp_path):
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_EVENT_PATH"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     actions.output("name", "value")
     actions.summary("text")
