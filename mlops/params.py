@@ -110,6 +110,19 @@ class ServeParams(Strict):
 
     max_rows: int = Field(1000, ge=1, le=100_000, description="most rows in one request")
     ready_seconds: Positive = Field(60, description="how long a deployment may take to be ready")
+    max_waiting: int = Field(
+        64, ge=1, le=10_000, description="most requests a worker lets wait; more are answered 503"
+    )
+    max_wait_seconds: Positive = Field(
+        1, description="a request that waited longer for its turn is answered 503"
+    )
+    max_held_mb: int = Field(
+        64, ge=1, description="most that a worker holds of requests still arriving"
+    )
+    body_seconds: Positive = Field(5, description="a body that takes longer is answered 408")
+    log_mb: int = Field(
+        384, ge=6, description="most that a worker's prediction log takes; the oldest goes"
+    )
 
 
 class LoadtestParams(Strict):

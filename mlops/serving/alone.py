@@ -2,7 +2,7 @@
 
     python -m mlops.serving.alone DESCRIPTOR
 
-The same application, model and schema as behind `bentoml serve`, without its supervisor and
+The same answers, model and schema as behind `bentoml serve`, without its supervisor and
 workers: `package` asks it a few rows before anything is stored.
 """
 
@@ -11,6 +11,7 @@ import sys
 
 import uvicorn
 
+from mlops.serving.front import Front
 from mlops.serving.service import Predictor, app
 
 
@@ -18,7 +19,8 @@ def main() -> None:
     """Load the model and answer until told to end."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         Predictor.inner()  # pylint: disable=no-member  # the decorator made a Service of it
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        config = uvicorn.Config(Front(app, app.state), log_level="warning")
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

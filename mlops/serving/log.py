@@ -1,6 +1,7 @@
 """The prediction log: JSON lines, so that labels can be joined by id when they arrive."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,21 @@ from pydantic_core import to_json
 
 LARGEST = 64 * 2**20
 KEPT = 5
+
+
+def lines(
+    release_id: str | None,
+    rows: Sequence[dict],
+    predictions: Sequence[dict[str, Any]],
+    at: datetime | None = None,
+) -> bytes:
+    """Return a line a prediction, as of now unless told otherwise."""
+    said = {"time": (at or datetime.now(UTC)).isoformat(timespec="milliseconds")}
+    said["release_id"] = release_id
+    content = to_json([{**p, **said, "features": row} for p, row in zip(predictions, rows)])
+    # One call for all of them is twice as fast. Only between two predictions can this be found:
+    # features are flat, and a quote in a text is escaped.
+    return content[1:-1].replace(b'},{"id":"', b'}\n{"id":"') + b"\n"
 
 
 class PredictionLog:
@@ -22,6 +38,7 @@ class PredictionLog:
         self._folder, self._name = folder, name
         self._largest, self._kept = largest, kept
         self._file: int | None = None
+        self._torn = False
 
     def write(
         self,
@@ -30,18 +47,22 @@ class PredictionLog:
         predictions: list[dict[str, Any]],
         at: datetime | None = None,
     ) -> None:
-        """Append a line a prediction, all of them in one write, as of now unless told otherwise.
-
-        Raises OSError when that fails.
-        """
-        time = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
-        lines = [
-            to_json({**made, "time": time, "release_id": release_id, "features": row})
-            for made, row in zip(predictions, rows)
-        ]
-        content = b"\n".join([*lines, b""])
-        if os.write(self._open(), content) != len(content):
+        """Append a line a prediction, all of them in one write; raises OSError when that fails."""
+        if self.append(lines(release_id, rows, predictions, at)) != len(rows):
             raise OSError("the disk took a part of the lines only")
+
+    def append(self, content: bytes) -> int:
+        """Append whole lines in one write and return how many of them the disk took.
+
+        Raises OSError when it took none.
+        """
+        file = self._open()
+        # What a full disk cut off stays a line of its own, which readers skip.
+        content = b"\n" * self._torn + content
+        taken = content[: os.write(file, content)]
+        whole = taken.count(b"\n") - self._torn
+        self._torn = not taken.endswith(b"\n")
+        return whole
 
     def _open(self) -> int:
         """Return the file to append to, after setting a full one aside."""
@@ -53,7 +74,7 @@ class PredictionLog:
             self._rotate()
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file, self._torn = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), False
         return self._file
 
     def _is_at(self, path: Path) -> bool:

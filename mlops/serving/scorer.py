@@ -25,7 +25,7 @@ class Scorer:
         self.record = json.loads((root / "record.json").read_text(encoding="utf-8"))
         self.schema = json.loads((root / "schema.json").read_text(encoding="utf-8"))
         self.fields = tuple(self.schema["properties"])
-        self.max_rows = self.record["params"]["values"]["serve"]["max_rows"]
+        self.limits = self.record["params"]["values"]["serve"]
         self.request = request_type(self.schema, self.max_rows)
         folder = root / "trained"
         self.model_digest = digest_folder(folder)
@@ -36,6 +36,11 @@ class Scorer:
             )
         team = importlib.import_module("model")
         self._predict = partial(team.predict, team.load(folder))
+
+    @property
+    def max_rows(self) -> int:
+        """The most rows of a request."""
+        return self.limits["max_rows"]
 
     def predict(self, columns: Mapping[str, Sequence]) -> Any:
         """Return the team's scores for columns, a DataFrame or a dict of lists."""

@@ -1,11 +1,10 @@
-"""The HTTP service of a bundle: /predict and /version, beside BentoML's probes and metrics."""
+"""The service of a bundle: what `bentoml serve` starts, with all paths but /predict."""
 
+import gc
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 # Before the libraries are imported, which read them then. BentoML tells its makers of every start
 # otherwise; and requests are what runs in parallel here, not the one row of a request.
@@ -14,63 +13,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # pylint: disable=wrong-import-position  # see above
 import bentoml
-from pydantic import ValidationError
-from pydantic_core import to_json
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from mlops.serving.front import Front, Live
+from mlops.serving.limits import Room
 from mlops.serving.log import PredictionLog
+from mlops.serving.metrics import Metrics, Predictions, exposition, settle_files
 from mlops.serving.openapi import PAGE, document
-from mlops.serving.problems import explain
 from mlops.serving.scorer import Scorer, hide_what_is_not_locked
+from mlops.serving.writer import Writer
 
-if TYPE_CHECKING:
-    from prometheus_client import Counter
+LOG_FILES = 6
 
-# More than the text of any value takes; a body with more a value is not read to its end.
-BYTES_A_VALUE = 1024
-
-logger = logging.getLogger("bentoml.mlops")
 logging.getLogger("bentoml").setLevel(os.environ.get("MLOPS_LOG_LEVEL", "INFO").upper())
-
-
-@dataclass
-class Live:
-    """What a running service holds."""
-
-    scorer: Scorer
-    version: dict[str, Any]
-    document: dict[str, Any]
-    log: PredictionLog | None
-    predictions: "Counter"
-    unlogged: "Counter"
-    log_works: bool = True
-
-    @property
-    def max_bytes(self) -> int:
-        """The size beyond which a body is refused unread."""
-        return BYTES_A_VALUE * (self.scorer.max_rows * len(self.scorer.fields) + 1)
-
-
-async def predict(request: Request) -> Response:
-    """Answer POST /predict, on the event loop: a thread would cost as much as the answer."""
-    live: Live = request.app.state.live
-    body = await _body(request, live.max_bytes)
-    rows = live.scorer.request.validate_json(body)["rows"]
-    try:
-        scores = live.scorer.score(rows)
-    except Exception:  # pylint: disable=broad-except  # whatever a team's model raises
-        # Not left to Starlette: it would end the connection, and the client's next request with it.
-        logger.exception("the model failed on rows that keep to its schema")
-        return JSONResponse({"error": "The model could not score these rows."}, 500)
-    predictions = [{"id": uuid4().hex, "score": score} for score in scores]
-    live.predictions.inc(len(rows))
-    _log(live, rows, predictions)
-    answer = to_json({"release_id": live.version["release_id"], "predictions": predictions})
-    return Response(answer, media_type="application/json")
 
 
 async def version(request: Request) -> Response:
@@ -88,63 +48,49 @@ async def page(_: Request) -> Response:
     return HTMLResponse(PAGE)
 
 
-async def _body(request: Request, most: int) -> bytes:
-    media = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media != "application/json" or "content-encoding" in request.headers:
-        raise HTTPException(415, f"Send the body as plain application/json, not as {media}.")
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                raise HTTPException(413, f"The body is over {most:,} bytes. Send fewer rows.")
-    except ClientDisconnect:
-        raise HTTPException(400, "The connection ended before the body did.") from None
-    return b"".join(parts)
+async def metrics(_: Request) -> Response:
+    """Answer GET /metrics, off the event loop: the files of all workers are read."""
+    content, media = await to_thread.run_sync(exposition)
+    return Response(content, headers={"content-type": media})
 
 
-def _log(live: Live, rows: list[dict], predictions: list[dict]) -> None:
-    if live.log is None:
-        return
-    try:
-        live.log.write(live.version["release_id"], rows, predictions)
-        live.log_works = True
-    except OSError as error:
-        # A full disk must not stop the answers: the metric tells of it, and one line in the log.
-        live.unlogged.inc(len(rows))
-        if live.log_works:
-            logger.error("predictions are answered but not logged: %s", error)
-        live.log_works = False
-
-
-async def refuse(request: Request, error: Exception) -> Response:
+async def refuse(request: Request, error: HTTPException) -> Response:
     """Answer a request that is not as /docs.json says."""
-    if isinstance(error, ValidationError):
-        scorer = request.app.state.live.scorer
-        return JSONResponse(explain(error, scorer.schema, scorer.max_rows), 400)
     text = error.detail
     if error.status_code == 405:
         text = f"{request.url.path} takes {error.headers['Allow']}, not {request.method}."
     return JSONResponse({"error": text}, error.status_code, headers=error.headers)
 
 
-# Mounted rather than written as a bentoml.api: that words its errors itself, answers an empty list
-# with 500, describes only what pydantic models can, and takes twice the time.
+# Mounted rather than written as bentoml.api: that words its errors itself, answers an empty list
+# with 500 and describes only what pydantic models can.
 app = Starlette(
     routes=[
-        Route("/predict", predict, methods=["POST"]),
         Route("/version", version),
         # Found before BentoML's own: its /docs.json does not know mounted routes, and its page
         # loads Google's tag manager.
         Route("/docs.json", docs),
         Route("/", page),
+        Route("/metrics", metrics),
     ],
-    exception_handlers={ValidationError: refuse, HTTPException: refuse},
+    exception_handlers={HTTPException: refuse},
 )
 
 
-@bentoml.service(name="predictor", workers=int(os.environ.get("MLOPS_WORKERS", "1")))
+class Fronted(bentoml.Service):
+    """A BentoML service that scores before BentoML's middlewares, which take longer, are asked."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        return Front(super().to_asgi(is_main), app.state)
+
+
+@bentoml.service(
+    name="predictor",
+    service_class=Fronted,
+    workers=int(os.environ.get("MLOPS_WORKERS", "1")),
+    # Its figures have a label for every path that anybody asks for, without end.
+    metrics={"enabled": False},
+)
 @bentoml.asgi_app(app)
 class Predictor:
     """Loads the model and answers one row with it; only then is the service ready."""
@@ -155,27 +101,39 @@ class Predictor:
         scorer.warm_up()
         told = scorer.version()
         described = document(told["name"], scorer.schema, scorer.max_rows)
-        app.state.live = Live(scorer, told, described, _prediction_log(), *_counters(told))
+        figures = Metrics(told)
+        predictions = Predictions(scorer.record["data"]["reference"], scorer.schema["properties"])
+        log = _prediction_log(scorer.limits["log_mb"], figures)
+        room = _room(scorer.limits)
+        app.state.live = Live(scorer, told, described, figures, predictions, room, log)
+        settle_files()
+        # What is there now stays: searching it for garbage would stop answers for a while.
+        gc.collect()
+        gc.freeze()
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Write the predictions that were answered and not yet logged."""
+        if app.state.live.log:
+            app.state.live.log.close()
 
 
-def _prediction_log() -> PredictionLog | None:
+def _room(limits: dict[str, Any]) -> Room:
+    return Room(
+        limits["max_waiting"],
+        limits["max_wait_seconds"],
+        limits["max_held_mb"] * 2**20,
+        limits["body_seconds"],
+    )
+
+
+def _prediction_log(megabytes: int, figures: Metrics) -> Writer | None:
     folder = os.environ.get("MLOPS_PREDICTIONS")
     if not folder:
         return None
-    worker = bentoml.server_context.worker_index or 1
-    return PredictionLog(Path(folder), f"predictions-{worker}")
-
-
-def _counters(told: dict[str, Any]) -> tuple["Counter", "Counter"]:
-    """Say in a metric what is serving; return the counters of rows scored and rows not logged."""
-    # Imported late: prometheus_client decides on import whether several processes share figures,
-    # by a variable that BentoML sets when it starts a worker.
-    from prometheus_client import Counter, Gauge
-
-    labels = ("name", "release_id", "environment", "model_digest", "commit")
-    info = Gauge("mlops_release_info", "What is serving", labels, multiprocess_mode="livemax")
-    info.labels(*(told[label] or "" for label in labels)).set(1)
-    return (
-        Counter("mlops_predictions", "Rows scored"),
-        Counter("mlops_predictions_unlogged", "Rows scored but missing in the prediction log"),
-    )
+    name = f"predictions-{bentoml.server_context.worker_index or 1}"
+    largest = megabytes * 2**20 // LOG_FILES
+    log = PredictionLog(Path(folder), name, largest, kept=LOG_FILES - 1)
+    writer = Writer(log, figures.unlogged.inc)
+    writer.start()
+    return writer

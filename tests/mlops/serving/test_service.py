@@ -21,10 +21,23 @@ def metric(client, name):
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
-def logged(folder):
-    """The predictions in the log, by id."""
-    lines = (folder / "predictions/predictions-1.jsonl").read_text().splitlines()
-    return {line["id"]: line for line in map(json.loads, lines)}
+def eventually(there):
+    """What a call returns as soon as it is true; the log is written some times a second."""
+    deadline = time.monotonic() + 20
+    while not (found := there()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
+
+
+def logged(folder, identity):
+    """The line of a prediction in the log."""
+
+    def find():
+        path = folder / "predictions/predictions-1.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {line["id"]: line for line in map(json.loads, lines)}.get(identity)
+
+    return eventually(find)
 
 
 def test_rows_get_scores_in_their_order(client, row):
@@ -110,7 +123,7 @@ def test_predictions_are_logged(served, row):
     """What the answer called them, with the features as they were sent."""
     folder, client = served
     made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
-    line = logged(folder)[made["id"]]
+    line = logged(folder, made["id"])
     assert (line["features"], line["score"]) == (row, made["score"])
     assert line["release_id"] == RELEASE_ID
 
@@ -123,11 +136,11 @@ def test_a_full_disk_stops_no_answer(served, row):
     log.symlink_to("/dev/full")
     try:
         assert client.post("/predict", json={"rows": [row] * 2}).status_code == 200
-        assert metric(client, before) == 2
+        assert eventually(lambda: metric(client, before) == 2)
     finally:
         log.unlink()
     made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
-    assert made["id"] in logged(folder)
+    assert logged(folder, made["id"])
     assert "not logged" in (folder / "server.log").read_text()
 
 

@@ -1,0 +1,100 @@
+"""What a request may take of a service: time, bytes, a place among those that wait."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Refusal(Exception):
+    """A request is not answered with scores: the reason for metrics, the rest for the client."""
+
+    def __init__(self, reason: str, status: int, text: str, **headers: str) -> None:
+        super().__init__(text)
+        self.reason, self.status, self.content = reason, status, {"error": text}
+        self.headers = [
+            (name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()
+        ]
+
+
+@dataclass
+class Room:
+    """How much there is in one process for all requests together."""
+
+    max_waiting: int
+    max_wait_seconds: float
+    max_held_bytes: int
+    body_seconds: float
+    waiting: int = field(default=0, init=False)
+    held: int = field(default=0, init=False)
+
+    async def turn(self) -> None:
+        """Wait until the requests before this one are answered; raises Refusal if that is long."""
+        if self.waiting >= self.max_waiting:
+            raise _overload()
+        self.waiting += 1
+        since = time.perf_counter()
+        try:
+            # A round of the event loop: all that came meanwhile are counted before one is scored.
+            await asyncio.sleep(0)
+        finally:
+            self.waiting -= 1
+        if time.perf_counter() - since > self.max_wait_seconds:
+            raise _overload()
+
+    async def read(self, receive: Receive, most: int) -> bytes:
+        """Return the body of a request; raises Refusal for one too large, too slow or given up."""
+        parts, size, more = [], 0, True
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                while more:
+                    message = await receive()
+                    part, more = _part(message), message.get("more_body", False)
+                    parts.append(part)
+                    size += len(part)
+                    self.held += len(part)
+                    if size > most:
+                        raise _too_large(most)
+                    if self.held > self.max_held_bytes:
+                        raise _overload()
+        except TimeoutError:
+            text = f"The body did not arrive within {self.body_seconds:g} s."
+            raise Refusal("slow", 408, text, connection="close") from None
+        finally:
+            self.held -= size
+        return b"".join(parts)
+
+
+def require_json(headers: Iterable[tuple[bytes, bytes]], most: int) -> None:
+    """Raise Refusal for headers that announce something else than so many bytes of JSON."""
+    for name, value in headers:
+        if name == b"content-length" and int(value) > most:
+            raise _too_large(most)
+        if name == b"content-encoding":
+            raise _media("compressed")
+        if name == b"content-type":
+            media = value.partition(b";")[0].strip().lower()
+            if media != b"application/json":
+                raise _media(media.decode("latin-1"))
+
+
+def _part(message: dict[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Refusal("hung_up", 400, "The connection ended before the body did.")
+    return message.get("body", b"")
+
+
+def _media(found: str) -> Refusal:
+    text = f"Send the body as plain application/json, not as {found}."
+    return Refusal("media_type", 415, text)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal("too_large", 413, f"The body is over {most:,} bytes. Send fewer rows.")
+
+
+def _overload() -> Refusal:
+    return Refusal("overload", 503, "Too many requests at once. Try again.", retry_after="1")

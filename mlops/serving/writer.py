@@ -1,0 +1,71 @@
+"""Writes the prediction log from a thread of its own, so that no answer waits for the disk."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from mlops.serving.log import PredictionLog
+
+# What a worker that is killed may lose; long enough that writing costs next to nothing.
+SECONDS = 0.1
+# What waits while the disk does not answer: some 20,000 rows.
+MOST_BYTES = 16 * 2**20
+
+logger = logging.getLogger("bentoml.mlops")
+
+
+class Writer(threading.Thread):
+    """Takes lines without waiting and writes them together; tells how many were lost."""
+
+    def __init__(self, log: PredictionLog, lost: Callable[[int], None]) -> None:
+        super().__init__(name="prediction-log", daemon=True)
+        self._log, self._lost = log, lost
+        self._waiting: list[tuple[bytes, int]] = []
+        self._held = 0
+        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._works = True
+
+    def put(self, content: bytes, count: int) -> None:
+        """Have so many lines written; they are lost when too much waits already."""
+        with self._lock:
+            fits = self._held + len(content) <= MOST_BYTES
+            if fits:
+                self._waiting.append((content, count))
+                self._held += len(content)
+        if not fits:
+            self._lose(count, "too many wait for the disk")
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        self._closing.set()
+        self.join()
+
+    def run(self) -> None:
+        """Write what waits, some times a second, until closed."""
+        while not self._closing.wait(SECONDS):
+            self._flush()
+        self._flush()
+        self._log.close()
+
+    def _flush(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        content, count = b"".join(one for one, _ in waiting), sum(count for _, count in waiting)
+        try:
+            lost, why = count - self._log.append(content), "the disk took a part of them"
+        except OSError as error:
+            lost, why = count, str(error)
+        with self._lock:
+            self._held -= len(content)
+        if lost:
+            self._lose(lost, why)
+        self._works = not lost
+
+    def _lose(self, count: int, why: str) -> None:
+        # A full disk must not stop the answers: a metric tells of it, and one line in the log.
+        self._lost(count)
+        if self._works:
+            logger.error("predictions are answered but not logged: %s", why)
+        self._works = False
