@@ -42,10 +42,9 @@ class Road:
         """Let an event happen; by default the push of main's last commit."""
         variables = self.variables | options.pop("variables", {})
         payload = self.repository.push() if payload is None else payload
-        try:
-            return self.repository.act(event, payload, workflow, variables=variables, **options)
-        finally:
-            self._sweep()
+        run = self.repository.act(event, payload, workflow, variables=variables, **options)
+        _sweep(run)
+        return run
 
     def dispatch(self, workflow: str, **inputs: str) -> Run:
         """Let somebody run a workflow by hand, on main."""
@@ -70,7 +69,7 @@ class Road:
             self.git("checkout", "--quiet", "main")
 
     def ship(self, *names: str) -> str:
-        """Release what main holds into these environments from a laptop; return the release's id."""
+        """Release main into these environments from a laptop; return the release's id."""
         self.mlops("check-data", "train", "evaluate", "report", "gate", "package")
         for name in names:
             self.mlops("promote", "--env", name)
@@ -128,19 +127,20 @@ class Road:
         found = re.search(r"releaseId: (\S+)", text)
         return found and found[1]
 
-    def _sweep(self) -> None:
-        """Stop what the jobs of a run left running, as a runner does that is gone with its job."""
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("STANDIN_RUN", "").startswith(f"{self.repository.home}/"):
-                    process.kill()
-            except psutil.Error:
-                continue
-
     def end(self) -> None:
         """Judge what was said to GitHub."""
         self._server.__exit__(None, None, None)
         judge(self.github)
+
+
+def _sweep(run: Run) -> None:
+    """Stop what the jobs of a run left running, as a runner does that is gone with its job."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("STANDIN_RUN") == str(run.folder):
+                process.kill()
+        except psutil.Error:
+            continue
 
 
 def _alone() -> dict[str, str]:

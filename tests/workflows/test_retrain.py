@@ -39,7 +39,7 @@ def test_drift_is_found_and_red_is_nothing(run):
 
 
 def test_a_retraining_is_proposed(road, run):
-    """One line of params.yaml; the reasons, the verdict and the report stand in the pull request."""
+    """One line of params.yaml; reasons, verdict and report stand in the pull request."""
     assert run.code == 0
     (pull,) = road.github.pulls.values()
     assert road.files("retrain/q4") == ["params.yaml"]

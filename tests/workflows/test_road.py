@@ -1,4 +1,4 @@
-"""A merge becomes a release and goes all the way, executed: what runs, what is proposed, by whom."""
+"""A merge becomes a release and goes all the way, executed: what runs and what is proposed."""
 
 import re
 
