@@ -1,5 +1,6 @@
 """Every workflow keeps every contract, and one deliberately bad workflow keeps none of them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.workflows.flat import load
 
 WORKFLOWS = sorted(Path(".github/workflows").glob("*.yml"))
 ACTIONS = sorted(Path(".github/actions").glob("*/action.yml"))
+MAKE = re.compile(r"(?m)^\s*run: make ([a-z][^\n]*)$")
 BAD = sorted(Path("tests/workflows/bad/.github/workflows").glob("*.yml"))
 
 pytestmark = pytest.mark.fast
@@ -42,6 +44,20 @@ def test_everything_used_is_played_by_a_stand_in():
         if not (runs.STANDINS / name.partition("@")[0] / "action.yml").is_file()
     ]
     assert missing == []
+
+
+def test_nothing_is_pinned_that_is_not_used():
+    """The list is as long as what has to be looked at."""
+    used = {"/".join(name.partition("@")[0].split("/")[:2]) for name in runs.uses(Path())}
+    assert set(yaml.safe_load(Path(".github/pins.yaml").read_text("utf-8"))) == used
+
+
+def test_every_target_is_one_of_the_makefile():
+    """A laptop can run what a job runs."""
+    texts = [path.read_text("utf-8") for path in [*WORKFLOWS, *ACTIONS]]
+    asked = {word for text in texts for line in MAKE.findall(text) for word in line.split()}
+    listed = re.findall(r"(?m)^([a-z-]+):.*## ", Path("Makefile").read_text("utf-8"))
+    assert {word for word in asked if "=" not in word} - set(listed) == set()
 
 
 @pytest.mark.parametrize("path", ACTIONS, ids=lambda path: path.parent.name)
