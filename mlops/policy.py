@@ -46,11 +46,17 @@ class Docker(Strict):
     memory: str | None = Field(None, pattern=r"^\d+(Mi|Gi)$", description="beyond it is killed")
 
 
-class SettingsMetadata(Strict):
-    """What makes settings.yaml an object that kustomize reads and sends to no cluster."""
+class Annotations(Strict):
+    """What has kustomize read an object and send it to no cluster."""
+
+    local_config: Literal["true"] = Field(alias="config.kubernetes.io/local-config")
+
+
+class Metadata(Strict):
+    """What makes settings.yaml an object that kustomize can read."""
 
     name: str = Field(description="the environment's own name: its folder's")
-    annotations: dict[Literal["config.kubernetes.io/local-config"], Literal["true"]]
+    annotations: Annotations
 
 
 class Settings(Strict):
@@ -59,7 +65,7 @@ class Settings(Strict):
     # Only kustomize needs the head; without one the environment has no rendering.
     api_version: Literal["mlops/v1"] = Field("mlops/v1", alias="apiVersion")
     kind: Literal["Settings"] = "Settings"
-    metadata: SettingsMetadata | None = None
+    metadata: Metadata | None = None
     target: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="a module of mlops/targets/")
     port: int = Field(ge=1, le=65535)
     workers: int = Field(1, ge=1, le=256)

@@ -164,6 +164,14 @@ def test_what_settings_may_not_say_is_named(clone, line, told):
     assert told in answer.text and "environments/dev/settings.yaml:" in answer.text
 
 
+def test_settings_may_not_go_to_a_cluster_themselves(clone):
+    """As they would without the annotation."""
+    note = 'config.kubernetes.io/local-config: "true"'
+    clone.edit("environments/dev/settings.yaml", note, "")
+    text = clone.mlops("status", "--env", "dev").text
+    assert "metadata.annotations.config.kubernetes.io/local-config: this key is required" in text
+
+
 def test_the_target_needs_its_section(clone):
     text = "target: kubernetes\nport: 3001\n"
     Path("environments/dev/settings.yaml").write_text(text, "utf-8")
