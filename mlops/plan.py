@@ -21,8 +21,8 @@ READ = (
     "tests/*",
     "benchmarks/*",
     "loadtests/*",
-    "environments/*/settings.yaml",
-    "environments/*/policy.yaml",
+    "environments/*/*",
+    "environments/advisories.yaml",
     ".github/ISSUE_TEMPLATE/*",
     ".github/CODEOWNERS",
 )

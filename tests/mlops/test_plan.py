@@ -25,6 +25,7 @@ NOTHING_INSTALLED = (sys.executable, "-S", "-m", "mlops")
         (["environments/dev/release.yaml", "environments/releases/0001.yaml"], False, False, False),
         (["environments/dev/release.yaml", "docs/gate.md"], True, False, False),
         (["environments/staging/policy.yaml"], True, False, False),
+        (["environments/base/deployment.yaml"], True, False, False),
         (["environments/waivers.yaml"], True, True, False),
         (["model/features.py"], True, True, False),
         (["data/partitions/flights-2013-12.parquet", "params.yaml"], True, True, False),
