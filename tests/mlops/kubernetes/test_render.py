@@ -27,6 +27,13 @@ def test_the_image_is_the_release_s_by_digest(rendered):
     assert container(rendered.objects)["image"] == rendered.release.promoted.image.ref
 
 
+def test_pods_go_where_the_image_can_run(rendered):
+    """A cluster may have machines of several kinds."""
+    nodes = rendered.objects["Deployment"]["spec"]["template"]["spec"]["nodeSelector"]
+    platform = f"{nodes['kubernetes.io/os']}/{nodes['kubernetes.io/arch']}"
+    assert platform == rendered.release.promoted.image.platform
+
+
 def test_pods_carry_the_release(rendered):
     """So that the cluster's own history says which release ran when."""
     release, objects = rendered.release, rendered.objects
