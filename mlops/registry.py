@@ -30,7 +30,9 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
-_NAME = re.compile(r"(?P<host>localhost|[^/]+[.:][^/]*)/(?P<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)")
+_NAME = re.compile(
+    r"(?P<host>(?=localhost/|[^/]*[.:])[\w.:\[\]-]+)/(?P<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+)
 
 
 @dataclass(frozen=True)

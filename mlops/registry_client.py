@@ -37,7 +37,9 @@ class Client(Registry):
         kind = "basic" if asked.lower().startswith("basic") else "token"
         super().__init__(host, insecure=here, auth_backend=kind)
         self.session = self.auth.session = session
-        self.auth.load_configs(container)
+        # oras looks into the home only; docker looks where this says.
+        elsewhere = os.environ.get("DOCKER_CONFIG")
+        self.auth.load_configs(container, [f"{elsewhere}/config.json"] if elsewhere else None)
         token = os.environ.get("GITHUB_TOKEN")
         if host == "ghcr.io" and token and not hasattr(self.auth, "_basic_auth"):
             self.auth.set_basic_auth(os.environ.get("GITHUB_ACTOR", "token"), token)

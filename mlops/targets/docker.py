@@ -125,11 +125,11 @@ def _require_image(order: Order, before: dict[str, Any] | None) -> None:
             images.copy(order.promoted, mirror, load_params(AnyModel).store)
         done = engine.attempt("pull", "--quiet", ref)
         if done.returncode:
-            raise Refused(
-                f"{order.release_id} was not deployed to {order.environment.name}: {ref} cannot "
-                f"be pulled: {engine.reason(done.stderr)}. {_keeps(before)}"
-            )
-    images.require(ref, engine.image(ref)["Config"]["Labels"], order.promoted)
+            raise _refused(order, before, f"{ref} cannot be pulled: {engine.reason(done.stderr)}.")
+    try:
+        images.require(ref, engine.image(ref)["Config"]["Labels"], order.promoted)
+    except Refused as problem:
+        raise _refused(order, before, str(problem)) from None
 
 
 def _is_served(order: Order, active: dict[str, Any] | None) -> bool:
@@ -153,11 +153,11 @@ def _replace(order: Order, before: dict[str, Any] | None) -> None:
             switch(_active(order, port))
             _verify(order)
         except BaseException as problem:
-            told = _explain(order, before, problem)
+            log = "\n  ".join(["The last lines of its log:", *_log(order.name)])
             if not before or before["slot"] != order.name:
                 engine.attempt("rm", "--force", order.name)
             if isinstance(problem, Refused):
-                raise Refused(told) from None
+                raise _refused(order, before, f"{problem}. {log}") from None
             raise
 
 
@@ -286,14 +286,10 @@ def _log(container: str) -> list[str]:
     return lines[-LOG_LINES:]
 
 
-def _keeps(active: dict[str, Any] | None) -> str:
-    return f"{active['release_id']} keeps serving." if active else "Nothing is served."
-
-
-def _explain(order: Order, before: dict[str, Any] | None, problem: BaseException) -> str:
-    return (
-        f"{order.release_id} was not deployed to {order.environment.name}: {problem}. "
-        f"{_keeps(before)} The last lines of its log:\n  " + "\n  ".join(_log(order.name))
+def _refused(order: Order, before: dict[str, Any] | None, why: str) -> Refused:
+    keeps = f"{before['release_id']} keeps serving" if before else "Nothing is served"
+    return Refused(
+        f"{order.release_id} was not deployed to {order.environment.name}. {keeps}.\n  {why}"
     )
 
 
