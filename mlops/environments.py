@@ -32,6 +32,9 @@ from mlops.release import Release, catalogue_ids, catalogue_path
 
 T = TypeVar("T", bound=Strict)
 
+# What all environments of a cluster are built upon.
+SHARED = ENVIRONMENTS / "base"
+
 
 @dataclass(frozen=True)
 class Environment:

@@ -20,8 +20,8 @@ Changes = Mapping[Path, str]
 
 def changes(base: str) -> Changes:
     """Return the files that HEAD has changed since it left a commit: A, M or D for each."""
-    listed = git.git("diff", "--name-status", "--no-renames", f"{base}...HEAD").splitlines()
-    return {Path(name): status for status, name in (line.split("\t", 1) for line in listed)}
+    listed = git.git("diff", "--name-status", "--no-renames", "-z", f"{base}...HEAD").split("\0")
+    return {Path(name): status for status, name in zip(listed[::2], listed[1::2], strict=False)}
 
 
 def moved(changed: Changes) -> list[str]:

@@ -9,7 +9,7 @@ import os
 
 from mlops import actions, environments, git, remote
 from mlops.console import say
-from mlops.environments import Environment
+from mlops.environments import SHARED, Environment
 from mlops.errors import Refused
 from mlops.files import read_json
 from mlops.github import GitHub
@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
     if tip and tip != commit and git.descends(tip, commit):
         say("advance", f"branch {branch} is at {tip[:12]} already, which is newer")
         return
+    if tip and _runs_the_same(environment, tip, commit):
+        commit = tip
     if tip != commit:
         remote.push(commit, branch)
         say("advance", f"branch {branch} is at {commit[:12]} now (before: {(tip or 'none')[:12]})")
@@ -62,6 +64,12 @@ def _require_forward(commit: str, tip: str | None, branch: str, base: str) -> No
     if tip and not git.descends(main, tip):
         found = f"The branch {branch} is at {tip[:12]}, which is not part of {base}."
         raise refused(f"branch {branch} stays", [FORWARD.refuse(found=found, **words)])
+
+
+def _runs_the_same(environment: Environment, tip: str, commit: str) -> bool:
+    """Say whether nothing that decides what runs changed in between: it was tested already."""
+    places = (environment.folder.as_posix(), SHARED.as_posix())
+    return not git.git("diff", "--name-only", tip, commit, "--", *places)
 
 
 def _start(hub: GitHub, branch: str, commit: str, pushed: bool) -> None:

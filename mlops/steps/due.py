@@ -12,13 +12,12 @@ from pathlib import Path
 
 from mlops import actions, environments, git
 from mlops.console import say
-from mlops.environments import Environment
+from mlops.environments import SHARED, Environment
 from mlops.options import Option
-from mlops.paths import ENVIRONMENTS
 
 OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
-# What kustomize builds all environments upon.
-SHARED = ENVIRONMENTS / "base"
+# What these start is gone with the job, unless the runner stays.
+ON_RUNNER = ("local", "docker")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -64,10 +63,8 @@ def _differs(environment: Environment) -> bool:
     """Say whether something else serves than should, where what was deployed outlives its job."""
     from mlops.targets import target_of
 
-    if (
-        environment.settings.target == "local"
-        and os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
-    ):
+    hosted = os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
+    if hosted and environment.settings.target in ON_RUNNER:
         say("due", f"{environment.name}: its target is the runner itself, gone with each job")
         return False
     live = target_of(environment).live(environment)

@@ -60,6 +60,18 @@ def test_again_it_stays(clone, forge, live, workflow):
     assert "nothing to do" in advanced(clone) and len(forge.dispatches) == 1
 
 
+def test_what_changes_nothing_there_is_not_tested_again(clone, forge, live, workflow):
+    """Main went on, staging runs what it ran: the branch stays, and so does its evidence."""
+    advanced(clone)
+    tip = forge.branch("staging")
+    forge.runs.append({"workflow": "staging.yml", "head_sha": tip, "id": 1})
+    clone.commit("code.py", "answer = 43\n")
+    clone.merge()
+    verified(clone, live)
+    assert "nothing to do" in advanced(clone)
+    assert forge.branch("staging") == tip and len(forge.dispatches) == 1 and not workflow
+
+
 def test_killed_between_push_and_start(clone, forge, live, workflow):
     """The branch moved, and nothing ran on it: the next run starts it."""
     del live, workflow
