@@ -3,6 +3,7 @@
 Argo CD and Flux build the same folder with kustomize too: what is seen here is what they apply.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,8 @@ from mlops.environments import Environment
 from mlops.errors import UserError
 from mlops.release import Release
 
+# How people name what must stay secret.
+SECRET = re.compile(r"(?i)(password|passwd|secret|token|credential|(api|access|private)_?key)")
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod")
 
 
@@ -32,7 +35,9 @@ def render(environment: Environment, release: Release) -> str:
             "after `make package`, then promote the release it seals."
         )
     text = kustomize(environment.folder)
-    _check_image(environment, release.promoted.image.ref, text)
+    found = objects(text)
+    _check_image(environment, release.promoted.image.ref, found)
+    _check_secrets(environment, found)
     return text
 
 
@@ -71,14 +76,37 @@ def pods(value: Any) -> Iterator[dict[str, Any]]:
             yield from pods(inner)
 
 
-def _check_image(environment: Environment, wanted: str, text: str) -> None:
-    found = images(objects(text))
-    if wanted not in found:
+def _check_image(environment: Environment, wanted: str, found: list[dict[str, Any]]) -> None:
+    run = images(found)
+    if wanted not in run:
         raise UserError(
-            f"{environment.folder} runs {', '.join(sorted(found)) or 'no image'}, not the image of "
+            f"{environment.folder} runs {', '.join(sorted(run)) or 'no image'}, not the image of "
             f"its release, {wanted}. environments/base/kustomization.yaml puts that into the "
             "Deployment: put its replacement back."
         )
+
+
+def _check_secrets(environment: Environment, found: list[dict[str, Any]]) -> None:
+    """Refuse a secret whose value Git would keep for ever; the message does not repeat it."""
+    told = [
+        f"Secret {one['metadata']['name']}"
+        for one in found
+        if one["kind"] == "Secret" and (one.get("data") or one.get("stringData"))
+    ]
+    told += [f"the variable {name}" for name in _variables(found) if SECRET.search(name)]
+    if told:
+        raise UserError(
+            f"{environment.folder} holds the value of {', '.join(told)}, and Git forgets nothing. "
+            "Make the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, and "
+            "change what was committed."
+        )
+
+
+def _variables(found: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield the name of every variable of a container whose value is given."""
+    for pod in (pod for workload in found for pod in pods(workload)):
+        for container in (*pod["containers"], *pod.get("initContainers", ())):
+            yield from (one["name"] for one in container.get("env", ()) if one.get("value"))
 
 
 def validate(found: Iterable[dict[str, Any]], version: str | None = None) -> tuple[str, list[str]]:

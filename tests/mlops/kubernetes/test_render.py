@@ -191,6 +191,41 @@ def test_a_base_that_runs_another_image_is_refused(clone):
     assert answer.code == 2 and "runs mine:latest, not the image of its release" in answer.text
 
 
+SECRET = (
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: registry}\nstringData: {password: hunter2}\n"
+)
+VARIABLE = "            - {name: STORE_TOKEN, value: hunter2}\n"
+
+
+def test_a_secret_in_git_is_refused(clone):
+    """And not printed."""
+    Path("environments/staging/secret.yaml").write_text(SECRET, "utf-8")
+    clone.edit(
+        "environments/staging/kustomization.yaml", "[release.yaml,", "[secret.yaml, release.yaml,"
+    )
+    answer = clone.mlops("render", "--env", "staging")
+    assert answer.code == 2 and "holds the value of Secret registry" in answer.text
+    assert "hunter2" not in answer.text
+
+
+def test_a_secret_in_a_variable_is_refused(clone):
+    clone.edit(
+        "environments/base/deployment.yaml", "          env:\n", f"          env:\n{VARIABLE}"
+    )
+    answer = clone.mlops("render", "--env", "staging")
+    assert answer.code == 2 and "the value of the variable STORE_TOKEN" in answer.text
+
+
+def test_a_reference_to_a_secret_is_not(clone):
+    reference = VARIABLE.replace(
+        "value: hunter2", "valueFrom: {secretKeyRef: {name: store, key: token}}"
+    )
+    clone.edit(
+        "environments/base/deployment.yaml", "          env:\n", f"          env:\n{reference}"
+    )
+    clone.render()
+
+
 def test_a_copied_environment_must_be_given_its_name(clone):
     """Else two folders would fight over one namespace."""
     shutil.copytree("environments/dev", "environments/canary")
