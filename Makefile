@@ -15,7 +15,7 @@ STEPS = plan check-release all-green comment check-data train evaluate report ga
   image sbom sign promote propose due deploy advance loadtest rollback render status monitor retrain down \
   doctor github-setup
 
-.PHONY: help setup demo replay test test-all check format schema watching picture gate-study lock clean \
+.PHONY: help setup demo replay serve test test-all check format schema watching picture gate-study lock clean \
   again ci audit audit-workflows $(STEPS)
 
 help:
@@ -52,6 +52,8 @@ gate:       ## May this change be merged? pass, fail or inconclusive, with the r
 package:    ## Pack the model into a bundle and seal a release
 image:      ## Build the bundle's image, push it, pin it in the release
 sbom:       ## List what is really inside it: packages, model, data (CycloneDX)
+serve: $(VENV)/stamp ## Run what was packed last, and say how to ask it
+	@$(VENV)/bin/python -m mlops.serve
 sign:       ## Vouch for what was built (ARGS="--new-key NAME" makes a key)
 
 ##@ Answer a pull request

@@ -1,0 +1,78 @@
+"""`make serve`: what was packed last, answering here: its image where there is one, else the bundle.
+
+Prints where it answers and a line to ask it with; Ctrl-C stops it.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mlops import bundle, cli, contract, engine, images
+from mlops.console import complain, say
+from mlops.errors import UserError
+from mlops.paths import BUILD, RELEASE
+from mlops.release import Release, read_release
+from mlops.store import Store
+from mlops.targets.docker import CAGE, PORT
+
+HOST = "127.0.0.1"
+
+
+def main() -> int:
+    """Serve until stopped, and return an exit code of mlops.cli."""
+    try:
+        release = read_release()
+        if release is None:
+            raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
+        store = Store(contract.params().store)
+        folder = bundle.fetch(store, release.promoted.bundle.digest)
+        command, environ = _command(release, folder)
+        _tell(release, folder)
+        return subprocess.run(command, env={**os.environ, **environ}, check=False).returncode
+    except UserError as error:
+        complain(f"error: {error}")
+        return cli.USAGE
+    except KeyboardInterrupt:
+        return cli.PASS
+
+
+def _command(release: Release, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return what serves the release, and the variables it is given."""
+    told = {"MLOPS_RELEASE_ID": release.release_id}
+    image = _image(release)
+    if image:
+        say("serve", f"the image {image}")
+        values = [f"--env={name}={value}" for name, value in told.items()]
+        place = ["--rm", f"--publish={HOST}:{PORT}:{PORT}"]
+        return ["docker", "run", *place, *CAGE, *values, image], {}
+    say("serve", f"the bundle {folder}: no image of it is here (`make image`)")
+    command = [sys.executable, "-m", "bentoml", "serve", str(folder.resolve())]
+    home = {"BENTOML_HOME": str((BUILD / "serve").resolve()), "OTEL_SDK_DISABLED": "true"}
+    return [*command, "--host", HOST, "--port", str(PORT)], {**told, **home}
+
+
+def _image(release: Release) -> str | None:
+    """Return the name of the release's image if the engine here holds it."""
+    pinned, name = release.promoted.image, release.promoted.model.name
+    known = [pinned.ref] if pinned else []
+    try:
+        names = [*known, f"{name}:{images.tag_of(release.promoted)[:12]}"]
+        return next((one for one in names if engine.image(one)), None)
+    except UserError:
+        # Without an engine the bundle serves as well.
+        return None
+
+
+def _tell(release: Release, folder: Path) -> None:
+    schema = json.loads((folder / "src/schema.json").read_text(encoding="utf-8"))
+    body = shlex.quote(json.dumps({"rows": schema["examples"][:1]}))
+    url = f"http://{HOST}:{PORT}"
+    say("serve", f"{release.release_id} at {url}; Ctrl-C stops it")
+    say("", f"curl {url}/predict -H 'content-type: application/json' -d {body}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
