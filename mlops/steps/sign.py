@@ -69,7 +69,7 @@ def _why_not_keyless() -> str | None:
     if not os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return "there is no key and no identity of a workflow"
     private = actions.payload().get("repository", {}).get("private", True)
-    if private and not keyless.TRUST.is_file():
+    if private and keyless.is_public():
         # Its public log names repository, workflow and commit, for good.
         return "the repository is private, and the public Sigstore tells its name to everybody"
     return None

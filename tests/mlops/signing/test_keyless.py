@@ -129,16 +129,31 @@ def test_a_workflow_does_not_count_where_a_key_is_demanded(workflow, keys, monke
     assert refused(workflow)[0] == ["P123"]
 
 
-def test_a_private_repository_is_not_told_to_the_public(workflow, monkeypatch, tmp_path):
+@pytest.mark.parametrize("kept_roots", [False, True])
+def test_a_private_repository_is_not_told_to_the_public(
+    workflow, sigstore, monkeypatch, tmp_path, kept_roots
+):
     """Its name would stay in a log that everybody reads; where a policy demands, that is said."""
     event = tmp_path / "build" / "event.json"
     event.write_text('{"repository": {"private": true}}', "utf-8")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
     workflow.git("rm", "-q", "environments/signers/sigstore.json")
     workflow.git("commit", "-qm", "No Sigstore of our own")
+    if kept_roots:
+        public = json.dumps(sigstore.trust()).replace(sigstore.url, "https://rekor.sigstore.dev")
+        workflow.commit("environments/signers/sigstore.json", public)
     answer = workflow.mlops("sign")
     assert answer.code == 2 and "the repository is private" in answer.text
     assert kept() == []
+
+
+def test_a_private_repository_signs_with_a_sigstore_of_its_own(workflow, monkeypatch, tmp_path):
+    """Nobody else reads that log."""
+    event = tmp_path / "build" / "event.json"
+    event.write_text('{"repository": {"private": true}}', "utf-8")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
+    sign(workflow)
+    assert workflow.mlops("promote", "--env", "dev").code == 0
 
 
 def test_a_workflow_that_may_not_ask_is_told_what_it_needs(workflow, monkeypatch):

@@ -14,9 +14,12 @@ from google.protobuf.json_format import ParseDict
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
+from sigstore.models import ClientTrustConfig
+from sigstore.verify import Verifier
 
 from mlops.paths import SIGNATURE
 from mlops.release import read_release
+from mlops.signing import keyless
 from tests.mlops.signing.released import sign
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +54,8 @@ def by_key(demanding, monkeypatch, tmp_path_factory):
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
-def test_openssl_verifies_a_key_s_signature(by_key):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("by_key")
+def test_openssl_verifies_a_key_s_signature():
     """Three standard tools, none of them ours; the subjects are the release's."""
     done = shell(block("jq -r .dsseEnvelope.payload"))
     assert done.returncode == 0 and "Verified OK" in done.stdout, done.stderr
@@ -59,7 +63,8 @@ def test_openssl_verifies_a_key_s_signature(by_key):  # pylint: disable=unused-a
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
-def test_openssl_refuses_what_was_changed(by_key):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("by_key")
+def test_openssl_refuses_what_was_changed():
     """The same commands on a statement about another bundle."""
     change = "sed -i s/bundle/another/ build/statement.json"
     commands = block("jq -r .dsseEnvelope.payload").replace("{ printf", f"{change}\n{{ printf")
@@ -99,13 +104,27 @@ def test_sigstore_s_own_tool_refuses_another_digest_or_workflow(workflow, sigsto
     assert stranger.returncode and "SANs do not match" in said(stranger)
 
 
-def test_the_statement_is_in_toto_s_and_slsa_s(by_key):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("by_key")
+def test_the_statement_is_in_toto_s_and_slsa_s():
     """Read by their own types, which know no other field."""
     told = json.loads(b64decode(json.loads(SIGNATURE.read_text())["dsseEnvelope"]["payload"]))
     provenance = provenance_pb2.Provenance()  # pylint: disable=no-member  # made at run time
     ParseDict(told["predicate"], provenance)
     subjects = [ResourceDescriptor(**subject).pb for subject in told["subject"]]
     Statement(subjects, told["predicateType"], told["predicate"]).validate()
+
+
+@pytest.mark.usefixtures("clone")
+def test_sigstore_s_public_roots_can_be_kept(tmp_path_factory):
+    """As the page says; they are roots, and a private repository does not sign into that log."""
+    command = block(".venv/bin/python -c").replace(".venv/bin/python", sys.executable)
+    keyless.TRUST.parent.mkdir()
+    done = shell(command, HOME=str(tmp_path_factory.mktemp("home")))
+    assert done.returncode == 0, done.stderr
+    assert Verifier(
+        trusted_root=ClientTrustConfig.from_json(keyless.TRUST.read_text()).trusted_root
+    )
+    assert keyless.is_public()
 
 
 # Another team's code, in another language: sigstore-js.
@@ -138,7 +157,8 @@ def node(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_sigstore_js_verifies_a_key_s_signature(by_key, node):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("by_key")
+def test_sigstore_js_verifies_a_key_s_signature(node):
     """And refuses it for another key."""
     good = node(SIGNATURE, "environments/signers/release.pub")
     bad = node(SIGNATURE, "environments/signers/ours.pub")
