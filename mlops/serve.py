@@ -1,4 +1,4 @@
-"""`make serve`: what was packed last, answering here: its image where there is one, else the bundle.
+"""`make serve`: what was packed last, answering here: its image where there is one, or the bundle.
 
 Prints where it answers and a line to ask it with; Ctrl-C stops it.
 """
