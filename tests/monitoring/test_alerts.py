@@ -101,6 +101,8 @@ def test_an_alert_says_how_urgent_it_is_what_it_is_and_where_to_read(name, rule)
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     headings = re.findall(r"(?m)^### (\w+)$", Path(page).read_text("utf-8"))
     assert name in headings and anchor == name.lower()
+    told = Path(page).read_text("utf-8").partition(f"### {name}\n\n")[2]
+    assert told.startswith(f"*{rule['labels']['severity'].capitalize()}.*")
 
 
 def test_every_runbook_has_its_alert():
