@@ -187,6 +187,35 @@ def test_a_log_elsewhere_is_read(monitored, rides):
     assert monitored.judge(0, "--log", str(monitored.live / "copied"))[0]["rows"] == 600
 
 
+def test_a_log_and_labels_behind_addresses_are_read(monitored, rides):
+    """As on a runner, which has neither: what fsspec reaches is copied here."""
+    outcomes = monitored.log(rides)
+    monitored.label(outcomes)
+    away = monitored.live.rename(monitored.live.with_name("elsewhere"))
+    places = {"MLOPS_LOG": f"file://{away}/predictions", "MLOPS_LABELS": f"file://{away}/labels"}
+    monitored.fork.environment.update(places)
+    found, _ = monitored.judge(0)
+    for name in places:
+        del monitored.fork.environment[name]
+    away.rename(monitored.live)
+    assert (found["rows"], found["labels"]["outcomes"]) == (600, 600)
+
+
+def test_an_address_that_nobody_answers_at_is_named(monitored):
+    """A mistake is a mistake with --no-fail too."""
+    words = ("--env", "dev", "--no-fail", "--log", "file:///no/such/place")
+    done = monitored.fork.mlops("monitor", *words, check=False)
+    assert done.returncode == 2 and "file:///no/such/place cannot be read" in done.stderr
+
+
+def test_an_alarm_need_not_fail(monitored, rides):
+    """For the clock, which reads the verdict; and where nothing is there to judge."""
+    monitored.log([{**ride, "km": ride["km"] / 1.6} for ride in rides])
+    assert monitored.judge(0, "--no-fail")[0]["alarm"] is True
+    done = monitored.fork.mlops("monitor", "--env", "production", "--no-fail")
+    assert "there is nothing to judge" in done.stdout
+
+
 def test_a_bundle_that_is_gone_is_inconclusive(monitored, rides):
     """The scores cannot be compared; the message says why."""
     monitored.log(rides)
