@@ -89,7 +89,8 @@ def read_log(folder: Path, release_id: str, wanted: Collection[str] = (), most: 
 def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
     """Yield file name, line number and content of every whole line there was when this began."""
     for path, file in _opened(folder):
-        log.files.append(path.name)
+        name = path.relative_to(folder).as_posix()
+        log.files.append(name)
         with file:
             left = os.fstat(file.fileno()).st_size
             for number, line in enumerate(file, 1):
@@ -98,15 +99,18 @@ def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
                     # Somebody writes it right now, or did when the machine stopped.
                     log.unfinished += left >= 0
                     break
-                yield path.name, number, line
+                yield name, number, line
 
 
 def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
-    """Open each file once, whatever names it gets while it is set aside for a new one."""
+    """Open each file once, whatever names it gets while it is set aside for a new one.
+
+    Several services may have folders of their own in this one, as the pods of a cluster do.
+    """
     seen: dict[tuple[int, int], tuple[Path, IO[bytes]]] = {}
     while True:
         before = len(seen)
-        for path in sorted(folder.glob("*.jsonl")):
+        for path in sorted(folder.rglob("*.jsonl")):
             try:
                 file = path.open("rb")
             except FileNotFoundError:

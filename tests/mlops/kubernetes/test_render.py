@@ -20,7 +20,7 @@ def container(objects):
 
 def variables(objects):
     """What the service is told."""
-    return {one["name"]: one["value"] for one in container(objects)["env"]}
+    return {one["name"]: one.get("value") for one in container(objects)["env"]}
 
 
 def test_the_image_is_the_release_s_by_digest(rendered):

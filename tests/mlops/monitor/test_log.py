@@ -45,6 +45,15 @@ def test_no_log_is_an_empty_one(tmp_path):
     assert read_log(tmp_path / "none", RELEASE).per_day.total() == 0
 
 
+def test_folders_of_several_services_are_read(log, write_log):
+    """As pods have that share a volume, each with files of the same name."""
+    (log / "pod").mkdir()
+    write_log(log / "pod", "2026-01-02", [{"size": 4}])
+    found = read_log(log, RELEASE)
+    assert found.per_day == {"2026-01-01": 2, "2026-01-02": 2}
+    assert "pod/predictions-1.jsonl" in found.files
+
+
 def test_only_the_newest_days_are_asked_for(log):
     """Days without rows do not count."""
     assert read_log(log, RELEASE).newest(1) == ["2026-01-02"]
