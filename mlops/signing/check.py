@@ -83,7 +83,7 @@ def _judge(text: bytes, demand: _Demand) -> list[Refusal]:
         if isinstance(payload, Refusal):
             return [payload]
         return list(mismatches(demand.release, payload))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return [demand.refuse_altered("signature", error)]
 
 

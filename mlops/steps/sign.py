@@ -103,15 +103,15 @@ def _look_inside(source: Path, release: Release) -> None:
 
 
 def _builder() -> Builder:
+    """Return which workflow this is and which run of it; where none is named, some machine."""
     said = os.environ
-    if not actions.inside():
+    if "GITHUB_WORKFLOW_REF" not in said:
         return Builder("urn:mlops:own-machine")
     server = said["GITHUB_SERVER_URL"]
     run = f"{said['GITHUB_REPOSITORY']}/actions/runs/{said['GITHUB_RUN_ID']}"
-    return Builder(
-        f"{server}/{said['GITHUB_WORKFLOW_REF']}",
-        f"{server}/{run}/attempts/{said['GITHUB_RUN_ATTEMPT']}",
-    )
+    attempt = said.get("GITHUB_RUN_ATTEMPT", "1")
+    workflow = f"{server}/{said['GITHUB_WORKFLOW_REF']}"
+    return Builder(workflow, f"{server}/{run}/attempts/{attempt}")
 
 
 def _bills(store: Store, promoted: Promoted) -> list[str]:

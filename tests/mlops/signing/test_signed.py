@@ -11,7 +11,7 @@ from mlops import files
 from mlops.environments import environment
 from mlops.paths import CACHE
 from mlops.release import Image, read_release
-from mlops.signing.check import KIND
+from mlops.signing.check import KIND, check_signature
 from mlops.store import Store
 from tests.mlops.signing.released import DEMAND, POLICY, STORE, at_deploy, kept, package, seal, sign
 
@@ -81,6 +81,39 @@ def test_a_signature_that_was_changed_is_refused(demanding, damage):
     (file,) = kept()
     file.write_text(damage(file.read_text("utf-8")), "utf-8")
     assert at_both(demanding) == (["P124"], ["P124"])
+
+
+def places(value, path=()):
+    """The paths to everything in a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items if isinstance(value, dict | list) else ():
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def replaced(value, path, junk):
+    """A JSON value with one place in it exchanged, as a file holds it."""
+    copy = inner = json.loads(json.dumps(value))
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = junk
+    return json.dumps(copy).encode()
+
+
+@pytest.mark.parametrize("signed", ["demanding", "workflow"])
+def test_no_file_in_the_store_makes_it_stumble(signed, request):
+    """Whatever stands in any place of it, it is refused; so is what is too deep to read."""
+    sign(request.getfixturevalue(signed))
+    (file,) = kept()
+    good = json.loads(file.read_text("utf-8"))
+    for junk in (None, 0, "", "AAAA", [], {}, [{}], "\ud800"):
+        for path in places(good):
+            file.write_bytes(replaced(good, path, junk))
+            refused = check_signature(environment("dev"), read_release(), Store(str(STORE)))
+            assert not refused or refused[0].rule in ("P123", "P124"), (path, junk)
+    file.write_bytes(b"[" * 100_000)
+    (refusal,) = check_signature(environment("dev"), read_release(), Store(str(STORE)))
+    assert refusal.rule == "P124"
 
 
 def test_bundle_bytes_that_were_changed_are_refused(demanding):
