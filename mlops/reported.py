@@ -7,6 +7,7 @@ of bounded size; what becomes of them is written here, by the report's own code.
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -79,20 +80,20 @@ def pull_of(github: GitHub, run: Run) -> int:
 def fetch(github: GitHub, run: Run) -> dict[str, Any]:
     """Return the JSON files in a run's artifact by name; raises Refused for what is not as ours."""
     found = [a for a in github.get_all(f"actions/runs/{run.id}/artifacts") if a["name"] == ARTIFACT]
-    if not found or found[-1]["expired"]:
+    # A run that was started again has one of each attempt.
+    newest = max(found, key=lambda artifact: artifact["id"], default=None)
+    if newest is None or newest["expired"]:
         raise Refused(
             f"run {run.id} has no artifact {ARTIFACT!r}: it did not get that far, or it expired."
         )
-    path = f"actions/artifacts/{found[-1]['id']}/zip"
-    packed = github.download(path, MOST_PACKED)
+    packed = github.download(f"actions/artifacts/{newest['id']}/zip", MOST_PACKED)
     if packed is None:
-        raise Refused(
-            f"the artifact {ARTIFACT!r} of run {run.id} has over {MOST_PACKED:,} bytes, or is gone."
-        )
+        text = f"the artifact {ARTIFACT!r} of run {run.id} has over {MOST_PACKED:,} bytes."
+        raise Refused(text)
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             return {name: _read(archive, name) for name in (RECORD, CHECK)}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
         raise Refused(f"the artifact of run {run.id} cannot be unpacked: {error}.") from None
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import tarfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -73,8 +74,36 @@ def operation(method: str, path: str) -> dict | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Said:
+    """A call as text: tests say many things alike, and each is judged once."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    request: str
+    answered: str
+
+    @property
+    def body(self):
+        """The request's body."""
+        return json.loads(self.request)
+
+    @property
+    def answer(self):
+        """What was answered."""
+        return json.loads(self.answered)
+
+
 def mistakes(call) -> list[str]:
     """Return everything in a call that the description does not allow."""
+    texts = json.dumps(call.body), json.dumps(call.answer)
+    return _mistakes(_Said(call.method, call.path, call.query, call.status, *texts))
+
+
+@cache
+def _mistakes(call: _Said) -> list[str]:
     said = operation(call.method, call.path)
     if said is None:
         return [f"GitHub has no {call.method} {call.path}"]

@@ -296,6 +296,8 @@ def download(request: Request, number: str):
 
 @route("GET", "/storage/{number}")
 def stored(request: Request, number: str):
+    if request.token:
+        raise Refuse(403, "The storage knows its own address only, and no token")
     request.github.on_download()
     found = next(a["content"] for a in request.github.artifacts if a["id"] == int(number))
     return 200, File(found() if callable(found) else found)

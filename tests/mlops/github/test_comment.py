@@ -27,6 +27,11 @@ def packed(**files):
     return buffer.getvalue()
 
 
+def broken(content):
+    """The same with a few bytes of the first file overwritten."""
+    return content[:45] + b"\xff\xff\xff" + content[48:]
+
+
 @pytest.fixture(scope="module")
 def numbers(fork):
     """What training left: the record and the data check, as texts."""
@@ -139,6 +144,17 @@ def test_a_record_too_large_is_refused_though_it_packs_small(asked, github, numb
     assert "more than 4,000,000 bytes" in asked().stderr
 
 
+def test_of_a_run_started_again_the_newest_artifact_counts(asked, github, numbers):
+    github.artifacts.insert(0, github.artifacts[0] | {"id": 5, "content": packed(**numbers)})
+    github.artifacts[1]["content"] = b"of the first attempt"
+    assert asked().returncode == 0
+
+
+def test_an_artifact_that_expired_is_told(asked, github):
+    github.artifacts[0]["expired"] = True
+    assert "it expired" in asked().stderr
+
+
 def test_an_artifact_too_large_is_not_fetched_to_its_end(asked, github):
     github.artifacts[0]["content"] = bytes(21_000_000)
     assert "has over 20,000,000 bytes" in asked().stderr
@@ -148,6 +164,7 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(asked, github):
     "content, words",
     [
         (b"no archive", "cannot be unpacked"),
+        (broken(packed(record_json="x" * 999, data__check_json="{}")), "cannot be unpacked"),
         (packed(other_json="{}"), "holds no record.json"),
         (packed(record_json="[" * 100_000, data__check_json="{}"), "is no JSON"),
         (packed(record_json='{"x": NaN}', data__check_json="{}"), "is no JSON: NaN"),

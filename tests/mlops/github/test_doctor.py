@@ -1,5 +1,6 @@
 """`doctor`: with every guard there it is content; each that is missing is named with its remedy."""
 
+import copy
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from mlops import cli
 from mlops.doctor.automation import CML, POST
 from mlops.doctor.tree import workflows
 from mlops.github import GitHub
+from mlops.hub.settings import CODEOWNERS
 
 SHA = "5" * 40
 
@@ -31,12 +33,25 @@ def doctor(checkout, capsys):  # pylint: disable=unused-argument
     return run
 
 
+@pytest.fixture(scope="module")
+def applied():
+    """What `github-setup` made of a repository, once for all tests."""
+    return {}
+
+
 @pytest.fixture
-def guarded(checkout, github, capsys):  # pylint: disable=unused-argument
+def guarded(checkout, github, applied, capsys):
     """A repository after its first day: set up, an App, a runner of its own, green once."""
     github.about["owner_type"] = "Organization"
     github.variables = {"APP_ID": "4711", "GPU_RUNNER": '["self-hosted", "gpu"]'}
-    assert cli.main(["github-setup", "--apply", "--owners", "owner/ml-team"]) == 0
+    if not applied:
+        assert cli.main(["github-setup", "--apply", "--owners", "owner/ml-team"]) == 0
+        made = ("about", "rulesets", "environments", "labels", "permissions")
+        applied |= {name: copy.deepcopy(getattr(github, name)) for name in made}
+        applied["CODEOWNERS"] = CODEOWNERS.read_text("utf-8")
+    for name in set(applied) - {"CODEOWNERS"}:
+        setattr(github, name, copy.deepcopy(applied[name]))
+    (checkout / CODEOWNERS).write_text(applied["CODEOWNERS"], "utf-8")
     github.secrets = ["APP_PRIVATE_KEY"]
     github.branches = {"main": SHA, "staging": SHA}
     github.checks = {SHA: ["all-green"]}
