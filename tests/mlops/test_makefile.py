@@ -74,6 +74,11 @@ def test_a_reason_is_never_run(spoken):
     assert not (spoken / "ran").exists()
 
 
+def test_a_reason_is_for_the_rollback_alone(spoken):
+    said = make("rollback", "deploy", "ENV=production", folder=spoken, REASON="slow").stdout.split()
+    assert said[said.index("deploy") :] == ["deploy", "--env", "production"]
+
+
 def test_nothing_is_installed_twice(spoken):
     assert "installing" not in make("setup", folder=spoken).stdout
 

@@ -122,6 +122,23 @@ def test_promoted_already(road, in_production):
     assert road.open == []
 
 
+def test_by_the_clock_what_does_not_serve_is_deployed(road, in_production):
+    """All three are down, as after a lost run: each is brought up, and nothing new is proposed."""
+    assert in_production
+    run = road.clock("deploy.yml")
+    deployed = [f"Deploy / deploy {name}" for name in ("dev", "staging", "production")]
+    run.require(*deployed, "Promote / promote staging", "Advance / advance staging")
+    assert road.open == []
+
+
+def test_on_a_hosted_runner_the_clock_finds_nothing_lost(road, in_production):
+    """What ran on the runner itself is gone with its job: nothing to bring up."""
+    assert in_production
+    run = road.clock("deploy.yml", environment={"RUNNER_ENVIRONMENT": "github-hosted"})
+    run.require("Due / due")
+    assert "gone with each job" in run.jobs["Due / due"].log and len(run.results) == 2
+
+
 def test_by_the_clock_without_drift_nothing_is_proposed(road, in_production):
     """All quarters are in use, nothing was logged: green, and it says so."""
     assert in_production
