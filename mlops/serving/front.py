@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from mlops.serving.limits import Receive, Refusal, Room, require_json
-from mlops.serving.log import lines
+from mlops.serving.log import features, lines
 from mlops.serving.metrics import Metrics, Predictions
 from mlops.serving.problems import explain
 from mlops.serving.scorer import Scorer
@@ -114,7 +114,7 @@ async def _answer(live: Live, scope: Message, receive: Receive) -> bytes:
     live.predictions.made(rows, scores)
     release = live.version["release_id"]
     if live.log:
-        live.log.put(lines(release, rows, predictions), len(rows))
+        live.log.put(lines(release, features(body, rows), predictions), len(rows))
     return to_json({"release_id": release, "predictions": predictions})
 
 

@@ -12,19 +12,34 @@ LARGEST = 64 * 2**20
 KEPT = 5
 
 
+def features(body: bytes, rows: Sequence[dict]) -> list[bytes]:
+    """Return the inside of each row of a request: as it was sent, where that can be told.
+
+    To write a thousand rows anew would take a fifth of the time that it takes to score them.
+    """
+    between = b"}, {" if b"}, {" in body else b"},{"
+    # Braces of the rows and one pair around them: no text holds another that could mislead.
+    if body.count(b"{") == body.count(b"}") == len(rows) + 1 == body.count(between) + 2:
+        # Line ends are between values only; the log has one a row.
+        sent = body.replace(b"\n", b" ").replace(b"\r", b" ")
+        return sent.split(b"{", 2)[2].rsplit(b"}", 2)[0].split(between)
+    return [to_json(row)[1:-1] for row in rows]
+
+
 def lines(
     release_id: str | None,
-    rows: Sequence[dict],
+    rows: Sequence[bytes],
     predictions: Sequence[dict[str, Any]],
     at: datetime | None = None,
 ) -> bytes:
-    """Return a line a prediction, as of now unless told otherwise."""
-    said = {"time": (at or datetime.now(UTC)).isoformat(timespec="milliseconds")}
-    said["release_id"] = release_id
-    content = to_json([{**p, **said, "features": row} for p, row in zip(predictions, rows)])
-    # One call for all of them is twice as fast. Only between two predictions can this be found:
-    # features are flat, and a quote in a text is escaped.
-    return content[1:-1].replace(b'},{"id":"', b'}\n{"id":"') + b"\n"
+    """Return a line for each prediction and the inside of its row, as of now unless told."""
+    time = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    said = to_json({"time": time, "release_id": release_id})[1:-1]
+    # One call for all predictions is four times as fast; an id has no braces.
+    made = to_json(predictions)[2:-2].split(b"},{")
+    return b"".join(
+        [b'{%b,%b,"features":{%b}}\n' % (one, said, row) for one, row in zip(made, rows)]
+    )
 
 
 class PredictionLog:
@@ -48,7 +63,8 @@ class PredictionLog:
         at: datetime | None = None,
     ) -> None:
         """Append a line a prediction, all of them in one write; raises OSError when that fails."""
-        if self.append(lines(release_id, rows, predictions, at)) != len(rows):
+        content = lines(release_id, [to_json(row)[1:-1] for row in rows], predictions, at)
+        if self.append(content) != len(rows):
             raise OSError("the disk took a part of the lines only")
 
     def append(self, content: bytes) -> int:

@@ -1,10 +1,11 @@
 """The prediction log: whole lines, bounded files, and an error when it cannot be written."""
 
 import json
+import os
 
 import pytest
 
-from mlops.serving.log import PredictionLog
+from mlops.serving.log import PredictionLog, features, lines
 
 
 def write(log, number):
@@ -63,3 +64,31 @@ def test_a_folder_that_cannot_be_written_raises_and_recovers(tmp_path):
     folder.unlink()
     write(log, 2)
     assert ids(folder) == {"log.jsonl": ["2"]}
+
+
+ROW = {"size": 5, "weight": 1.5, "town": 'a"},{"b\\', "kind": None, "color": "é"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("change", [{}, {"town": "plain"}, {"town": "}, {"}, {"town": '"}\n'}])
+@pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 2}])
+def test_a_line_has_the_row_of_its_prediction(count, change, style):
+    """However the request was written, and whatever its texts hold."""
+    rows = [{**ROW, **change, "size": number} for number in range(count)]
+    made = [{"id": str(number), "score": 0.5} for number in range(count)]
+    body = json.dumps({"rows": rows}, **style).encode()
+    content = lines("mini-1", features(body, rows), made)
+    told = [json.loads(line) for line in content.splitlines()]
+    assert [(line["id"], line["features"]) for line in told] == list(zip("012", rows))
+
+
+def test_what_a_full_disk_cut_off_spoils_no_other_line(tmp_path, monkeypatch):
+    """The disk takes a part, then all again; how many whole lines it took is told."""
+    log, write_ = PredictionLog(tmp_path, "log"), os.write
+    content = b'{"id":"1"}\n{"id":"2"}\n'
+    monkeypatch.setattr(os, "write", lambda file, some: write_(file, some[:15]))
+    assert log.append(content) == 1
+    monkeypatch.undo()
+    assert log.append(content) == 2
+    read = (tmp_path / "log.jsonl").read_bytes()
+    assert read == b'{"id":"1"}\n{"id\n{"id":"1"}\n{"id":"2"}\n'
