@@ -97,7 +97,7 @@ class GitHub:
 
         # A storage elsewhere, which the token is none of the business of.
         address = self._request("GET", path).headers["location"]
-        content = b""
+        content = bytearray()
         try:
             with httpx.stream("GET", address, timeout=30) as answer:
                 answer.raise_for_status()
@@ -108,7 +108,7 @@ class GitHub:
         except httpx.HTTPError as error:
             text = f"GET {path}: the download broke off ({error}). Run it again."
             raise GitHubError(text, 0) from None
-        return content
+        return bytes(content)
 
     @cached_property
     def _client(self) -> "httpx.Client":

@@ -7,6 +7,10 @@ import zipfile
 
 import pytest
 
+from mlops import reported
+from mlops.errors import Refused
+from mlops.github import GitHub
+
 HEAD, MOVED = "a" * 40, "b" * 40
 RUN = {
     "id": 7,
@@ -44,12 +48,18 @@ def numbers(fork):
 
 
 @pytest.fixture
-def asked(fork, github, numbers, tmp_path):
-    """GitHub with a fork's pull request and its run, and what runs `comment` there."""
+def hub(github, numbers):
+    """GitHub with a fork's pull request and its run, and a client that talks to it."""
     head = {"ref": "change", "sha": HEAD, "repo": "stranger/flights"}
     github.pulls = {3: {"number": 3, "state": "open", "head": head, "base": {"ref": "main"}}}
     github.runs = [dict(RUN)]
     github.artifacts = [{"id": 1, "run": 7, "name": "report", "content": packed(**numbers)}]
+    return GitHub(github.repository, "token", github.url)
+
+
+@pytest.fixture
+def asked(fork, github, hub, tmp_path):  # pylint: disable=unused-argument
+    """Runs `comment`, as a workflow or a person would."""
     (fork.folder / "build/comment.md").unlink(missing_ok=True)
 
     def comment(run="7"):
@@ -63,6 +73,16 @@ def asked(fork, github, numbers, tmp_path):
         return done
 
     return comment
+
+
+def found(hub):
+    """The number of the pull request that run 7 belongs to."""
+    return reported.pull_of(hub, reported.the_run(hub, "7"))
+
+
+def fetched(hub):
+    """What is read of the artifact of run 7."""
+    return reported.fetch(hub, reported.the_run(hub, "7"))
 
 
 def changed(numbers, change):
@@ -99,12 +119,17 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
         ({"head_sha": MOVED}, "has moved on to aaaaaaaaaaaa"),
     ],
 )
-def test_a_run_that_is_not_the_pull_request_s_is_refused(asked, github, change, words):
+def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, words):
     github.runs[0] |= change
+    with pytest.raises(Refused, match=words):
+        found(hub)
+
+
+def test_a_refusal_writes_no_comment(asked, github):
+    github.runs[0]["event"] = "push"
     done = asked()
-    assert done.returncode == 1
-    assert re.search(words, done.stderr), done.stderr
-    assert done.comment == ""
+    assert (done.returncode, done.comment, done.outputs) == (1, "", "")
+    assert "refused: run 7 is of .github/workflows/ci.yml, started by push" in done.stderr
 
 
 def test_a_head_that_moves_while_the_artifact_is_fetched_is_seen(asked, github):
@@ -115,49 +140,54 @@ def test_a_head_that_moves_while_the_artifact_is_fetched_is_seen(asked, github):
     assert done.outputs == ""
 
 
-def test_a_fork_that_is_gone_gets_no_comment(asked, github):
+def test_a_fork_that_is_gone_gets_no_comment(hub, github):
     github.pulls[3]["head"]["repo"] = None
-    assert "no open pull request" in asked().stderr
+    with pytest.raises(Refused, match="no open pull request"):
+        found(hub)
 
 
-def test_a_closed_pull_request_gets_no_comment(asked, github):
+def test_a_closed_pull_request_gets_no_comment(hub, github):
     github.pulls[3]["state"] = "closed"
-    assert "no open pull request" in asked().stderr
+    with pytest.raises(Refused, match="no open pull request"):
+        found(hub)
 
 
-def test_a_branch_s_name_is_no_part_of_the_question(asked, github):
+def test_a_branch_s_name_is_no_part_of_the_question(hub, github):
     name = "x&state=closed#/../y"
     github.runs[0]["head_branch"] = github.pulls[3]["head"]["ref"] = name
-    assert "\n3\n" in asked().outputs
+    assert found(hub) == 3
 
 
-def test_two_forks_of_one_owner_are_told_apart(asked, github):
+def test_two_forks_of_one_owner_are_told_apart(hub, github):
     other = {"ref": "change", "sha": HEAD, "repo": "stranger/other"}
     github.pulls[4] = {"number": 4, "state": "open", "head": other, "base": {"ref": "main"}}
-    assert "\n3\n" in asked().outputs
+    assert found(hub) == 3
 
 
-def test_a_record_too_large_is_refused_though_it_packs_small(asked, github, numbers):
+def test_a_record_too_large_is_refused_though_it_packs_small(hub, github, numbers):
     big = changed(numbers, lambda record: record.update(name="x" * 5_000_000))
     assert len(big) < 50_000
     github.artifacts[0]["content"] = big
-    assert "more than 4,000,000 bytes" in asked().stderr
+    with pytest.raises(Refused, match="more than 4,000,000 bytes"):
+        fetched(hub)
 
 
-def test_of_a_run_started_again_the_newest_artifact_counts(asked, github, numbers):
+def test_of_a_run_started_again_the_newest_artifact_counts(hub, github, numbers):
     github.artifacts.insert(0, github.artifacts[0] | {"id": 5, "content": packed(**numbers)})
     github.artifacts[1]["content"] = b"of the first attempt"
-    assert asked().returncode == 0
+    assert fetched(hub)["record.json"] == json.loads(numbers["record_json"])
 
 
-def test_an_artifact_that_expired_is_told(asked, github):
+def test_an_artifact_that_expired_is_told(hub, github):
     github.artifacts[0]["expired"] = True
-    assert "it expired" in asked().stderr
+    with pytest.raises(Refused, match="it expired"):
+        fetched(hub)
 
 
-def test_an_artifact_too_large_is_not_fetched_to_its_end(asked, github):
+def test_an_artifact_too_large_is_not_fetched_to_its_end(hub, github):
     github.artifacts[0]["content"] = bytes(21_000_000)
-    assert "has over 20,000,000 bytes" in asked().stderr
+    with pytest.raises(Refused, match="has over 20,000,000 bytes"):
+        fetched(hub)
 
 
 @pytest.mark.parametrize(
@@ -168,15 +198,20 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(asked, github):
         (packed(other_json="{}"), "holds no record.json"),
         (packed(record_json="[" * 100_000, data__check_json="{}"), "is no JSON"),
         (packed(record_json='{"x": NaN}', data__check_json="{}"), "is no JSON: NaN"),
-        (packed(record_json="[]", data__check_json="[]"), "no report can be made"),
-        (packed(record_json='{"evaluation": {}}', data__check_json="7"), "no report can be made"),
     ],
 )
-def test_what_is_no_record_is_refused(asked, github, content, words):
+def test_what_is_no_artifact_of_ours_is_refused(hub, github, content, words):
     github.artifacts[0]["content"] = content
+    with pytest.raises(Refused, match=words):
+        fetched(hub)
+
+
+@pytest.mark.parametrize("record, check", [("[]", "[]"), ('{"evaluation": {}}', "7")])
+def test_what_is_no_record_makes_no_report(asked, github, record, check):
+    github.artifacts[0]["content"] = packed(record_json=record, data__check_json=check)
     done = asked()
     assert done.returncode == 1
-    assert words in done.stderr and "Traceback" not in done.stderr
+    assert "no report can be made" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_hostile_names_do_nothing_in_the_comment(asked, github, numbers):
