@@ -37,13 +37,13 @@ def run(_: argparse.Namespace) -> None:
         "runner": json.dumps(place.runner),
         "device": place.device,
     }
-    say("plan", f"{work.why}; on {place.device}: {place.why}")
+    why = f"{_safe(work.why)}; on {place.device}: {place.why}"
+    say("plan", why)
     for name, value in found.items():
         say("", f"{name:<16} {value}")
         actions.output(name, value)
     rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
-    why = f"{_safe(work.why)}. On {place.device}: {place.why}."
-    actions.summary(f"### Plan\n\n{why}\n\n| what | value |\n|---|---|\n{rows}")
+    actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}")
 
 
 def _work(base: str) -> plan.Work:
@@ -59,5 +59,5 @@ def _work(base: str) -> plan.Work:
 
 
 def _safe(text: str) -> str:
-    """Return text with a file's name in it as one line of Markdown that means nothing more."""
+    """Return text with a file's name in it as a line that is no command, and no Markdown."""
     return re.sub(r"[^\w .,:()/-]", "_", text)

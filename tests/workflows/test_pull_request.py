@@ -1,6 +1,7 @@
 """What happens to a pull request, executed: who is green, who is red and why, what is left out."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def hostile(seed, tmp_path_factory):
     run = f"touch${{IFS}}{home}/pwned"
     repository.git("checkout", "--quiet", "-b", f'change";{run};"$({run})`{run}`')
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
-    repository.write(f"docs/$({run})</code>.md".replace("/", "_", 1), "Hello")
+    repository.write(f"$({run})\n::error::pwned</code>", "Hello")
     words = f"\"; {run}; echo '$({run})' `{run}`\n::set-output name=run-train::false\n"
     event = repository.pull_request(title=words + "${{ secrets.DEPLOY_KEY }}")
     run = repository.act("pull_request", event, "ci.yml", native=True, secrets=SECRETS)
@@ -53,6 +54,7 @@ def test_words_of_strangers_are_never_run(hostile):
     """Title, message, branch and file name hold commands in every quoting."""
     repository, run = hostile
     assert not (repository.home / "pwned").exists()
+    assert not re.search(r"(?m)^\W*::error::pwned", run.log)
     assert not [name for name, text in run.environments.items() if "canary" in text]
 
 
