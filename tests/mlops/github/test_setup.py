@@ -88,14 +88,14 @@ def test_a_private_repository_is_told_what_its_plan_cannot_do(setup, github):
     github.closed = {"POST /repos/owner/flights/rulesets": 403}
     code, said = setup("--apply")
     assert code == 1
-    assert "GitHub Free has no rulesets" in said
+    assert "GitHub Free has neither rulesets" in said
 
 
 def test_rules_that_the_plan_does_not_even_show_are_told(setup, github):
     github.about |= {"visibility": "private"}
     github.closed = {"GET /repos/owner/flights/rulesets": 403}
     said = setup("--apply")[1]
-    assert "note    rulesets: not seen" in said and "GitHub Free has no rulesets" in said
+    assert "note    rulesets: not seen" in said and "GitHub Free has neither rulesets" in said
 
 
 def test_what_github_took_and_did_not_do_is_told(setup, github):
