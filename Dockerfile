@@ -16,7 +16,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && uv venv --quiet --python "$(readlink -f "$(command -v python3)")" "$VIRTUAL_ENV" \
     && uv pip sync --quiet --require-hashes /requirements.txt \
     && cd "$VIRTUAL_ENV" && find . -depth \( -type d \( -name tests -o -name include \) \
-       -o -name '*.py[ix]' -o -name '*.pxd' -o -name .lock -o -path './bin/*' ! -name 'python*' \) \
+       -o -name '*.py[ix]' -o -name '*.pxd' -o -name '*.h' -o -name .lock -o -path './bin/*' ! -name 'python*' \) \
        -exec rm -rf {} + \
     && find . -exec touch -h -d @0 {} +
 

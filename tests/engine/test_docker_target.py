@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from mlops import environments, probe
 from mlops.registry import Repository
 from mlops.release import read_release
 from mlops.targets import docker as target
-from tests.engine.conftest import BUILD
+from tests.engine.conftest import BUILD, ImageFork
 from tests.engine.engines import docker
 from tests.mlops.targets.conftest import Client
 
@@ -53,12 +54,16 @@ class Dev:
 
 
 @pytest.fixture(scope="module")
-def dev(fork, built):
-    """The first release, served."""
-    made = Dev(fork)
+def dev(fork, built, tmp_path_factory):
+    """The first release, served from a clone that the tests here change at will."""
+    clone = ImageFork(tmp_path_factory.mktemp("dev") / "fork")
+    shutil.copytree(fork.folder, clone.folder, symlinks=True)
+    clone.environment = fork.environment
+    made = Dev(clone)
     made.run("promote", "deploy")
     assert made.served == built.release_id
-    return made
+    yield made
+    clone.mlops("down")
 
 
 @pytest.fixture(scope="module")
