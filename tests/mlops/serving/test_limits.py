@@ -1,0 +1,121 @@
+"""A service with little room, asked over sockets for more than it has: refused soon and clearly."""
+
+import asyncio
+import json
+import shutil
+import socket
+import time
+from contextlib import ExitStack
+from http.client import HTTPConnection
+
+import psutil
+import pytest
+
+from mlops.serving.limits import Refusal, Room
+
+TIGHT = {"max_waiting": 4, "max_held_mb": 1, "body_seconds": 0.5}
+HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def tight(unpacked, tmp_path_factory, serving):
+    """A client of a service with little room."""
+    folder = tmp_path_factory.mktemp("tight")
+    bundle = shutil.copytree(unpacked, folder / "bundle")
+    made = json.loads((bundle / "src/record.json").read_text())
+    made["params"]["values"]["serve"] |= TIGHT
+    (bundle / "src/record.json").write_text(json.dumps(made))
+    (folder / "run").mkdir()
+    with serving(bundle, folder / "run") as client:
+        yield client
+
+
+def worker(client):
+    """The process that answers at the client's port."""
+    return next(
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "_bentoml_impl.worker.service" in process.cmdline()
+        and any(one.laddr.port == client.base_url.port for one in process.net_connections())
+    )
+
+
+def connect(client, stack):
+    """A connection of its own, closed with the stack."""
+    address = (client.base_url.host, client.base_url.port)
+    return stack.enter_context(socket.create_connection(address, timeout=20))
+
+
+def count(client, metric):
+    """The value of a metric with its labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric)), 0)
+
+
+def test_a_body_that_trickles_in_is_given_up(tight):
+    """The client is told, and its connection ends."""
+    before = count(tight, 'mlops_refused_total{reason="slow"}')
+    with ExitStack() as stack:
+        connection = connect(tight, stack)
+        connection.sendall(HEAD.format(99).encode() + b"{")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 408") and b"within 0.5 s" in answer
+    assert count(tight, 'mlops_refused_total{reason="slow"}') == before + 1
+
+
+def test_slow_clients_keep_nobody_waiting(tight, row):
+    """However many hold a connection open, another's row is scored meanwhile."""
+    with ExitStack() as stack:
+        for _ in range(20):
+            connect(tight, stack).sendall(HEAD.format(99).encode() + b"{")
+        assert tight.post("/predict", json={"rows": [row]}).status_code == 200
+
+
+def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row):
+    """Four of twenty are scored; the others are not kept waiting."""
+    body = json.dumps({"rows": [row]})
+    connections = [HTTPConnection(tight.base_url.host, tight.base_url.port) for _ in range(20)]
+    for connection in connections:
+        connection.request("GET", "/version")
+        connection.getresponse().read()
+    process = worker(tight)
+    process.suspend()
+    while process.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    for connection in connections:
+        connection.request("POST", "/predict", body)
+    process.resume()
+    answers = [connection.getresponse() for connection in connections]
+    assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 16
+    assert {answer.headers["retry-after"] for answer in answers} == {None, "1"}
+
+
+def test_bodies_that_take_too_much_memory_together_are_refused(tight, row):
+    """Each is small enough, all of them are not; memory that is given up is there again."""
+    part = b" " * 250_000
+    with ExitStack() as stack:
+        connections = [connect(tight, stack) for _ in range(5)]
+        for connection in connections:
+            connection.sendall(HEAD.format(len(part) + 1).encode() + part)
+        answers = [connection.recv(4096)[:12] for connection in connections]
+    assert b"HTTP/1.1 503" in answers
+    assert tight.post("/predict", json={"rows": [row]}).status_code == 200
+
+
+def test_an_announced_size_is_refused_before_it_is_sent(tight):
+    """The client need not send what nobody will read."""
+    with ExitStack() as stack:
+        connection = connect(tight, stack)
+        connection.sendall(HEAD.format(2**40).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_nothing_is_in_flight_in_the_end(tight):
+    """Refused, given up or answered: each request is counted out again."""
+    assert count(tight, "mlops_in_flight") == 0
+
+
+def test_a_turn_that_comes_too_late_is_refused():
+    """What came before took so long that the client no longer waits."""
+    with pytest.raises(Refusal, match="Too many requests"):
+        asyncio.run(Room(4, 0, 1, 1).turn())
