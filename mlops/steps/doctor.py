@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(content, indent=2))
     else:
         say("doctor", f"{said.upper()}: {_count(found)}")
-    actions.summary(_table(found))
+    actions.summary(_table(found, f"Doctor: {said}, {_count(found)}"))
     return EXIT[said]
 
 
@@ -64,11 +64,12 @@ def _count(found: list[Finding]) -> str:
     return ", ".join(f"{states.count(s)} {text}" for s, text in words.items() if s in states)
 
 
-def _table(found: list[Finding]) -> str:
-    # The words come from this repository and GitHub's settings; a bar would end a cell.
-    rows = [
-        f"| {one.state} | {one.guard} | {one.found} | {one.remedy} |"
-        for one in found
-        if one.state is not State.OK
-    ]
-    return "\n".join(["### Doctor", "", "| | guard | found | remedy |", "|---|---|---|---|", *rows])
+def _table(found: list[Finding], said: str) -> str:
+    from mlops.report.markdown import escape
+
+    told = [one for one in found if one.state is not State.OK]
+    cells = [(one.state, one.guard, one.found, one.remedy) for one in told]
+    rows = ["| " + " | ".join(escape(cell, 400) for cell in row) + " |" for row in cells]
+    return "\n".join(
+        [f"### {said}", "", "| | guard | found | remedy |", "|---|---|---|---|", *rows]
+    )
