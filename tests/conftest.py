@@ -9,7 +9,7 @@ import pytest
 from tests.github.fixture import github  # pylint: disable=unused-import
 
 EXAMPLE = Path("data/partitions/flights-2013-01.parquet")
-# What a job of Actions is given; a step under test would take it for its own, and write to its page.
+# What a job of Actions is given; a step under test would take it for its own, and tell on its page.
 GIVEN = ("GITHUB_", "RUNNER_", "MLOPS_STORE", "MLOPS_DEVICE")
 
 
@@ -21,9 +21,10 @@ def pytest_configure():
 
 @pytest.hookimpl(optionalhook=True)  # asked by xdist only
 def pytest_xdist_make_scheduler(config, log):
-    """Keep a file's tests in one process, where its fixtures are made once; so all of the engine's."""
+    """Keep a file's tests in one process, which makes its fixtures once; the engine's likewise."""
     from xdist.scheduler import LoadScopeScheduling
 
+    # pylint: disable-next=abstract-method # xdist's own subclasses leave them out too
     class ByFile(LoadScopeScheduling):
         """There is one Docker engine, and many files."""
 
@@ -35,7 +36,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip what is marked `example` when the example is gone; where files share cores, slow first."""
+    """Skip what is marked `example` when it is gone; where files share cores, slow ones first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if EXAMPLE.exists():
