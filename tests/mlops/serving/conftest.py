@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 import mlops
@@ -260,6 +261,21 @@ def _when_ready(url, log):
 def serving():
     """A way to serve a bundle as one likes, for a while."""
     return _serving
+
+
+@pytest.fixture(scope="session")
+def worker_of():
+    """A way to find the process that answers a client."""
+
+    def find(client):
+        return next(
+            process
+            for process in psutil.Process().children(recursive=True)
+            if "_bentoml_impl.worker.service" in process.cmdline()
+            and any(one.laddr.port == client.base_url.port for one in process.net_connections())
+        )
+
+    return find
 
 
 @pytest.fixture(scope="session")

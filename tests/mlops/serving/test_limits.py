@@ -30,16 +30,6 @@ def tight(unpacked, tmp_path_factory, serving):
         yield client
 
 
-def worker(client):
-    """The process that answers at the client's port."""
-    return next(
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "_bentoml_impl.worker.service" in process.cmdline()
-        and any(one.laddr.port == client.base_url.port for one in process.net_connections())
-    )
-
-
 def connect(client, stack):
     """A connection of its own, closed with the stack."""
     address = (client.base_url.host, client.base_url.port)
@@ -71,14 +61,14 @@ def test_slow_clients_keep_nobody_waiting(tight, row):
         assert tight.post("/predict", json={"rows": [row]}).status_code == 200
 
 
-def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row):
+def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row, worker_of):
     """Four of twenty are scored; the others are not kept waiting."""
     body = json.dumps({"rows": [row]})
     connections = [HTTPConnection(tight.base_url.host, tight.base_url.port) for _ in range(20)]
     for connection in connections:
         connection.request("GET", "/version")
         connection.getresponse().read()
-    process = worker(tight)
+    process = worker_of(tight)
     process.suspend()
     while process.status() != psutil.STATUS_STOPPED:
         time.sleep(0.01)

@@ -1,0 +1,84 @@
+"""What was answered is in the log, whatever happens to the service or its disk meanwhile."""
+
+import json
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+LOG = "predictions/predictions-1.jsonl"
+UNLOGGED = "mlops_predictions_unlogged_total"
+
+
+def whole(path):
+    """The ids of all whole lines."""
+    found = set()
+    for line in path.read_text().splitlines():
+        try:
+            found.add(json.loads(line)["id"])
+        except ValueError:
+            continue
+    return found
+
+
+def counted(client, name):
+    """The value of a metric without labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+@pytest.fixture
+def ask(row):
+    """A way to have a row scored; returns its id."""
+
+    def post(client):
+        return client.post("/predict", json={"rows": [row]}).json()["predictions"][0]["id"]
+
+    return post
+
+
+def test_a_graceful_stop_loses_no_answered_prediction(unpacked, tmp_path, serving, ask):
+    """Four clients go on until the service is gone: all that they were told is in the log."""
+    answered = []
+
+    def until_it_is_gone(url):
+        with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+            while True:
+                try:
+                    answered.append(ask(client))
+                except httpx.TransportError:
+                    return
+
+    with ThreadPoolExecutor(4) as clients:
+        logged = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
+        with serving(unpacked, tmp_path, **logged) as client:
+            asking = [clients.submit(until_it_is_gone, client.base_url) for _ in range(4)]
+            while len(answered) < 200 and not any(one.done() for one in asking):
+                ask(client)
+        for one in asking:
+            one.result()
+    assert len(answered) >= 200 and set(answered) <= whole(tmp_path / LOG)
+
+
+def test_a_disk_that_fills_up_costs_no_answer_and_no_count(
+    unpacked, tmp_path, serving, ask, worker_of
+):
+    """Each prediction is a whole line of the log, or the metric counts it; later all are lines."""
+    logged = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
+    with serving(unpacked, tmp_path, **logged) as client:
+        process, made = worker_of(client), [ask(client)]
+        before = process.rlimit(resource.RLIMIT_FSIZE)
+        process.rlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        made += [ask(client) for _ in range(20)]
+        while counted(client, UNLOGGED) < 10:
+            made.append(ask(client))
+        process.rlimit(resource.RLIMIT_FSIZE, before)
+        later = [ask(client) for _ in range(3)]
+        while not set(later) <= whole(tmp_path / LOG):
+            later.append(ask(client))
+        lost = counted(client, UNLOGGED)
+    there = whole(tmp_path / LOG)
+    assert set(later) <= there and len(there & set(made)) + lost == len(made)
+    assert os.path.getsize(tmp_path / LOG) > 1000
