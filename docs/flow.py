@@ -1,6 +1,6 @@
 """Draw how the workflows hand over to each other, from the workflow files: python docs/flow.py.
 
-Writes the diagram and the table between the marks in docs/github.md; a test sees they are fresh.
+Writes the diagram between the marks in docs/workflows.md; a test sees that it is fresh.
 """
 
 import re
@@ -10,15 +10,15 @@ from typing import Any
 
 import yaml
 
-WORKFLOWS, PAGE = Path(".github/workflows"), Path("docs/github.md")
+WORKFLOWS, PAGE = Path(".github/workflows"), Path("docs/workflows.md")
 BEGIN, END = "<!-- flow: python docs/flow.py -->", "<!-- end of flow -->"
-# Whoever starts a workflow: the name of a node, its shape and words, how the table says it.
+# What starts a workflow: the name of a node, its shape and words.
 STARTS = {
-    "pull_request": ("change", "([a pull request])", "a pull request"),
-    "push main": ("main", "[(main)]", "a merge"),
-    "push staging": ("moved", "[(branch staging)]", "branch `staging` moving"),
-    "schedule": ("clock", "([the clock])", "the clock"),
-    "workflow_dispatch": ("person", "([a person])", "a person"),
+    "pull_request": ("change", "([a pull request])"),
+    "push main": ("main", "[(main)]"),
+    "push staging": ("moved", "[(branch staging)]"),
+    "schedule": ("clock", "([the clock])"),
+    "workflow_dispatch": ("person", "([a person])"),
 }
 # What a workflow leads to: what it calls or uses, and where that goes.
 LEADS = {
@@ -59,7 +59,7 @@ def diagram() -> Iterator[str]:
     """Yield the lines of the diagram."""
     yield "```mermaid"
     yield "flowchart LR"
-    yield from (f"  {name}{shape}" for name, shape, _ in STARTS.values())
+    yield from (f"  {name}{shape}" for name, shape in STARTS.values())
     yield "  change -->|all-green, approved, squashed| main"
     for file, workflow in entries().items():
         node = file.removesuffix(".yml")
@@ -72,30 +72,11 @@ def diagram() -> Iterator[str]:
     yield "```"
 
 
-def table() -> Iterator[str]:
-    """Yield the lines of the table."""
-    yield "| workflow | started by | what its jobs may write |"
-    yield "|---|---|---|"
-    for file, workflow in entries().items():
-        told = [STARTS[start][2] for start in starts(workflow)]
-        if paths := (workflow["on"].get("push") or {}).get("paths"):
-            told[told.index("a merge")] = f"a merge that touches `{', '.join(paths)}`"
-        if "workflow_dispatch" in workflow["on"] and STARTS["workflow_dispatch"][2] not in told:
-            told.append("a person")
-        writes = {
-            scope
-            for job in workflow["jobs"].values()
-            for scope, grant in (job.get("permissions") or {}).items()
-            if grant == "write"
-        }
-        yield f"| `{file}` | {', '.join(told)} | {', '.join(sorted(writes)) or 'nothing'} |"
-
-
 def page() -> str:
     """Return the page as it should be."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    middle = "\n".join(["", "", *diagram(), "", *table(), "", ""])
+    middle = "\n".join(["", "", *diagram(), "", ""])
     return f"{before}{BEGIN}{middle}{END}{after}"
 
 
