@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
     if tip != commit:
         remote.push(commit, branch)
         say("advance", f"branch {branch} is at {commit[:12]} now (before: {(tip or 'none')[:12]})")
+        actions.summary(f"Branch `{branch}` is at `{commit[:12]}`")
     _start(hub, branch, commit, pushed=tip != commit)
 
 
@@ -79,14 +80,13 @@ def _start(hub: GitHub, branch: str, commit: str, pushed: bool) -> None:
     mute = actions.inside() and os.environ.get("PUSH_STARTS_RUNS") != "true"
     if pushed and not mute:
         say("", f"its push starts {workflow}")
-    elif (
-        not pushed
-        and hub.get(f"actions/workflows/{workflow}/runs?head_sha={commit}")["total_count"]
-    ):
-        say(
-            "advance",
-            f"branch {branch} is at {commit[:12]}, and {workflow} ran on it: nothing to do",
-        )
+    elif not pushed and _ran(hub, workflow, commit):
+        say("advance", f"{branch} is at {commit[:12]} and {workflow} ran on it: nothing to do")
     else:
         hub.send("POST", f"actions/workflows/{workflow}/dispatches", {"ref": branch})
         say("", f"{workflow} started on it")
+
+
+def _ran(hub: GitHub, workflow: str, commit: str) -> bool:
+    found = hub.get(f"actions/workflows/{workflow}/runs?head_sha={commit}")
+    return found is not None and found["total_count"] > 0

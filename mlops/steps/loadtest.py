@@ -8,7 +8,7 @@ build/evidence/<release>/load-test.json. Exits 0 on pass, 1 on fail, 3 on inconc
 import argparse
 from datetime import UTC, datetime
 
-from mlops import actions, contract, environments
+from mlops import actions, contract, environments, git
 from mlops.cli import EXIT
 from mlops.console import say
 from mlops.environments import Environment
@@ -71,6 +71,7 @@ def _write(
             "releaseId": live.release_id,
             "verdict": verdict,
             "reason": reason,
+            "commit": git.head(),
             "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "figures": figures(traffic),
         },

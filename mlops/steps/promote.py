@@ -19,7 +19,16 @@ from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE
 from mlops.policy import BUILD
 from mlops.refusals import NOTHING, Refusal, refused
-from mlops.release import Origin, Release, Spec, catalogue_ids, catalogue_path
+from mlops.release import (
+    Origin,
+    Proof,
+    Release,
+    Spec,
+    catalogue_ids,
+    catalogue_path,
+    new_release,
+    sequence,
+)
 from mlops.signing.check import check_signature
 from mlops.store import Store
 
@@ -90,7 +99,22 @@ def _taken(origin: str) -> Release:
     release = promotion.sound(text, RELEASE)
     if release is None:
         raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
-    return release
+    return _numbered(release)
+
+
+def _numbered(release: Release) -> Release:
+    """Return what was built under the next number where an older build took its own meanwhile."""
+    mine = release.release_id
+    taken = [i for i in catalogue_ids() if i != mine and sequence(i) == sequence(mine)]
+    other = environments.catalogue_entry(taken[0]) if taken else None
+    built = release.promoted.source.commit
+    if other is None or git.descends(other.promoted.source.commit, built):
+        return release
+    proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
+    name = release.promoted.model.name
+    fresh = new_release(name, release.promoted, git.commit_time(built), proofs)
+    say("promote", f"{mine} becomes {fresh.release_id}: {other.release_id} took its number")
+    return fresh
 
 
 def _about_release(environment: Environment, move: Move) -> list[Refusal]:

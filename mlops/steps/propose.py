@@ -27,6 +27,10 @@ def run(options: argparse.Namespace) -> None:
     hub = _hub()
     base = hub.default_branch() if hub else None
     tip = remote.fetch(base) if hub else None
+    if hub and tip is None:
+        raise UserError(
+            f"origin has no branch {base}, which {hub.repository} is to be merged into."
+        )
     found = _found(options.env, tip)
     if found is None:
         say("propose", "nothing to propose: HEAD is no promotion or rollback that is to be merged")

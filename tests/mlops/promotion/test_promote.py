@@ -139,6 +139,21 @@ def test_a_number_that_another_release_took(clone):
     assert clone.mlops("promote", "--env", "dev").refusals == ["P104"]
 
 
+def test_a_number_that_an_older_build_took(clone):
+    """Merged while this one was built: what is newer takes the next number, and says so."""
+    clone.package("one")
+    older = Path("build/release.yaml").read_text("utf-8")
+    clone.commit("code.py", "answer = 43\n")
+    newer = clone.package("two")
+    text = Path("build/release.yaml").read_text("utf-8")
+    Path("build/release.yaml").write_text(older, "utf-8")
+    clone.mlops("promote", "--env", "dev")
+    Path("build/release.yaml").write_text(text, "utf-8")
+    answer = clone.mlops("promote", "--env", "dev")
+    assert clone.held("dev") == newer.replace("-0001-", "-0002-") and answer.code == 0
+    assert clone.refused_at_deploy("dev") == [] and f"{newer} becomes" in answer.text
+
+
 def test_a_quarantined_release(clone):
     """What people put in quarantine goes no further."""
     release_id = clone.ship("dev")
@@ -174,6 +189,18 @@ def test_evidence_that_does_not_do(clone, changes, refusal):
     release_id = clone.ship("dev", "staging")
     clone.load_test(release_id, **changes)
     assert clone.mlops("promote", "--env", "production").refusals == [refusal]
+
+
+def test_evidence_collected_on_another_branch(clone):
+    """A load test under settings that nobody merged proves nothing."""
+    release_id = clone.ship("dev", "staging")
+    clone.git("checkout", "-qb", "aside")
+    clone.commit("environments/staging/settings.yaml", "target: local\nport: 3002\nworkers: 9\n")
+    clone.load_test(release_id, commit=git.head())
+    clone.git("checkout", "-q", "main")
+    assert clone.mlops("promote", "--env", "production").refusals == ["P131"]
+    clone.load_test(release_id, commit=git.head())
+    assert clone.mlops("promote", "--env", "production").code == 0
 
 
 def test_no_evidence_at_all(clone):

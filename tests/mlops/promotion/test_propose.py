@@ -1,11 +1,13 @@
 """What a commit becomes on GitHub: one branch, one pull request, whatever happens meanwhile."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from mlops import proposal, remote
+from mlops import cli, proposal, remote
 from mlops.github import GitHub, GitHubError
 from mlops.pulls import Pulls
 from tests.github.standin import Fault
@@ -135,18 +137,26 @@ def test_another_run_was_faster(clone, forge, promoted_to_dev, monkeypatch):
     assert forge.branch(branch) != mine and len(forge.pulls) == 1
 
 
-@pytest.mark.parametrize("moment", ["push", "open"])
-def test_a_killed_run_is_finished_by_the_next(clone, forge, promoted_to_dev, monkeypatch, moment):
-    """Killed after the push or before the pull request was told: one branch, one pull request."""
+def killed(where, name):
+    """Propose in a process of its own, which is killed when it comes to this function."""
+    child = os.fork()
+    if child == 0:
+        setattr(where, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        os._exit(cli.main(["propose"]))
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
-    def killed(*_, **__):
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(*((remote, "push") if moment == "push" else (Pulls, "open")), killed)
-        assert clone.mlops("propose").code == 130
+@pytest.mark.parametrize(("where", "name"), [(remote, "push"), (Pulls, "open"), (Pulls, "close")])
+def test_a_killed_run_is_finished_by_the_next(clone, forge, promoted_to_dev, where, name):
+    """Before the push, the pull request, or the end of the older one: one of them is open."""
     proposed(clone)
-    assert list(opened(forge).values()) == [f"promote/dev/{promoted_to_dev}"]
+    clone.anew()
+    clone.commit("code.py", "answer = 43\n")
+    clone.merge()
+    newer = clone.ship("dev", model="two")
+    killed(where, name)
+    proposed(clone)
+    assert list(opened(forge).values()) == [f"promote/dev/{newer}"] != [promoted_to_dev]
 
 
 def test_github_stumbles(clone, forge, promoted_to_dev):
