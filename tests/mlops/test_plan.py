@@ -159,3 +159,9 @@ def test_the_event_names_the_base(planned, tmp_path):
     (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
     told, _ = planned(GITHUB_EVENT_PATH=str(tmp_path / "event.json"))
     assert "nothing that a model is made from changed" in told
+
+
+def test_a_name_is_neither_a_command_nor_markup():
+    """A file may be called anything, and its name is told in a log and on a page."""
+    told = step._safe("x\n::error::no`|</code>![](y)*@all")  # pylint: disable=protected-access
+    assert set(told).isdisjoint("\n`|<>[]!*@#")
