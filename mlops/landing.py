@@ -81,6 +81,17 @@ def check_landing(environment: Environment, release: Release, base: str) -> Iter
     yield from check_quarantine(release, _barred(base))
 
 
+def check_barred(release: Release, base: str) -> Iterator[Refusal]:
+    """Refuse a rollback that does more to the quarantine than add what it replaces."""
+    if release.spec.rollback is None:
+        return
+    before, after = ({e.release_id for e in known} for known in (_barred(base), _barred("HEAD")))
+    if before - after:
+        yield SCOPE.refuse(found=f"It takes {', '.join(sorted(before - after))} out of quarantine.")
+    if release.spec.supersedes not in after:
+        yield SCOPE.refuse(found=f"It does not bar {release.spec.supersedes}, which it replaces.")
+
+
 def move(offered: Move, base: str) -> tuple[str, list[Refusal]]:
     """Return what of a move `base` holds already, "" for nothing, and what speaks against it."""
     held = held_at(base, offered.place)
@@ -117,6 +128,7 @@ def merge_refusals(
     now = now or datetime.now(UTC)
     found = [
         *check_landing(environment, release, base),
+        *check_barred(release, base),
         # Evidence is judged by the merge, which would be now.
         *environments.deploy_refusals(environment, release, None, now, committed=now),
     ]

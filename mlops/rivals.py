@@ -16,13 +16,12 @@ def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
     theirs = offer.move(tip)
     if theirs is None or not git.descends(base, f"{tip}^"):
         return False
-    specs = [
-        (s.release_id, s.supersedes, s.rollback) for s in (mine.release.spec, theirs.release.spec)
-    ]
-    demands = (
-        () if mine.release.spec.rollback else environments.environment(mine.place).policy.evidence
-    )
-    return specs[0] == specs[1] and not list(check_evidence(theirs.release, demands, now))
+    ours, found = mine.release.spec, theirs.release.spec
+    fields = ("release_id", "supersedes", "rollback")
+    if any(getattr(ours, field) != getattr(found, field) for field in fields):
+        return False
+    demands = environments.environment(mine.place).policy.evidence
+    return found.rollback is not None or not list(check_evidence(theirs.release, demands, now))
 
 
 def rivals(mine: Offer, pulls: list[dict[str, Any]]) -> list[dict[str, Any]]:

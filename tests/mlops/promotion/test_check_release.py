@@ -94,6 +94,28 @@ def test_a_promotion_that_takes_a_quarantine_away(clone, staged):
     assert checked(clone).refusals == ["P130"]
 
 
+def test_a_rollback_that_frees_another_release(clone, two, forge):
+    """It adds to the quarantine, and takes nothing out."""
+    del forge
+    other = "churn-20260101-0009-0123456789ab"
+    entry = f"- {{releaseId: {other}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"
+    clone.commit("environments/quarantine.yaml", entry)
+    clone.merge()
+    clone.mlops("rollback", "--env", "production", "--reason", "slow")
+    clone.edit("environments/quarantine.yaml", entry, "")
+    answer = checked(clone)
+    assert answer.refusals == ["P130"] and f"takes {other} out" in answer.text and two
+
+
+def test_a_rollback_that_bars_nothing(clone, two, forge):
+    """Without its quarantine the bad release would come back."""
+    del forge
+    clone.mlops("rollback", "--env", "production", "--reason", "slow")
+    clone.commit("environments/quarantine.yaml", "# None yet.\n")
+    answer = checked(clone)
+    assert answer.refusals == ["P130"] and f"does not bar {two[1]}" in answer.text
+
+
 def test_the_catalogue_alone(clone, staged):
     """It is written once, by the promotion that enters a release."""
     clone.edit(f"environments/releases/{staged}.yaml", "bytes: 9", "bytes: 8")
