@@ -120,7 +120,7 @@ async def _answer(live: Live, scope: Message, receive: Receive) -> bytes:
 
 def _rows(scorer: Scorer, body: bytes) -> list[dict[str, Any]]:
     try:
-        return scorer.request.validate_json(body)["rows"]
+        return scorer.check(body)
     except ValidationError as error:
         refusal = Refusal("bad_request", 400, "")
         refusal.content = explain(error, scorer.schema, scorer.max_rows)

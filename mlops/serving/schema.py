@@ -22,10 +22,10 @@ LIMITS = {
 SPOKEN = {"integer": "a whole number", "number": "a number", "string": "text"}
 
 
-def request_type(schema: Rule, max_rows: int) -> TypeAdapter:
+def request_type(schema: Rule, max_rows: int, extra: str = "forbid") -> TypeAdapter:
     """Return the type of a request's body: rows with every field given and no other."""
     # A TypedDict rather than a model: any column name will do, and rows need no conversion.
-    strict = ConfigDict(extra="forbid", strict=True)
+    strict = ConfigDict(extra=extra, strict=True)
     row = TypedDict("Row", {name: _type(rule) for name, rule in schema["properties"].items()})
     row.__pydantic_config__ = strict
     rows = Annotated[list[row], Field(min_length=1, max_length=max_rows)]

@@ -87,6 +87,16 @@ def test_a_thousand_problems_are_told_briefly(client, row):
     assert answer["error"].startswith("100 problems") and len(answer["detail"]) == 20
 
 
+@pytest.mark.parametrize("place", ["row", "body"])
+def test_ten_thousand_unknown_fields_are_told_briefly(client, row, place):
+    """Those that show what is wrong: to tell of each would keep others waiting."""
+    unknown = {str(number): 1 for number in range(10_000)}
+    asked = {"rows": [{**row, **unknown}]} if place == "row" else {"rows": [row], **unknown}
+    answer = client.post("/predict", json=asked)
+    assert answer.status_code == 400 and int(answer.json()["error"].split()[0]) < 50
+    assert detail(answer)["problem"] == "unknown"
+
+
 @pytest.mark.parametrize("media", ["text/csv", "application/x-www-form-urlencoded", "x"])
 def test_other_content_types_are_refused(client, media):
     """A form or a file is not guessed at."""
