@@ -20,7 +20,7 @@ def move_body(offer: Move, server: str, now: datetime) -> str:
     parts = [f"`{place}` {verb} **`{offer.name}`**.", _facts(offer, server)]
     if spec.rollback:
         parts.append(f"Why: {escape(spec.rollback.reason, WIDTH)}")
-    parts += [_evidence(spec.evidence, now), _try_it(offer, f"make deploy ENV={place}")]
+    parts += [_evidence(spec.evidence, now), _try_it(offer, *_commands(place))]
     parts.append(
         f"Merged, it is deployed to `{place}`. Closed, nothing happens. It takes nothing but this "
         "commit: what else is to change goes into another pull request."
@@ -83,11 +83,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _try_it(offer: Move | Retraining, command: str) -> str:
-    return (
-        "Look at it on your machine:\n\n```sh\n"
-        f"git fetch origin {offer.branch} && git switch --detach FETCH_HEAD\n{command}\n```"
-    )
+def _commands(place: str) -> tuple[str, str]:
+    where = "# MLOPS_STORE says where its bundle is"
+    return "make check-release", f"make deploy ENV={place}  {where}"
+
+
+def _try_it(offer: Move | Retraining, *commands: str) -> str:
+    fetch = f"git fetch origin {offer.branch} && git switch --detach FETCH_HEAD"
+    return "\n".join(["Look at it on your machine:\n", "```sh", fetch, *commands, "```"])
 
 
 def retraining_body(offer: Retraining, report: str, run: str | None) -> str:
