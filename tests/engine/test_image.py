@@ -153,6 +153,33 @@ def test_image_again_changes_nothing(fork, built):
     assert (fork.folder / "build/release.yaml").read_bytes() == before
 
 
+KILLED = """
+import os, signal, sys
+from mlops import cli, images
+original = getattr(images, sys.argv[1])
+def dying(*words):
+    original(*words)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(images, sys.argv[1], dying)
+sys.exit(cli.main(["image"]))
+"""
+
+
+def test_killed_after_build_or_push_it_converges(fork, built, registry):
+    """What the killed one left is used; the release is sealed once, with what the registry has."""
+    path = fork.folder / "build/release.yaml"
+    with fork.given(MLOPS_REGISTRY=f"{registry.host}/acme/killed"):
+        before = path.read_bytes()
+        for moment in ("build", "push"):
+            command = [sys.executable, "-c", KILLED, moment]
+            done = subprocess.run(command, cwd=fork.folder, env=fork.environment, check=False)
+            assert done.returncode == -9 and path.read_bytes() == before
+        assert "already in" in fork.mlops("image").stdout
+        sealed = read_release(path).promoted
+    assert sealed.image.ref.startswith(f"{registry.host}/acme/killed@sha256:")
+    assert sealed.bundle == built.promoted.bundle
+
+
 def test_without_a_registry_it_stays_here(fork, built):
     """The release stays as it is, and how an image is pinned is said."""
     with fork.given(MLOPS_STORE="", MLOPS_REGISTRY=""):
