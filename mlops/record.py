@@ -1,5 +1,6 @@
 """build/record.json: what one run did. Deterministic, but for its `cost`."""
 
+import os
 import platform
 import resource
 import sys
@@ -25,8 +26,11 @@ Record = dict[str, Any]
 
 
 def source() -> dict[str, Any]:
-    """Return the commit and the files of the release that differ from it."""
-    return {"commit": head(), "changed": changed(*SOURCES)}
+    """Return the commit, the files of the release that differ from it, and where to fetch it."""
+    found = {"commit": head(), "changed": changed(*SOURCES)}
+    # GitHub tries a pull request merged, in a commit that no branch holds.
+    ref = os.environ.get("GITHUB_REF", "")
+    return found | {"ref": ref} if ref.startswith("refs/pull/") else found
 
 
 def environment() -> dict[str, Any]:

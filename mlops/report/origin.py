@@ -49,7 +49,10 @@ def reproduce(judged: Judged) -> Section:
     record = judged.record
     commit, changed = record["source"]["commit"], record["source"]["changed"]
     steps = "make check-data train evaluate report gate"
-    parts: list[Part] = [Commands((f"git checkout {shlex.quote(commit)}", "make setup", steps))]
+    ref = record["source"].get("ref")
+    fetch = (f"git fetch origin {shlex.quote(str(ref))}",) if ref else ()
+    checkout = f"git checkout {shlex.quote(commit)}"
+    parts: list[Part] = [Commands((*fetch, checkout, "make setup", steps))]
     if changed:
         files = count(changed, "file")
         opening = f"{files} differed from the commit, which alone does not give this model: "

@@ -111,6 +111,13 @@ def test_reproduce_names_commands_that_exist(record, judge):
     assert targets and all(f"\n{target}:" in makefile for target in targets)
 
 
+def test_what_github_tried_merged_is_fetched_first(record, judge):
+    """The commit of a pull request's run is on no branch; a name in it stays a name."""
+    record["source"]["ref"] = "refs/pull/7/merge; rm -rf ~"
+    text = write(judge(record))
+    assert "git fetch origin 'refs/pull/7/merge; rm -rf ~'\ngit checkout " in text
+
+
 def test_many_findings_of_a_rule_are_told_by_the_first(record, judge):
     """Three of five thousand are quoted, a dozen named, all counted."""
     judged = judge(record)
