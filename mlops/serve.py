@@ -6,7 +6,6 @@ Prints where it answers and a line to ask it with; Ctrl-C stops it.
 import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from mlops.targets.docker import CAGE, PORT
 HOST = "127.0.0.1"
 
 
-def main() -> int:
-    """Serve until stopped, and return an exit code of mlops.cli."""
+def main() -> None:
+    """Become the service; exit as mlops.cli does where there is nothing to serve."""
     try:
         release = read_release()
         if release is None:
@@ -31,12 +30,11 @@ def main() -> int:
         folder = bundle.fetch(store, release.promoted.bundle.digest)
         command, environ = _command(release, folder)
         _tell(release, folder)
-        return subprocess.run(command, env={**os.environ, **environ}, check=False).returncode
     except UserError as error:
         complain(f"error: {error}")
-        return cli.USAGE
-    except KeyboardInterrupt:
-        return cli.PASS
+        sys.exit(cli.USAGE)
+    # In its place, so that Ctrl-C and what else ends it are its own to answer.
+    os.execvpe(command[0], command, {**os.environ, **environ})
 
 
 def _command(release: Release, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -75,4 +73,4 @@ def _tell(release: Release, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
