@@ -14,6 +14,10 @@ PATHS = frozenset(
 )
 # From one tree's answer to a batch of many rows; 0.2 s is the usual budget of a load test.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5)
+REASONS = (
+    *("bad_request", "media_type", "too_large", "slow", "hung_up", "method"),
+    *("overload", "model"),
+)
 PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
 
 
@@ -32,6 +36,9 @@ class Metrics:
         seconds = Histogram("mlops_request_seconds", "Time to answer", ["path"], buckets=SECONDS)
         self._of = cache(lambda *two: (requests.labels(*two), seconds.labels(two[0])))
         self.refused = Counter("mlops_refused", "Requests for scores that got none", ["reason"])
+        for reason in REASONS:
+            # A rate from nought is one only if there was a nought.
+            self.refused.labels(reason)
         self.in_flight = Gauge(
             "mlops_in_flight", "Requests for scores not answered yet", multiprocess_mode="livesum"
         )
