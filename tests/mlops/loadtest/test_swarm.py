@@ -17,7 +17,7 @@ from mlops.targets import Live
 pytestmark = pytest.mark.slow
 
 LIMITS = LoadtestParams(
-    users=4, spawn_rate=50, seconds=2, p95_ms=100, max_error_ratio=0.01, min_requests=50
+    users=4, spawn_rate=50, seconds=2, p95_ms=400, max_error_ratio=0.02, min_requests=50
 )
 LOCUSTFILE = """
 from locust import FastHttpUser, between, task
@@ -108,7 +108,8 @@ def test_the_test_takes_its_time(attack, tmp_path):
     file = tmp_path / "loadtests/locustfile.py"
     file.write_text(f"import time\ntime.sleep(1.5)\n{LOCUSTFILE}")
     attack()
-    assert attack.traffic.seconds == pytest.approx(LIMITS.seconds, abs=0.3)
+    # A machine that is busy makes it longer; a clock that is wrong makes it shorter.
+    assert LIMITS.seconds - 0.3 < attack.traffic.seconds < LIMITS.seconds + 5
 
 
 def test_a_single_transient_failure_passes(attack, tmp_path):
@@ -124,7 +125,7 @@ def test_a_failing_service_fails(attack):
 
 def test_a_slow_service_fails(attack):
     """Every answer takes one and a half times the budget."""
-    assert attack(slow=0.15)["L104"] == "fail"
+    assert attack(slow=0.6)["L104"] == "fail"
 
 
 def test_another_release_ends_and_voids_the_test(attack):
