@@ -21,5 +21,7 @@ def test_ids_are_unique_and_in_order():
 
 def test_every_refusal_is_built_in_a_test():
     """A rule is proven by what it refuses."""
-    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py"))
+    tests = "".join(
+        path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")
+    )
     assert [reason.id for reason in REASONS if f"{reason.id}" not in tests] == []
