@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from mlops.bootstrap import Comparison
-from mlops.metrics import BUILT_IN
+from mlops.statistics.bootstrap import Comparison
+from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams
 
 CASES = [

@@ -11,8 +11,9 @@ import time
 from http.client import HTTPConnection
 from pathlib import Path
 
-from mlops import bundle, contract, engine, images, probe
-from mlops.release import read_release
+from mlops import bundle, contract, probe
+from mlops.container import engine, images
+from mlops.releases.release import read_release
 from mlops.store import Store
 from mlops.targets.docker import CAGE, PORT
 from mlops.targets.front import free_port, url

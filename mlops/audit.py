@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, RootModel
 
-from mlops import actions
+from mlops.ci import actions
 from mlops.cli import EXIT, USAGE
 from mlops.console import complain, say
 from mlops.documents import Strict, parse

@@ -9,7 +9,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mlops.release import Evidence, Release
+from mlops.releases.release import Evidence, Release
 
 Part = dict[str, Any]
 

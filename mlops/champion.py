@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops import bundle, environments, files
+from mlops import bundle, files
+from mlops.releases import environments
 from mlops.errors import UserError
 from mlops.record import Record
-from mlops.release import Release
+from mlops.releases.release import Release
 from mlops.store import Store
 
 if TYPE_CHECKING:

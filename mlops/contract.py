@@ -203,6 +203,6 @@ def metric_functions() -> dict[str, Callable[..., Any] | None]:
 
 def threshold() -> float:
     """Return the least score that calls the outcome, for metrics of decisions such as F1."""
-    from mlops.metrics import THRESHOLD
+    from mlops.statistics.metrics import THRESHOLD
 
     return float(getattr(team_model(), "THRESHOLD", THRESHOLD))

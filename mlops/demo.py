@@ -18,12 +18,13 @@ import time
 import urllib.request
 from pathlib import Path
 
-from mlops import cli, contract, environments, git
+from mlops import cli, contract, git
+from mlops.releases import environments
 from mlops.console import complain
 from mlops.errors import UserError
 from mlops.files import write
-from mlops.quarantine import QUARANTINE
-from mlops.release import CATALOGUE, none_yet
+from mlops.releases.quarantine import QUARANTINE
+from mlops.releases.release import CATALOGUE, none_yet
 
 HOME = Path("build/demo").absolute()
 COPY = HOME / "repository"

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlops import actions
+from mlops.ci import actions
 from mlops.errors import UserError
 
 # Who commits in a workflow: the account that GITHUB_TOKEN acts as, known to GitHub by this address.

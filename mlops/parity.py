@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops.latency import as_sent
+from mlops.statistics.latency import as_sent
 from mlops.rules import PARITY, Finding, find
 
 if TYPE_CHECKING:

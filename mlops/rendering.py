@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from mlops.environments import Environment
+from mlops.releases.environments import Environment
 from mlops.errors import UserError
-from mlops.release import Release
+from mlops.releases.release import Release
 
 # How people name what must stay secret.
 SECRET = re.compile(r"(?i)(password|passwd|secret|token|credential|(api|access|private)_?key)")

@@ -10,7 +10,7 @@ import yaml
 
 from mlops.errors import UserError
 from mlops.paths import MONITOR, PARAMS
-from mlops.release import Release
+from mlops.releases.release import Release
 
 ALARMS = ("performance", "drift")
 

@@ -9,11 +9,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from mlops import bundle, cli, contract, engine, images
+from mlops import bundle, cli, contract
+from mlops.container import engine, images
 from mlops.console import complain, say
 from mlops.errors import UserError
 from mlops.paths import BUILD, RELEASE
-from mlops.release import Release, read_release
+from mlops.releases.release import Release, read_release
 from mlops.store import Store
 from mlops.targets.docker import CAGE, PORT
 

@@ -103,7 +103,7 @@ class Store:
         from fsspec.core import url_to_fs
 
         # fsspec knows another `oci`, Oracle's cloud.
-        register_implementation("oci", "mlops.artifacts.Artifacts", clobber=True)
+        register_implementation("oci", "mlops.container.artifacts.Artifacts", clobber=True)
         try:
             files, root = url_to_fs(self.url)
             yield files, root.rstrip("/")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops import plan
+from mlops.ci import plan
 from mlops.doctor.finding import Finding, bad, note, ok, unknown
 from mlops.doctor.seen import APPLY, Seen
 from mlops.doctor.tree import workflows

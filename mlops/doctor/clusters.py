@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlops import environments
+from mlops.releases import environments
 from mlops.doctor.finding import Finding, bad, ok
 from mlops.doctor.seen import Seen
 from mlops.paths import ENVIRONMENTS

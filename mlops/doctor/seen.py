@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlops.github import GitHub, GitHubError
+from mlops.forge.github import GitHub, GitHubError
 from mlops.hub.changes import holds
 from mlops.hub.settings import Ruleset, Settings, rulesets, settings
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from mlops import contract, environments
+from mlops import contract
+from mlops.releases import environments
 from mlops.champion import champion
 from mlops.doctor.finding import Finding, bad, note, ok
 from mlops.doctor.seen import APPLY, Seen

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mlops.github import GitHub, GitHubError
+from mlops.forge.github import GitHub, GitHubError
 from mlops.hub.settings import Actions, Label, Place, Ruleset, Settings, for_app
 
 Send = tuple[str, str, Any]

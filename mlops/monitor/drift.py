@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops.drift import LEAST, Histogram, histogram, places, psi
+from mlops.statistics.drift import LEAST, Histogram, histogram, places, psi
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,8 +10,8 @@ from mlops.params import EvaluateParams
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlops.bootstrap import Comparison, Estimate
-    from mlops.metrics import Metric
+    from mlops.statistics.bootstrap import Comparison, Estimate
+    from mlops.statistics.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def measure(
     `promise` is what the gate's evidence says of each metric. A metric that is no number here,
     such as an AUC where all outcomes are alike, is left out.
     """
-    from mlops import metrics
-    from mlops.bootstrap import Comparison
+    from mlops.statistics import metrics
+    from mlops.statistics.bootstrap import Comparison
 
     comparison = Comparison(rows.target, rows.days, settings)
     chosen = metrics.chosen(dict(names), threshold)
@@ -93,7 +93,7 @@ def _measure(
 
 def _turned(estimate: "Estimate", sign: int) -> "Estimate":
     """Return an estimate whose larger values are worse."""
-    from mlops.bootstrap import Estimate
+    from mlops.statistics.bootstrap import Estimate
 
     low, high = sorted((sign * estimate.low, sign * estimate.high))
     return Estimate(sign * estimate.value, low, high, estimate.undefined)
@@ -108,7 +108,7 @@ def _loss(
     constant answer has a value, both count from it: in a month with more late flights the log
     loss is larger whatever the model.
     """
-    from mlops.bootstrap import Estimate
+    from mlops.statistics.bootstrap import Estimate
 
     now = _turned(value, sign)
     then = _turned(Estimate(promised["value"], promised["low"], promised["high"]), sign)

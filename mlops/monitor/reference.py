@@ -9,7 +9,7 @@ from mlops.files import canonical, digest
 from mlops.monitor.drift import SAMPLE, Rows, Shift, shift
 from mlops.monitor.log import Log
 from mlops.params import Params
-from mlops.release import Release
+from mlops.releases.release import Release
 from mlops.store import Store
 
 if TYPE_CHECKING:

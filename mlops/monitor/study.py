@@ -12,7 +12,7 @@ from mlops.monitor.log import Log
 from mlops.monitor.performance import Labelled, Measured, measure
 from mlops.monitor.reference import Reference, score_shift, served
 from mlops.params import Params
-from mlops.release import Release
+from mlops.releases.release import Release
 from mlops.rules import Finding, Verdict
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mlops.metrics import Metric
+from mlops.statistics.metrics import Metric
 from mlops.replay.worlds import WORLDS, Year
 
 Story = list[dict[str, Any]]

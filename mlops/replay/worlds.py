@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlops import bootstrap
-from mlops.metrics import Metric
+from mlops.statistics import bootstrap
+from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams
 
 WORLDS = ("never retrained", "always retrained", "gated")

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlops import cli, contract, environments, files, git, metrics, record, retrain
+from mlops import cli, contract, files, git, record, retrain
+from mlops.releases import environments
+from mlops.statistics import metrics
 from mlops.champion import Champion
 from mlops.console import Timer, complain
 from mlops.errors import UserError

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mlops.changes import REWRITTEN, Change, Origin, differences, origin
-from mlops.drift import LEAST
+from mlops.statistics.drift import LEAST
 from mlops.report.judged import Judged, count, short, span
 from mlops.report.tree import Code, Paragraph, Part, Piece, Section, Strong, Table, Text, names
 

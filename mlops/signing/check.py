@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.environments import Environment
-from mlops.policy import Signer
-from mlops.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, refused
-from mlops.release import Release
+from mlops.releases.environments import Environment
+from mlops.releases.policy import Signer
+from mlops.releases.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, refused
+from mlops.releases.release import Release
 from mlops.signing import keyless, keys
 from mlops.signing.statement import mismatches
 from mlops.store import Corrupt, Store

@@ -14,7 +14,7 @@ from typing import Any
 from mlops import files
 from mlops.errors import UserError
 from mlops.paths import SIGNERS
-from mlops.policy import KEY_NAME
+from mlops.releases.policy import KEY_NAME
 from mlops.signing.statement import PAYLOAD
 
 VARIABLE = "MLOPS_SIGNING_KEY"

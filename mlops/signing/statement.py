@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mlops.files import canonical, digest
-from mlops.refusals import (
+from mlops.releases.refusals import (
     OTHER_BUNDLE,
     OTHER_COMMIT,
     OTHER_IMAGE,
@@ -18,7 +18,7 @@ from mlops.refusals import (
     Reason,
     Refusal,
 )
-from mlops.release import Promoted, Release
+from mlops.releases.release import Promoted, Release
 
 PAYLOAD = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"

@@ -7,16 +7,19 @@ main branch. What GITHUB_TOKEN pushes starts nothing, so with it the workflow is
 import argparse
 import os
 
-from mlops import actions, environments, git, remote
+from mlops import git
+from mlops.ci import actions
+from mlops.forge import remote
+from mlops.releases import environments
 from mlops.console import say
-from mlops.environments import SHARED, Environment
+from mlops.releases.environments import SHARED, Environment
 from mlops.errors import Refused
 from mlops.files import read_json
-from mlops.github import GitHub
-from mlops.holdings import held_at
+from mlops.forge.github import GitHub
+from mlops.releases.holdings import held_at
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
-from mlops.refusals import FORWARD, refused
+from mlops.releases.refusals import FORWARD, refused
 
 OPTIONS = (ENV,)
 

@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from mlops import actions
+from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import Refused, UserError
 

@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from mlops import actions, contract, waivers
+from mlops import contract, waivers
+from mlops.ci import actions
 from mlops.cli import FAIL
 from mlops.console import Timer, complain, say
 from mlops.files import write_json
@@ -56,7 +57,7 @@ def run(_: argparse.Namespace) -> int | None:
 def _judge(
     loaded: dict[str, contract.Rows], split: contract.Split, params: Params
 ) -> list[Finding]:
-    from mlops import quality
+    from mlops.statistics import quality
 
     data = contract.team_data()
     problems = {name: _problems(rows.frame, data.SCHEMA) for name, rows in loaded.items()}

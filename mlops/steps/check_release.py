@@ -8,13 +8,15 @@ deployment, with the base as it is now. docs/promotion.md lists every refusal.
 import argparse
 from typing import Any
 
-from mlops import actions, environments, landing, remote
+from mlops.ci import actions
+from mlops.forge import remote
+from mlops.releases import environments, landing
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.git import git
 from mlops.options import Option
-from mlops.refusals import refused
-from mlops.release import Release
+from mlops.releases.refusals import refused
+from mlops.releases.release import Release
 
 OPTIONS = (Option("--base", "the commit or branch it would be merged into", "COMMIT"),)
 

@@ -7,11 +7,13 @@ post-report.yml posts it; nothing is posted here.
 
 import argparse
 
-from mlops import actions, contract, gate, reported, waivers
+from mlops import contract, gate, waivers
+from mlops.ci import actions
+from mlops.forge import reported
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import write
-from mlops.github import GitHub
+from mlops.forge.github import GitHub
 from mlops.options import Option
 from mlops.paths import COMMENT
 

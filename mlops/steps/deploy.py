@@ -6,7 +6,9 @@ ready changes nothing. Deploying what is live already verifies it. docs/deploy.m
 
 import argparse
 
-from mlops import actions, bundle, contract, environments, git
+from mlops import bundle, contract, git
+from mlops.ci import actions
+from mlops.releases import environments
 from mlops.console import Timer, say
 from mlops.files import write_json
 from mlops.options import ENV

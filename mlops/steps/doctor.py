@@ -7,14 +7,14 @@ would bite, 1 when one would not, 3 when one could not be seen: unknown is not o
 import argparse
 import json
 
-from mlops import actions
+from mlops.ci import actions
 from mlops.cli import EXIT
 from mlops.console import say
 from mlops.doctor import examine
 from mlops.doctor.finding import Finding, State, verdict
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
-from mlops.github import GitHub
+from mlops.forge.github import GitHub
 from mlops.options import Option
 
 OPTIONS = (Option("--json", "print what was found as JSON, and nothing else", switch=True),)

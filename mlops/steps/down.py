@@ -6,7 +6,7 @@ Logs and logged predictions stay below build/live/.
 
 import argparse
 
-from mlops import environments
+from mlops.releases import environments
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.options import Option

@@ -10,9 +10,11 @@ import json
 import os
 from pathlib import Path
 
-from mlops import actions, environments, git
+from mlops import git
+from mlops.ci import actions
+from mlops.releases import environments
 from mlops.console import say
-from mlops.environments import SHARED, Environment
+from mlops.releases.environments import SHARED, Environment
 from mlops.options import Option
 
 OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from pandas import DataFrame
 
-    from mlops.bootstrap import Comparison
+    from mlops.statistics.bootstrap import Comparison
     from mlops.champion import Champion
-    from mlops.metrics import Metric
-    from mlops.slices import Scored
+    from mlops.statistics.metrics import Metric
+    from mlops.statistics.slices import Scored
     from mlops.store import Store
 
 # What a trained model depends on: evaluating it under other values would judge another model.
@@ -109,20 +109,20 @@ def _origin(found: "Champion", store: "Store", made: record.Record) -> dict[str,
 
 def _drift(made: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
     """Return how far each column is from the rows trained on."""
-    from mlops.drift import drifts
+    from mlops.statistics.drift import drifts
 
     found = drifts(made["data"].get("reference", {}), rows.frame)
     return [{**asdict(drift), "times": drift.times} for drift in found]
 
 
 def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
-    from mlops.latency import latency
+    from mlops.statistics.latency import latency
 
     return latency(partial(contract.team_model().predict, model), features)
 
 
 def _scored(rows, columns, scores, rival_scores) -> "Scored":
-    from mlops.slices import Scored
+    from mlops.statistics.slices import Scored
 
     cluster = columns.cluster
     return Scored(
@@ -135,10 +135,10 @@ def _scored(rows, columns, scores, rival_scores) -> "Scored":
 
 
 def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dict[str, Any]:
-    from mlops import metrics, slices
-    from mlops.bootstrap import Comparison
-    from mlops.curves import curves
-    from mlops.leakage import strengths
+    from mlops.statistics import metrics, slices
+    from mlops.statistics.bootstrap import Comparison
+    from mlops.statistics.curves import curves
+    from mlops.statistics.leakage import strengths
 
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
@@ -159,7 +159,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
 
 
 def _measure(metric: "Metric", comparison: "Comparison", scored: "Scored") -> dict[str, Any]:
-    from mlops.slices import plain
+    from mlops.statistics.slices import plain
 
     found = comparison.estimates(metric, scored.candidate, scored.champion)
     return {

@@ -7,7 +7,8 @@ Exits 0 on pass, 1 on fail, 3 on inconclusive.
 import argparse
 from datetime import UTC, datetime
 
-from mlops import actions, contract, gate, record, waivers
+from mlops import contract, gate, record, waivers
+from mlops.ci import actions
 from mlops.cli import EXIT
 from mlops.console import say
 from mlops.errors import UserError

@@ -10,7 +10,7 @@ import argparse
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import write
-from mlops.github import GitHub, GitHubError
+from mlops.forge.github import GitHub, GitHubError
 from mlops.hub import owners, settings
 from mlops.hub.changes import Change, Note, differing, limits
 from mlops.options import Option

@@ -7,13 +7,15 @@ release as it was: a release pins what others can pull.
 
 import argparse
 
-from mlops import actions, contract, engine, images
+from mlops import contract
+from mlops.ci import actions
+from mlops.container import engine, images
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.git import commit_time
 from mlops.paths import RELEASE
-from mlops.registry import Repository
-from mlops.release import Image, Proof, Release, new_release, read_release, write_release
+from mlops.container.registry import Repository
+from mlops.releases.release import Image, Proof, Release, new_release, read_release, write_release
 from mlops.store import Store
 
 

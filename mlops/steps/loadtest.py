@@ -8,17 +8,19 @@ build/evidence/<release>/load-test.json. Exits 0 on pass, 1 on fail, 3 on inconc
 import argparse
 from datetime import UTC, datetime
 
-from mlops import actions, contract, environments, git
+from mlops import contract, git
+from mlops.ci import actions
+from mlops.releases import environments
 from mlops.cli import EXIT
 from mlops.console import say
-from mlops.environments import Environment
+from mlops.releases.environments import Environment
 from mlops.errors import Refused, UserError
 from mlops.files import write_json
-from mlops.loadtest import Traffic, figures, judge, summary
+from mlops.load.loadtest import Traffic, figures, judge, summary
 from mlops.options import ENV
 from mlops.paths import BUILD, EVIDENCE
 from mlops.rules import Verdict, by_weight, worst
-from mlops.swarm import FAILURES, swarm
+from mlops.load.swarm import FAILURES, swarm
 from mlops.targets import Live, target_of
 
 OPTIONS = (ENV,)

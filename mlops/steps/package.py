@@ -12,7 +12,7 @@ from mlops.console import Timer, say
 from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest, digest_file, read_json
 from mlops.paths import RELEASE, VERDICT
-from mlops.release import (
+from mlops.releases.release import (
     Bundle,
     Contract,
     Data,

@@ -13,7 +13,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from mlops import actions, git, plan
+from mlops import git
+from mlops.ci import actions, plan
 from mlops.console import say
 from mlops.errors import UserError
 

@@ -8,18 +8,20 @@ import argparse
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mlops import actions, environments, evidence, git, ledger, promotion, quarantine
+from mlops import git
+from mlops.ci import actions
+from mlops.releases import environments, evidence, ledger, promotion, quarantine
 from mlops.console import say
-from mlops.environments import Environment
+from mlops.releases.environments import Environment
 from mlops.errors import UserError
-from mlops.history import reaches
-from mlops.holdings import check_place, held_at, holdings
+from mlops.releases.history import reaches
+from mlops.releases.holdings import check_place, held_at, holdings
 from mlops.options import ENV
 from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE
-from mlops.policy import BUILD
-from mlops.refusals import NOTHING, Refusal, refused
-from mlops.release import (
+from mlops.releases.policy import BUILD
+from mlops.releases.refusals import NOTHING, Refusal, refused
+from mlops.releases.release import (
     Origin,
     Proof,
     Release,

@@ -6,7 +6,8 @@ same folder. Nothing is applied: docs/kubernetes.md tells how a cluster takes it
 
 import argparse
 
-from mlops import environments, rendering
+from mlops import rendering
+from mlops.releases import environments
 from mlops.console import say
 from mlops.files import write
 from mlops.options import ENV

@@ -6,7 +6,8 @@ Exits 0 whatever the verdict: `gate` decides.
 
 import argparse
 
-from mlops import actions, contract, gate, record, waivers
+from mlops import contract, gate, record, waivers
+from mlops.ci import actions
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.files import read_json, write

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops import actions, contract, environments, git, proposal, quarantine, record, retrain
+from mlops import contract, git, proposal, record, retrain
+from mlops.ci import actions
+from mlops.releases import environments, quarantine
 from mlops.cli import FAIL, PASS
 from mlops.console import say
 from mlops.errors import UserError
@@ -28,7 +30,7 @@ from mlops.paths import (
     REPORT_PAGE,
     VERDICT,
 )
-from mlops.release import Release
+from mlops.releases.release import Release
 from mlops.report.markdown import escape
 from mlops.retrain import Trigger
 

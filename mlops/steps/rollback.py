@@ -8,16 +8,18 @@ the same reason goes back once, however often it runs.
 import argparse
 from datetime import UTC, datetime
 
-from mlops import actions, environments, git, ledger, promotion, quarantine
+from mlops import git
+from mlops.ci import actions
+from mlops.releases import environments, ledger, promotion, quarantine
 from mlops.console import say
-from mlops.environments import Environment
+from mlops.releases.environments import Environment
 from mlops.errors import UserError
-from mlops.holdings import Held, check_place, holdings
+from mlops.releases.holdings import Held, check_place, holdings
 from mlops.options import ENV, Option
 from mlops.params import AnyModel, load_params
-from mlops.quarantine import QUARANTINE, Entry
-from mlops.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused
-from mlops.release import Origin, Release, Rollback, catalogue_path, short
+from mlops.releases.quarantine import QUARANTINE, Entry
+from mlops.releases.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused
+from mlops.releases.release import Origin, Release, Rollback, catalogue_path, short
 from mlops.signing.check import check_signature
 from mlops.store import Store
 

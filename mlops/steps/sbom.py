@@ -16,7 +16,7 @@ from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE, SBOM
-from mlops.release import Release, read_release
+from mlops.releases.release import Release, read_release
 from mlops.signing.check import BILL
 from mlops.store import Store
 

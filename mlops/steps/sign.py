@@ -9,13 +9,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlops import actions, bundle, environments, files
+from mlops import bundle, files
+from mlops.ci import actions
+from mlops.releases import environments
 from mlops.console import say
 from mlops.errors import Refused, UserError
 from mlops.options import Option
 from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE, SIGNATURE
-from mlops.release import Promoted, Release, catalogue_ids, read_release, short
+from mlops.releases.release import Promoted, Release, catalogue_ids, read_release, short
 from mlops.signing import keyless, keys
 from mlops.signing.check import BILL, KIND
 from mlops.signing.statement import Builder, statement

@@ -7,12 +7,12 @@ import argparse
 import json
 from datetime import UTC, datetime
 
-from mlops import quarantine
+from mlops.releases import quarantine
 from mlops.console import age
 from mlops.errors import UserError
 from mlops.options import Option
-from mlops.overview import Row, rows
-from mlops.release import short
+from mlops.releases.overview import Row, rows
+from mlops.releases.release import short
 
 OPTIONS = (
     Option("--env", "only this environment", "NAME"),

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlops import actions, contract, record
+from mlops import contract, record
+from mlops.ci import actions
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.params import Params
@@ -133,6 +134,6 @@ def _reference(
     rows: contract.Rows, later: contract.Rows, columns: contract.Columns
 ) -> dict[str, Any]:
     """Return what rows yet to come are compared with, long after these are out of reach."""
-    from mlops.drift import references
+    from mlops.statistics.drift import references
 
     return references(rows.frame[[*columns.features, columns.target]], stretch=len(later.frame))

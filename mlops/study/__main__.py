@@ -8,7 +8,8 @@ Seeded: the same data and code give the same figures. Trained models are kept be
 import argparse
 import sys
 
-from mlops import contract, files, metrics
+from mlops import contract, files
+from mlops.statistics import metrics
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.study import experiments, page

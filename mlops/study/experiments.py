@@ -7,8 +7,8 @@ from itertools import count, product
 
 import numpy as np
 
-from mlops.bootstrap import Comparison, groups_of
-from mlops.metrics import Metric
+from mlops.statistics.bootstrap import Comparison, groups_of
+from mlops.statistics.metrics import Metric
 from mlops.params import Params
 from mlops.rules import Verdict
 from mlops.study.design import CHAMPION, OLDEST, REORDERED, RETRAINED, SEED, Design

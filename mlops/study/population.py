@@ -10,9 +10,9 @@ from functools import cache
 
 import numpy as np
 
-from mlops.bootstrap import Estimate, draws, estimate, tails
+from mlops.statistics.bootstrap import Estimate, draws, estimate, tails
 from mlops.gate.champion import against_champion
-from mlops.metrics import Metric
+from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams, GateParams
 from mlops.rules import NOT_WORSE, Verdict, worst
 

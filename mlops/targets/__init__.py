@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from mlops.errors import UserError
 
 if TYPE_CHECKING:
-    from mlops.environments import Environment
+    from mlops.releases.environments import Environment
 
 TARGETS = ("local", "docker", "kubernetes")
 

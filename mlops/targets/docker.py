@@ -11,16 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops import engine, images, probe
+from mlops import probe
+from mlops.container import engine, images
 from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest
 from mlops.params import AnyModel, load_params
-from mlops.release import Image, Promoted
+from mlops.releases.release import Image, Promoted
 from mlops.targets import Live, front, processes
 from mlops.targets.place import GRACE_SECONDS, Place
 
 if TYPE_CHECKING:
-    from mlops.environments import Environment
+    from mlops.releases.environments import Environment
 
 LOG_LINES = 12
 # The image's own, where this machine's user is the one that must not run it.

@@ -14,7 +14,7 @@ from mlops.targets import Live, processes, proxy
 from mlops.targets.place import Place
 
 if TYPE_CHECKING:
-    from mlops.environments import Environment
+    from mlops.releases.environments import Environment
 
 HOST = "127.0.0.1"
 # By then a busy client that keeps its connection has asked the new release: see proxy.py.

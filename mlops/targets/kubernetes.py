@@ -15,7 +15,7 @@ from mlops.errors import Refused
 from mlops.targets import Live
 
 if TYPE_CHECKING:
-    from mlops.environments import Environment
+    from mlops.releases.environments import Environment
 
 # Each question is a connection of its own, which a balancer hands to one pod after the other.
 SETTLE_SECONDS = 5.0

@@ -19,7 +19,7 @@ from mlops.targets.place import Place, Slot
 if TYPE_CHECKING:
     import psutil
 
-    from mlops.environments import Environment
+    from mlops.releases.environments import Environment
 
 LOGS_KEPT = 5
 LOG_LINES = 12

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mlops import probe
-from mlops.release import read_release
+from mlops.releases.release import read_release
 from tests.engine import engines
 from tests.engine.engines import docker
 from tests.mlops.conftest import MACHINERY, ROOT, Fork, _copy

@@ -12,9 +12,10 @@ from contextlib import chdir
 import httpx
 import pytest
 
-from mlops import environments, probe
-from mlops.registry import Repository
-from mlops.release import read_release
+from mlops import probe
+from mlops.releases import environments
+from mlops.container.registry import Repository
+from mlops.releases.release import read_release
 from mlops.targets import docker as target
 from tests.engine.conftest import BUILD, ImageFork
 from tests.engine.engines import docker
@@ -161,7 +162,7 @@ SEALED = """
 import sys
 from mlops.git import commit_time
 from mlops.paths import RELEASE
-from mlops.release import Image, Proof, new_release, read_release, write_release
+from mlops.releases.release import Image, Proof, new_release, read_release, write_release
 release = read_release()
 promoted = release.promoted.model_copy(update={"image": Image(ref=sys.argv[1], platform="linux/amd64")})
 proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
@@ -252,7 +253,8 @@ def test_a_release_without_an_image_is_told(dev):
 
 KILLED = """
 import os, signal, sys
-from mlops import cli, engine
+from mlops import cli
+from mlops.container import engine
 from mlops.targets import docker, front
 owner, name = {"create": (engine, "docker")}.get(sys.argv[1], (docker, sys.argv[1]))
 original = getattr(owner, name)

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.image import half_sent, stop
 from mlops.bundle import unpack
-from mlops.release import read_release
+from mlops.releases.release import read_release
 from mlops.store import cached
 from tests.engine.conftest import BUILD
 from tests.engine.engines import BASE, docker
@@ -155,7 +155,8 @@ def test_image_again_changes_nothing(fork, built):
 
 KILLED = """
 import os, signal, sys
-from mlops import cli, images
+from mlops import cli
+from mlops.container import images
 original = getattr(images, sys.argv[1])
 def dying(*words):
     original(*words)

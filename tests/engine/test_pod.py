@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mlops import rendering
-from mlops.release import write_release
+from mlops.releases.release import write_release
 from tests.engine.engines import docker
 
 NAME = "predictor-7c9f"

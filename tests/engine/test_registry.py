@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from mlops import images
+from mlops.container import images
 from mlops.errors import Refused, UserError
-from mlops.registry import Repository
+from mlops.container.registry import Repository
 from mlops.store import Store, cached
 
 # `secret`, as htpasswd writes it.
@@ -80,7 +80,7 @@ def test_a_tag_that_was_moved_is_refused(store, thing):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mlops.registry import Repository
+from mlops.container.registry import Repository
 from mlops.store import Store
 Repository._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 Store(sys.argv[1]).put(Path(sys.argv[2]), sys.argv[3])

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlops import actions
+from mlops.ci import actions
 from mlops.errors import UserError
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mlops.bootstrap import Comparison, tails
-from mlops.metrics import BUILT_IN
+from mlops.statistics.bootstrap import Comparison, tails
+from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams
 
 

@@ -5,9 +5,9 @@ import time
 import pandas as pd
 import pytest
 
-from mlops import latency as module
+from mlops.statistics import latency as module
 from mlops.errors import UserError
-from mlops.latency import latency
+from mlops.statistics.latency import latency
 
 ROWS = pd.DataFrame({"km": [1.0, None] * 400, "zone": ["a", "b"] * 400})
 

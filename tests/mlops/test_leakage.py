@@ -6,7 +6,7 @@ import pytest
 
 from mlops import contract
 from mlops.gate.leakage import leaking
-from mlops.leakage import strengths
+from mlops.statistics.leakage import strengths
 from mlops.params import GateParams
 
 pytestmark = pytest.mark.example

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from mlops import metrics
-from mlops.bootstrap import draws
+from mlops.statistics import metrics
+from mlops.statistics.bootstrap import draws
 from mlops.errors import UserError
 
 ROWS, GROUPS = 3000, 12

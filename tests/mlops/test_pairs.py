@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlops import pairs
+from mlops.statistics import pairs
 
 
 def counted(positive, score, group, groups):

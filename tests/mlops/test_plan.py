@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops import plan
+from mlops.ci import plan
 from mlops.errors import UserError
 from mlops.steps import plan as step
 

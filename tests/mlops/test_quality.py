@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlops import contract
-from mlops.quality import findings, profile
+from mlops.statistics.quality import findings, profile
 from mlops.rules import Verdict, worst
 
 pytestmark = pytest.mark.example

@@ -6,10 +6,10 @@ import pytest
 
 from mlops import contract
 from mlops.gate.slices import slices
-from mlops.metrics import BUILT_IN
+from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams, GateParams, SliceParams
 from mlops.rules import Verdict, worst
-from mlops.slices import MISSING, Scored, measure, widening
+from mlops.statistics.slices import MISSING, Scored, measure, widening
 
 GATE = GateParams(
     cluster="day", margins={"log_loss": 0.02}, slices=SliceParams(min_rows=300, min_share=0.8)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mlops.ci import JOBS
+from mlops.ci.__main__ import JOBS
 from tests.workflows.flat import load
 from tests.workflows.repositories import ROOT, copy
 

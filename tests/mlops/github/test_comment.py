@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from mlops import reported
+from mlops.forge import reported
 from mlops.errors import Refused
-from mlops.github import GitHub
+from mlops.forge.github import GitHub
 
 HEAD, MOVED = "a" * 40, "b" * 40
 RUN = {

@@ -10,7 +10,7 @@ import pytest
 from mlops import cli
 from mlops.doctor.automation import CML, POST
 from mlops.doctor.tree import workflows
-from mlops.github import GitHub
+from mlops.forge.github import GitHub
 from mlops.hub.settings import CODEOWNERS
 
 SHA = "5" * 40
@@ -219,7 +219,7 @@ def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
 
 
 def test_without_a_network_it_says_so_once(doctor, monkeypatch):
-    monkeypatch.setattr("mlops.github.WAITS", (0,))
+    monkeypatch.setattr("mlops.forge.github.WAITS", (0,))
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     said = doctor()[1]
     assert said.count("was not reached") == 1

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops import cli, environments, git, rendering
+from mlops import cli, git, rendering
+from mlops.releases import environments
 from mlops.files import digest
-from mlops.release import (
+from mlops.releases.release import (
     Bundle,
     Contract,
     Data,

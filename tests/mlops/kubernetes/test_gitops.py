@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops import environments, rendering
+from mlops import rendering
+from mlops.releases import environments
 
 NAMES = environments.names()
 

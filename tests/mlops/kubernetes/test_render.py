@@ -8,7 +8,7 @@ import yaml
 
 from mlops import rendering
 from mlops.errors import UserError
-from mlops.release import none_yet
+from mlops.releases.release import none_yet
 
 OTHER = "registry.example.com/team/churn@sha256:" + "0" * 64
 

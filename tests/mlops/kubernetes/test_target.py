@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops import environments, targets
+from mlops import targets
+from mlops.releases import environments
 from mlops.errors import Refused, UserError
 from mlops.files import digest
 from mlops.targets import kubernetes

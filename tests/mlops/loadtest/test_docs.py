@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops.loadtest import RULES
+from mlops.load.loadtest import RULES
 
 PAGE = Path(__file__).parents[3] / "docs/deploy.md"
 

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mlops.errors import UserError
-from mlops.loadtest import judge
+from mlops.load.loadtest import judge
 from mlops.params import LoadtestParams
-from mlops.swarm import FAILURES, swarm
+from mlops.load.swarm import FAILURES, swarm
 from mlops.targets import Live
 
 pytestmark = pytest.mark.slow

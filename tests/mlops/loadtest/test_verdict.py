@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from scipy import stats
 
-from mlops.loadtest import (
+from mlops.load.loadtest import (
     RULES,
     Traffic,
     at_least,

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops import cli, git, remote
-from mlops.environments import deploy_refusals, environment
+from mlops import cli, git
+from mlops.forge import remote
+from mlops.releases.environments import deploy_refusals, environment
 from mlops.files import digest
-from mlops.holdings import held_at, holdings
-from mlops.release import (
+from mlops.releases.holdings import held_at, holdings
+from mlops.releases.release import (
     Bundle,
     Contract,
     Data,

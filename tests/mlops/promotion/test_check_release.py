@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.landing import merge_refusals
+from mlops.releases.landing import merge_refusals
 
 DEV = "environments/dev/release.yaml"
 STAGING = "environments/staging/release.yaml"

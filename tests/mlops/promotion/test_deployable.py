@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops.environments import deployable
+from mlops.releases.environments import deployable
 from mlops.errors import Refused
-from mlops.release import read_release
+from mlops.releases.release import read_release
 
 DEV, STAGING, PRODUCTION = (
     f"environments/{name}/release.yaml" for name in ("dev", "staging", "production")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops.refusals import REASONS
+from mlops.releases.refusals import REASONS
 
 PAGE = Path(__file__).parents[3] / "docs/promotion.md"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops import environments
+from mlops.releases import environments
 from mlops.documents import parse
 from mlops.errors import UserError
-from mlops.policy import Freeze, Policy, Settings
-from mlops.quarantine import parse_entries
+from mlops.releases.policy import Freeze, Policy, Settings
+from mlops.releases.quarantine import parse_entries
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import UserError
-from mlops.evidence import collected
+from mlops.releases.evidence import collected
 from mlops.files import digest_file
 
 

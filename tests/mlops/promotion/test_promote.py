@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops import git, ledger
+from mlops import git
+from mlops.releases import ledger
 from mlops.errors import Refused
-from mlops.release import parse_release, read_release
+from mlops.releases.release import parse_release, read_release
 
 ROOT = Path(__file__).parents[3]
 DEV = "environments/dev/release.yaml"

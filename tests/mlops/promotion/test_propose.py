@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops import cli, proposal, remote
-from mlops.github import GitHub, GitHubError
-from mlops.pulls import Pulls
+from mlops import cli, proposal
+from mlops.forge import remote
+from mlops.forge.github import GitHub, GitHubError
+from mlops.forge.pulls import Pulls
 from tests.github.standin import Fault
 
 ENTRY = "- {{releaseId: {}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"

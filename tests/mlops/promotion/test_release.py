@@ -6,8 +6,8 @@ import pytest
 
 from mlops.documents import parse
 from mlops.errors import UserError
-from mlops.promotion import sound
-from mlops.release import (
+from mlops.releases.promotion import sound
+from mlops.releases.release import (
     Document,
     Image,
     new_release,

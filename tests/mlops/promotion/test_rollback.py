@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops import git, quarantine
-from mlops.environments import deployable
-from mlops.release import read_release, short
+from mlops import git
+from mlops.releases import quarantine
+from mlops.releases.environments import deployable
+from mlops.releases.release import read_release, short
 
 PRODUCTION = "environments/production/release.yaml"
 EVERYWHERE = ("dev", "staging", "production")

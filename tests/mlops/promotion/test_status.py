@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.release import short
+from mlops.releases.release import short
 
 PRODUCTION = "environments/production/release.yaml"
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mlops.metrics import chosen
+from mlops.statistics.metrics import chosen
 from mlops.params import EvaluateParams
 from mlops.replay import table
 from mlops.replay.picture import draw

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops.quarantine import QUARANTINE, Entry, with_entry
-from mlops.release import Release, Spec, catalogue_path, read_release, write_release
+from mlops.releases.quarantine import QUARANTINE, Entry, with_entry
+from mlops.releases.release import Release, Spec, catalogue_path, read_release, write_release
 
 
 def retrain(shop, code=0):

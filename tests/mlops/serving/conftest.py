@@ -19,7 +19,7 @@ import pytest
 import mlops
 from mlops import record
 from mlops.files import write_json
-from mlops.release import read_release
+from mlops.releases.release import read_release
 
 ROOT = Path(mlops.__file__).parents[1]
 RELEASE_ID = "mini-20260101-0001-0123456789ab"

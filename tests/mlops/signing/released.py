@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops import files
-from mlops.environments import environment
+from mlops.releases.environments import environment
 from mlops.errors import Refused
 from mlops.paths import RELEASE, SIGNATURE
-from mlops.release import Promoted, Proof, new_release, write_release
+from mlops.releases.release import Promoted, Proof, new_release, write_release
 from mlops.signing.check import KIND, require_signature
 from mlops.store import Store
 

@@ -15,7 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from mlops import bill, files
 from mlops.paths import SBOM
-from mlops.release import read_release
+from mlops.releases.release import read_release
 from tests.mlops.signing.released import LOCK, STORE, at_deploy, package, seal, sign
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlops import files
-from mlops.environments import environment
+from mlops.releases.environments import environment
 from mlops.paths import CACHE
-from mlops.release import Image, read_release
+from mlops.releases.release import Image, read_release
 from mlops.signing.check import KIND, check_signature
 from mlops.store import Store
 from tests.mlops.signing.released import DEMAND, POLICY, STORE, at_deploy, kept, package, seal, sign

@@ -18,7 +18,7 @@ from sigstore.models import ClientTrustConfig
 from sigstore.verify import Verifier
 
 from mlops.paths import SIGNATURE
-from mlops.release import read_release
+from mlops.releases.release import read_release
 from mlops.signing import keyless
 from tests.mlops.signing.released import sign
 

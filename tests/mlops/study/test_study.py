@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlops.bootstrap import Estimate
+from mlops.statistics.bootstrap import Estimate
 from mlops.errors import UserError
-from mlops.metrics import BUILT_IN
+from mlops.statistics.metrics import BUILT_IN
 from mlops.rules import Verdict
 from mlops.study import page
 from mlops.study.planted import BY_GROUP, BY_ROW, WORSE_MODEL, amount_for, directions

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from mlops import probe
-from mlops.environments import Environment
-from mlops.policy import Policy, Settings
+from mlops.releases.environments import Environment
+from mlops.releases.policy import Policy, Settings
 from mlops.targets import local
 
 SERVICE = """

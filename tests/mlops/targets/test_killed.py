@@ -18,8 +18,8 @@ ROOT = Path(local.__file__).parents[2]
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-from mlops.environments import Environment
-from mlops.policy import Policy, Settings
+from mlops.releases.environments import Environment
+from mlops.releases.policy import Policy, Settings
 from mlops.targets import local
 
 port, release_id, bundle, when, name = sys.argv[2:]

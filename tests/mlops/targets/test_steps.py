@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops import environments, evidence
+from mlops.releases import environments, evidence
 from mlops.targets import local
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from mlops import environments, git, offer, remote
-from mlops.offer import Move, Offer
-from mlops.promotion import check_evidence
-from mlops.release import is_release_id, sequence
+from mlops import git
+from mlops.forge import offer, remote
+from mlops.releases import environments
+from mlops.forge.offer import Move, Offer
+from mlops.releases.promotion import check_evidence
+from mlops.releases.release import is_release_id, sequence
 
 
 def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlops.errors import Refused, UserError
-from mlops.github import GitHub
+from mlops.forge.github import GitHub
 
 # A run of any other workflow says nothing: a fork may name one as it likes.
 WORKFLOW = ".github/workflows/ci.yml"

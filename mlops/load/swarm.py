@@ -14,7 +14,7 @@ from typing import Any
 from mlops import probe
 from mlops.errors import UserError
 from mlops.files import read_json
-from mlops.loadtest import Traffic, read_traffic
+from mlops.load.loadtest import Traffic, read_traffic
 from mlops.params import LoadtestParams
 from mlops.targets import Live
 

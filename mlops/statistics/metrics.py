@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops.errors import UserError
-from mlops.pairs import wins
+from mlops.statistics.pairs import wins
 
 Weighted = Callable[[np.ndarray], np.ndarray]
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops.bootstrap import Comparison, Estimate
-from mlops.metrics import Metric
+from mlops.statistics.bootstrap import Comparison, Estimate
+from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams, GateParams
 
 if TYPE_CHECKING:

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops import environments, git, quarantine
-from mlops.environments import Environment
-from mlops.holdings import held_at, release_file
-from mlops.offer import Move, Retraining
+from mlops import git
+from mlops.releases import environments, quarantine
+from mlops.releases.environments import Environment
+from mlops.releases.holdings import held_at, release_file
+from mlops.forge.offer import Move, Retraining
 from mlops.paths import ENVIRONMENTS
-from mlops.promotion import check_quarantine, sound
-from mlops.quarantine import QUARANTINE
-from mlops.refusals import PLACE, SCOPE, Refusal
-from mlops.release import CATALOGUE, Release, catalogue_path
+from mlops.releases.promotion import check_quarantine, sound
+from mlops.releases.quarantine import QUARANTINE
+from mlops.releases.refusals import PLACE, SCOPE, Refusal
+from mlops.releases.release import CATALOGUE, Release, catalogue_path
 from mlops.retrain import twin
 
 Changes = Mapping[Path, str]

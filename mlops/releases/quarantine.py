@@ -8,7 +8,7 @@ from mlops import git
 from mlops.documents import dump, parse
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
-from mlops.release import Moment, Part, ReleaseId
+from mlops.releases.release import Moment, Part, ReleaseId
 
 QUARANTINE = ENVIRONMENTS / "quarantine.yaml"
 

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mlops import git, quarantine
+from mlops import git
+from mlops.releases import quarantine
 from mlops.documents import Strict, parse
 from mlops.errors import UserError
-from mlops.history import reaches
-from mlops.holdings import check_place, held_at, holdings, release_file
+from mlops.releases.history import reaches
+from mlops.releases.holdings import check_place, held_at, holdings, release_file
 from mlops.paths import ENVIRONMENTS, SIGNERS
-from mlops.policy import BUILD, Policy, Settings
-from mlops.promotion import (
+from mlops.releases.policy import BUILD, Policy, Settings
+from mlops.releases.promotion import (
     check_catalogue,
     check_clean,
     check_date,
@@ -27,8 +28,8 @@ from mlops.promotion import (
     check_unique,
     sound,
 )
-from mlops.refusals import NEVER_HERE, NOTHING, Refusal, refused
-from mlops.release import Release, catalogue_ids, catalogue_path
+from mlops.releases.refusals import NEVER_HERE, NOTHING, Refusal, refused
+from mlops.releases.release import Release, catalogue_ids, catalogue_path
 
 T = TypeVar("T", bound=Strict)
 

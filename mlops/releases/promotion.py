@@ -1,13 +1,13 @@
-"""The checks a release must pass to move, each with its reason in mlops.refusals. No I/O."""
+"""The checks a release must pass to move, each with its reason in mlops.releases.refusals. No I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mlops import quarantine
+from mlops.releases import quarantine
 from mlops.errors import UserError
-from mlops.policy import Demand, Freeze
-from mlops.refusals import (
+from mlops.releases.policy import Demand, Freeze
+from mlops.releases.refusals import (
     AGE,
     CATALOGUE,
     CLEAN,
@@ -26,7 +26,7 @@ from mlops.refusals import (
     Refusal,
     refused,
 )
-from mlops.release import (
+from mlops.releases.release import (
     Evidence,
     Release,
     catalogue_path,

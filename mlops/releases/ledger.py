@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops import files, git
 from mlops.errors import UserError
 from mlops.paths import BUILD
-from mlops.refusals import ALONE, refused
+from mlops.releases.refusals import ALONE, refused
 
 LOCK = BUILD / "promotion.lock"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mlops.metrics import Metric
+from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams
 
 # The AUC needs groups squared numbers, so more groups than this are put together at random. This

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlops import environments, quarantine
-from mlops.environments import Environment
+from mlops.releases import environments, quarantine
+from mlops.releases.environments import Environment
 from mlops.errors import Refused, UserError
-from mlops.holdings import holdings
-from mlops.policy import BUILD
-from mlops.release import Release, read_release
+from mlops.releases.holdings import holdings
+from mlops.releases.policy import BUILD
+from mlops.releases.release import Release, read_release
 
 
 @dataclass

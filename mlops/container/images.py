@@ -5,12 +5,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from mlops import bundle, engine, git
+from mlops import bundle, git
+from mlops.container import engine
 from mlops.errors import Refused, UserError
 from mlops.params import Params
 from mlops.paths import BUILD
-from mlops.registry import Repository
-from mlops.release import Image, Promoted
+from mlops.container.registry import Repository
+from mlops.releases.release import Image, Promoted
 from mlops.store import Store
 
 # Where it is set, nothing in the files is: an image is the same wherever it is kept.

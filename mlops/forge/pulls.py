@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mlops import git, remote
-from mlops.github import GitHub, GitHubError
+from mlops import git
+from mlops.forge import remote
+from mlops.forge.github import GitHub, GitHubError
 
 Pull = dict[str, Any]
 

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from mlops.errors import UserError
 from mlops.files import digest_file, read_json
-from mlops.history import reaches
+from mlops.releases.history import reaches
 from mlops.paths import EVIDENCE
-from mlops.refusals import ON_BASE, refused
-from mlops.release import Evidence
+from mlops.releases.refusals import ON_BASE, refused
+from mlops.releases.release import Evidence
 
 
 def collected(release_id: str) -> list[Evidence]:

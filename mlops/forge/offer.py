@@ -6,8 +6,8 @@ from typing import Any
 
 from mlops import git, proposal
 from mlops.files import read_json
-from mlops.holdings import held_at
-from mlops.release import Release, catalogue_ids, sequence
+from mlops.releases.holdings import held_at
+from mlops.releases.release import Release, catalogue_ids, sequence
 
 _RELEASE_FILE = re.compile(r"environments/([^/]+)/release\.yaml")
 

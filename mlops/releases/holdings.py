@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mlops import git
 from mlops.errors import Refused
-from mlops.history import Version, versions
+from mlops.releases.history import Version, versions
 from mlops.paths import ENVIRONMENTS
-from mlops.promotion import sound
-from mlops.refusals import PLACE, Refusal
-from mlops.release import Release
+from mlops.releases.promotion import sound
+from mlops.releases.refusals import PLACE, Refusal
+from mlops.releases.release import Release
 
 
 @dataclass(frozen=True)

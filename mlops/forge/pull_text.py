@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mlops.console import age
-from mlops.offer import Move, Retraining
-from mlops.release import Evidence
+from mlops.forge.offer import Move, Retraining
+from mlops.releases.release import Evidence
 from mlops.report.markdown import code, escape
 
 WIDTH = 300

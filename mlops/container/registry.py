@@ -228,7 +228,7 @@ class Repository:
 
     @cached_property
     def _client(self) -> Any:
-        from mlops.registry_client import Client
+        from mlops.container.registry_client import Client
 
         with self._spoken():
             return Client(self.host, self._container, here=is_here(self.host))

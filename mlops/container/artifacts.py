@@ -10,7 +10,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from mlops.registry import Repository
+from mlops.container.registry import Repository
 
 # pylint: disable=arguments-differ  # options that mean nothing here are taken and left
 

@@ -1,0 +1,1 @@
+"""What a pull request is answered with, here and in Actions."""

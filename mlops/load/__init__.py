@@ -1,0 +1,1 @@
+"""The load test: Locust, and what is made of its counts."""

@@ -1,0 +1,1 @@
+"""The releases: what they are, which environment holds which, and what may move."""

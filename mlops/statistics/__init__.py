@@ -1,0 +1,1 @@
+"""What is measured about scores and rows; no I/O."""
