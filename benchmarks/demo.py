@@ -14,11 +14,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 CLONE = Path("build/demo/repository").absolute()
 SCRATCH = Path("build/benchmark").absolute()
@@ -87,9 +87,8 @@ def service(bundle: Path) -> Iterator[tuple[str, float]]:
 def ready(url: str) -> bool:
     """Say whether a service answers that it is ready."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
+        return httpx.get(f"{url}/readyz", timeout=1).is_success
+    except httpx.TransportError:
         return False
 
 
