@@ -1,4 +1,4 @@
-"""The checks a release must pass to move, each with its reason in mlops.releases.refusals. No I/O."""
+"""The checks a release must pass to move, each with its reason in refusals.py. No I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
