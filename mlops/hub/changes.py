@@ -55,9 +55,9 @@ def limits(github: GitHub, error: GitHubError) -> str:
     if not private or error.status not in (403, 404, 422):
         return ""
     return (
-        "This repository is not public: GitHub Free has neither rulesets nor protected environments "
-        "for it, Pro and Team have both but no reviewers of an environment. Without them nothing on "
-        "GitHub holds a merge back; docs/github.md says what still does."
+        "This repository is not public: GitHub Free has neither rulesets nor protected "
+        "environments for it, Pro and Team have both but no reviewers of an environment. Without "
+        "them nothing on GitHub holds a merge back; docs/github.md says what still does."
     )
 
 
