@@ -5,7 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+
+import psutil
 
 from tests.workflows import flat, runs
 from tests.workflows.runs import Run
@@ -136,8 +139,19 @@ class Repository:
         """Let an event happen to a workflow file of the clone.
 
         Given are `variables`, `secrets` and `environment`; `native` leaves calls of other workflows
-        to act, which ends the run when one of them fails.
+        to act, which ends the run when one of them fails. A run that act leaves hanging is run
+        again, as somebody would do by hand.
         """
+        try:
+            return self._act(event, payload, workflow, native, **given)
+        except runs.Stalled as stalled:
+            warnings.warn(f"act stalled in {workflow}, run again: {stalled}", stacklevel=2)
+            sweep(self.home / f"run-{self.count}")
+            return self._act(event, payload, workflow, native, **given)
+
+    def _act(
+        self, event: str, payload: dict, workflow: str, native: bool, **given: dict[str, str]
+    ) -> Run:
         self.count += 1
         folder = self.home / f"run-{self.count}"
         (folder / "env").mkdir(parents=True)
@@ -158,15 +172,7 @@ class Repository:
             *runs.pairs("--secret", secrets),
             *runs.local_repositories(self.folder),
         ]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        done = runs.finish(command, folder, cwd=self.folder, env=self.environment())
         return runs.read(done, folder)
 
     def _given(self, folder: Path) -> dict[str, str]:
@@ -183,6 +189,16 @@ class Repository:
             "MAKEFLAGS": "ON_ALL_CORES=",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def sweep(folder: Path) -> None:
+    """Stop what the jobs of a run left running, as a runner does that is gone with its job."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("STANDIN_RUN") == str(folder):
+                process.kill()
+        except psutil.Error:
+            continue
 
 
 def _copy_tree(folder: Path) -> None:

@@ -6,11 +6,9 @@ import socket
 import subprocess
 import sys
 
-import psutil
-
 from tests.github.fixture import judge, serving
 from tests.github.standin import Standin
-from tests.workflows.repositories import NAME, OWNER, Repository
+from tests.workflows.repositories import NAME, OWNER, Repository, sweep
 from tests.workflows.runs import Run
 
 
@@ -43,7 +41,7 @@ class Road:
         variables = self.variables | options.pop("variables", {})
         payload = self.repository.push() if payload is None else payload
         run = self.repository.act(event, payload, workflow, variables=variables, **options)
-        _sweep(run)
+        sweep(run.folder)
         return run
 
     def dispatch(self, workflow: str, **inputs: str) -> Run:
@@ -131,16 +129,6 @@ class Road:
         """Judge what was said to GitHub."""
         self._server.__exit__(None, None, None)
         judge(self.github)
-
-
-def _sweep(run: Run) -> None:
-    """Stop what the jobs of a run left running, as a runner does that is gone with its job."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("STANDIN_RUN") == str(run.folder):
-                process.kill()
-        except psutil.Error:
-            continue
 
 
 def _alone() -> dict[str, str]:

@@ -2,14 +2,24 @@
 
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 STANDINS = Path(__file__).parent / "standins"
 LABELS = ("ubuntu-24.04", "ubuntu-slim", "gpu")
+# No step of the little repository under test is silent for as long, on a slow machine either.
+SILENCE_SECONDS = 240.0
+
+
+class Stalled(Exception):
+    """act waits although nothing it started runs: it missed the end of a step."""
 
 
 @dataclass
@@ -106,6 +116,45 @@ def command(folder: Path, event: str, workflow: Path) -> list[str]:
         *("--artifact-server-path", str(folder / "unused"), "--artifact-server-addr", "127.0.0.1"),
         *("--artifact-server-port", str(port)),
     ]
+
+
+def finish(
+    command: list[str], folder: Path, silence: float = SILENCE_SECONDS, **options
+) -> subprocess.CompletedProcess:
+    """Run act to its end; raises Stalled, or AssertionError naming the process that hangs."""
+    told, said = folder / "told.jsonl", folder / "said.txt"
+    with told.open("wb") as stdout, said.open("wb") as stderr:
+        process = subprocess.Popen(  # pylint: disable=consider-using-with # _explain ends it
+            command, stdout=stdout, stderr=stderr, **options
+        )
+        size, since = -1, time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.05)
+            written = told.stat().st_size
+            if written != size:
+                size, since = written, time.monotonic()
+            elif time.monotonic() - since > silence:
+                _explain(process, told, said)
+    texts = [path.read_text("utf-8", "replace") for path in (told, said)]
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def _explain(process: subprocess.Popen, told: Path, said: Path) -> None:
+    """End a run that says nothing any more, with whose fault it is."""
+    steps = psutil.Process(process.pid).children(recursive=True)
+    at_work = [f"{step.pid} {step.status()} {' '.join(step.cmdline())}" for step in steps]
+    # Go answers with what each of its threads waits for.
+    process.send_signal(signal.SIGQUIT)
+    try:
+        process.wait(timeout=20)
+    finally:
+        for orphan in (*steps, process):
+            orphan.kill()
+    last = "\n".join(told.read_text("utf-8", "replace").splitlines()[-5:])
+    threads = said.read_text("utf-8", "replace")[-4000:]
+    if not at_work:
+        raise Stalled(f"{last}\n{threads}")
+    raise AssertionError("\n".join(["A step hangs; its processes:", *at_work, last]))
 
 
 def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
