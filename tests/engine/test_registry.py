@@ -15,6 +15,7 @@ from mlops.container import images
 from mlops.errors import Refused, UserError
 from mlops.container.registry import Repository
 from mlops.store import Store, cached
+from tests.engine import tokens
 
 # `secret`, as htpasswd writes it.
 PASSWORD = "robot:$2b$04$lxy4R29v0HWNTLDlH0snyeSEwCBFx3mRPRd7dk64aIyyxdDONDmOi"
@@ -118,9 +119,63 @@ def test_a_password_is_that_of_docker_login(guarded, thing, tmp_path, monkeypatc
     store = Store(f"oci://{guarded.host}/acme/guarded")
     with pytest.raises(UserError, match=f"docker login {guarded.host}"):
         store.put(*thing)
-    auth = base64.b64encode(b"robot:secret").decode()
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {guarded.host: {"auth": auth}}}))
+    _log_in(tmp_path, guarded.host, "robot:secret")
     assert store.put(*thing) and store.fetch(thing[1])
+
+
+def _log_in(folder, host, user):
+    """Write what `docker login` would."""
+    auth = base64.b64encode(user.encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+
+
+@pytest.fixture
+def with_tokens(new_registry, tmp_path, monkeypatch):
+    """A registry that is shown tokens, as GitHub's is; a home without a login; who gives them."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    authority = tokens.Authority()
+    (tmp_path / "trusted.pem").write_bytes(authority.certificate)
+    with tokens.serving(authority) as realm:
+        about = f"realm: {realm}, service: registry, issuer: tokens"
+        auth = f"auth: {{token: {{{about}, rootcertbundle: {tmp_path}/trusted.pem}}}}"
+        yield new_registry(auth), authority
+
+
+def test_a_token_is_got_for_what_is_done(with_tokens, thing, tmp_path):
+    """Who may write does; the next, without a login, reads what is public."""
+    (registry, authority), name = with_tokens, "acme/with-tokens"
+    _log_in(tmp_path, registry.host, "writer:secret")
+    assert Store(f"oci://{registry.host}/{name}").put(*thing)
+    assert ("writer:secret", f"repository:{name}:pull,push") in authority.asked
+    (tmp_path / "config.json").unlink()
+    assert Store(f"oci://{registry.host}/{name}").fetch(thing[1])
+    assert authority.asked[-1] == ("", f"repository:{name}:pull")
+
+
+@pytest.mark.parametrize("user", ["reader:secret", "writer:wrong", ""])
+def test_who_may_not_write_is_told_to_log_in(with_tokens, thing, tmp_path, user):
+    """As somebody who may; nothing is there afterwards."""
+    registry, _ = with_tokens
+    if user:
+        _log_in(tmp_path, registry.host, user)
+    with pytest.raises(UserError, match=f"docker login {registry.host}"):
+        Store(f"oci://{registry.host}/acme/fares").put(*thing)
+    assert not (
+        registry.folder / "data/docker/registry/v2/repositories/acme/fares/_manifests"
+    ).exists()
+
+
+def test_a_token_that_expired_is_got_anew(with_tokens, thing, tmp_path):
+    """What a step does may last longer than it."""
+    registry, authority = with_tokens
+    _log_in(tmp_path, registry.host, "writer:secret")
+    authority.seconds = 2
+    repository = Repository(f"{registry.host}/acme/fares")
+    assert repository.push(thing[0], "first")
+    before = len(authority.asked)
+    time.sleep(3)
+    assert repository.tags() == ["first"] and repository.push(thing[0], "second")
+    assert len(authority.asked) > before
 
 
 def test_a_registry_that_is_down_is_told_in_seconds(thing):
