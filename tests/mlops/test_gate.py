@@ -1,6 +1,7 @@
 """Each rule refuses a bad case and lets an innocent one pass; the verdict is that of the worst."""
 
 import copy
+import dataclasses
 import re
 
 import pytest
@@ -178,6 +179,96 @@ def test_a_bad_case_is_refused_by_its_rule(record, case):
     assert expected in failing(change(record, path, value))
 
 
+AUC, LOSS = "evaluation.metrics.auc.", "evaluation.metrics.log_loss."
+# Where a rule turns, in both directions in which a metric can be better: rule, what the record
+# says, what params.yaml says, the verdict.
+EDGES = [
+    ("M102", AUC + "candidate", estimate(0.7, float("-inf"), 0.8), {}, "fail"),
+    ("M103", AUC + "candidate.value", 0.63, {}, "pass"),
+    ("M103", AUC + "candidate.value", None, {}, "fail"),
+    ("M103", LOSS + "candidate.value", 0.45, {"bounds": {"log_loss": 0.45}}, "pass"),
+    ("M103", LOSS + "candidate.value", 0.46, {"bounds": {"log_loss": 0.45}}, "fail"),
+    ("M104", LOSS + "constant", 0.44, {}, "fail"),
+    ("M104", LOSS + "constant", 0.45, {}, "pass"),
+    ("M104", LOSS + "candidate.value", None, {}, "fail"),
+    ("M104", AUC + "constant", 0.7, {"beat_constant": ["auc"]}, "fail"),
+    ("M104", AUC + "constant", 0.5, {"beat_constant": ["auc"]}, "pass"),
+    ("M105", "evaluation.groups", 20, {}, "pass"),
+    ("M105", "evaluation.cluster", None, {"min_clusters": 10_000}, "pass"),
+    ("M107", AUC + "difference", estimate(-0.01, -0.02, 0.01), {}, "pass"),
+    ("M107", AUC + "difference", estimate(-0.01, -0.03, 0.0), {}, "inconclusive"),
+    ("M107", AUC + "difference", estimate(-0.02, -0.03, -0.01), {}, "fail"),
+    ("M107", LOSS + "difference", estimate(0.03, 0.01, 0.05), {}, "fail"),
+    ("M108", "evaluation.slices.columns", {}, {}, "pass"),
+    ("M108", "evaluation.slices.columns.carrier", extent(800), {}, "pass"),
+    ("M108", "evaluation.slices.compared", [part("MQ", 0.025)], {}, "pass"),
+    ("M108", "evaluation.slices.compared", [part("MQ", 0.03)], {}, "pass"),
+    ("M109", "evaluation.features.strength", {"hour": 0.8}, {}, "pass"),
+    ("M109", "evaluation.features.strength", {"hour": None}, {}, "pass"),
+    ("M110", AUC + "candidate.value", 0.85, {}, "pass"),
+    ("M110", AUC + "candidate.value", None, {}, "pass"),
+    ("M110", LOSS + "candidate.value", 0.3, {"ceilings": {"log_loss": 0.3}}, "pass"),
+    ("M110", LOSS + "candidate.value", 0.29, {"ceilings": {"log_loss": 0.3}}, "fail"),
+    ("M110", AUC + "candidate.value", 0.99, {"ceilings": {}}, "pass"),
+    ("M111", "model.bytes", 500_000_000, {}, "pass"),
+    ("M111", "cost.predict_p50_ms", 50.0, {}, "pass"),
+    ("M113", "evaluation.curves.candidate.calibration", tenths(0.125), {}, "fail"),
+    (
+        "M113",
+        "evaluation.curves.candidate.calibration",
+        tenths(0.125),
+        {"max_miscalibration": 0.125},
+        "pass",
+    ),
+    (
+        "M113",
+        "evaluation.curves.candidate.calibration",
+        tenths(0.125),
+        {"max_miscalibration": None},
+        "pass",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "value", "limits", "expected"), EDGES)
+def test_a_rule_turns_where_it_says(record, rule, path, value, limits, expected):
+    """A bound itself is kept; what only equals a constant beats nothing."""
+    params = PARAMS.model_copy(update=limits)
+    findings = gate.judge(change(record, path, value), CHECKED, params)
+    assert worst(found for found in findings if found.rule == rule) == expected
+
+
+def test_a_model_without_metrics_is_refused(record):
+    """Nothing measured is nothing shown."""
+    none = change(record, "evaluation.metrics", {})
+    findings = gate.judge(none, CHECKED, GateParams())
+    assert worst(found for found in findings if found.rule == "M102") is Verdict.FAIL
+
+
+def test_slices_without_a_champion_are_only_shown(record):
+    """What cannot be compared is not refused, whatever a broken champion left behind."""
+    broken = change(record, "evaluation.champion.error", "no column x.")
+    broken["evaluation"]["slices"]["compared"] = [part("MQ", 0.4)]
+    (finding,) = [f for f in gate.judge(broken, CHECKED, PARAMS) if f.rule == "M108"]
+    assert finding.verdict is Verdict.PASS and "no champion" in finding.message
+
+
+def test_each_column_of_slices_is_judged_by_its_own(record):
+    """A slice that lost is told under its column, and the other column with its own worst."""
+    slices = record["evaluation"]["slices"]
+    slices["columns"]["origin"] = extent(900, "a", "b", "c") | {"values": 9}
+    slices["columns"]["origin"]["small"]["values"] = 7
+    slices["compared"] = [part("UA", 0.04), part("JFK", 0.004) | {"column": "origin"}]
+    slices["compared"].append(part("LGA", 0.001) | {"column": "origin"})
+    bad, good = [f for f in gate.judge(record, CHECKED, PARAMS) if f.rule == "M108"]
+    assert (bad.subject, bad.verdict) == ("carrier=UA", Verdict.FAIL)
+    assert (good.subject, good.verdict) == ("origin", Verdict.PASS)
+    assert good.message == (
+        "2 of 9 values compared, 90.0% of the rows, none significantly worse (the worst: log_loss "
+        "JFK +0.0040 [-0.0260, +0.0340]); too few rows to tell: a, b, c, 4 more."
+    )
+
+
 @pytest.mark.parametrize(
     "difference",
     [estimate(-0.01, -0.019, -0.002), estimate(-0.03, -0.06, -0.001), estimate(0.0, -0.02, 0.02)],
@@ -239,6 +330,22 @@ def test_training_once_is_told(record):
 def test_no_finding_is_no_pass():
     """A gate that judged nothing has nothing to say."""
     assert worst([]) is Verdict.INCONCLUSIVE
+
+
+def test_the_summary_of_a_pass_counts_the_checks(record):
+    """Nothing decided, so nothing is named."""
+    findings = gate.judge(record, CHECKED, PARAMS)
+    assert gate.summary(findings, Verdict.PASS) == f"All {len(findings)} checks passed."
+
+
+def test_the_summary_names_no_waived_objection(record):
+    """What was accepted decides nothing, and is not told as what did."""
+    bad = change(record, "model.bytes", 900_000_000)
+    findings = gate.judge(bad, CHECKED, PARAMS)
+    first = next(f for f in findings if f.rule == "M107")
+    waived = dataclasses.replace(first, verdict=Verdict.FAIL, waived=True)
+    text = gate.summary([waived, *findings], Verdict.FAIL)
+    assert text == "M111 size: 900.00 MB, 500 MB allowed (gate.budgets.model_mb)."
 
 
 def test_the_summary_names_the_worst_and_counts_the_rest(record):
