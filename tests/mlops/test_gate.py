@@ -230,9 +230,10 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "path", "value", "limits", "expected"), EDGES)
-def test_a_rule_turns_where_it_says(record, rule, path, value, limits, expected):
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_rule_turns_where_it_says(record, edge):
     """A bound itself is kept; what only equals a constant beats nothing."""
+    rule, path, value, limits, expected = edge
     params = PARAMS.model_copy(update=limits)
     findings = gate.judge(change(record, path, value), CHECKED, params)
     assert worst(found for found in findings if found.rule == rule) == expected
