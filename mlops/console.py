@@ -1,5 +1,6 @@
 """What a step tells the person who runs it: one line for each thing done, with what it found."""
 
+import re
 import sys
 import time
 from datetime import datetime, timedelta
@@ -15,6 +16,11 @@ def say(step: str, text: str) -> None:
 def complain(text: str) -> None:
     """Print a message for the user to act on to standard error."""
     print(f"\n{text}", file=sys.stderr, flush=True)
+
+
+def without_password(text: str) -> str:
+    """Return a text in which no URL tells its user or password."""
+    return re.sub(r"(?<=://)[^\s'\"]*@", "***@", text)
 
 
 def age(since: datetime, now: datetime) -> str:

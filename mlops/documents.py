@@ -2,11 +2,13 @@
 
 import difflib
 import json
-from typing import Any, TypeVar, get_args
+import re
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from mlops.console import without_password
 from mlops.errors import UserError
 
 
@@ -16,6 +18,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _without_secret(address: str) -> str:
+    if re.search(r"://[^/\s]*:[^/\s]*@", address):
+        raise ValueError("it holds a password, and Git forgets nothing: give that by a variable")
+    return address
+
+
+# A folder or URL, which is committed.
+Address = Annotated[str, AfterValidator(_without_secret)]
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -77,13 +87,13 @@ def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple,
     place = f"{where}:{line}: {'.'.join(map(str, at)) or 'the file'}"
     if mistake["type"] == "missing":
         return f"{place}: this key is required."
-    found = mistake["input"]
+    found = without_password(repr(mistake["input"]))
     if mistake["type"] != "extra_forbidden":
-        return f"{place}: found {found!r}. {mistake['msg']}."
+        return f"{place}: found {found}. {mistake['msg']}."
     allowed = _keys(kind, at[:-1])
     near = difflib.get_close_matches(str(at[-1]), allowed, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{place}: unknown key (found {found!r}). Allowed here: {', '.join(allowed)}.{hint}"
+    return f"{place}: unknown key (found {found}). Allowed here: {', '.join(allowed)}.{hint}"
 
 
 def _keys(kind: type[BaseModel], at: tuple) -> list[str]:

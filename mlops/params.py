@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from mlops.documents import Strict, parse
+from mlops.documents import Address, Strict, parse
 from mlops.errors import UserError
 from mlops.files import canonical, digest
 from mlops.paths import PARAMS
@@ -165,10 +165,10 @@ class Params(Strict):
     """Everything a fork sets without touching code."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$", description="prefix of release ids")
-    store: str = Field(
+    store: Address = Field(
         "build/store", description="where bundles are kept: a folder, a registry or fsspec URL"
     )
-    registry: str | None = Field(
+    registry: Address | None = Field(
         None, description="where images are pushed; null: beside the bundles"
     )
     data: DataParams

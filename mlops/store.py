@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
+from mlops.console import without_password
 from mlops.errors import UserError
 from mlops.files import digest as digest_of
 from mlops.files import digest_file
@@ -32,6 +33,11 @@ class Store:
     def __init__(self, url: str) -> None:
         told = os.environ.get(VARIABLE)
         self.url, self._place = (told or url).rstrip("/"), VARIABLE if told else "params.yaml"
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown."""
+        return without_password(self.url)
 
     def has(self, digest: str) -> bool:
         """Return whether the store holds an object of this digest; its bytes are not read."""
@@ -111,14 +117,15 @@ class Store:
             raise
         except ImportError as error:
             raise UserError(
-                f"{self._place}: store is {self.url!r}, which needs a driver: {error}. "
+                f"{self._place}: store is {self.name!r}, which needs a driver: {error}. "
                 "Add it to pyproject.toml, then `make lock setup`."
             ) from None
         except Exception as error:  # pylint: disable=broad-except  # each driver has its own kinds
+            why = without_password(f"{type(error).__name__}: {error}")
             raise UserError(
-                f"{self._place}: the store {self.url!r} cannot be used: "
-                f"{type(error).__name__}: {error}. Use a folder or a URL that fsspec knows, "
-                "and check that it can be reached and written with the credentials here."
+                f"{self._place}: the store {self.name!r} cannot be used: {why}. "
+                "Use a folder or a URL that fsspec knows, and check that it can be reached and "
+                "written with the credentials here."
             ) from error
 
     @staticmethod
@@ -131,13 +138,13 @@ class Store:
 
     def _missing(self, digest: str) -> str:
         return (
-            f"The store {self.url!r} has no {_name(digest)}. Run `make package` at the commit that "
-            "the release names, or point params.yaml's `store` at where it was packed to."
+            f"The store {self.name!r} has no {_name(digest)}. Run `make package` at the commit "
+            "that the release names, or point params.yaml's `store` at where it was packed to."
         )
 
     def _corrupt(self, digest: str, found: str) -> str:
         return (
-            f"The store {self.url!r} holds other bytes under {_name(digest)}: their digest is "
+            f"The store {self.name!r} holds other bytes under {_name(digest)}: their digest is "
             f"{found}. They are not used. Remove that object, then restore it or run "
             "`make package` at the commit that the release names."
         )

@@ -76,11 +76,11 @@ def store(_: Seen) -> Iterator[Finding]:
     """What production serves can be fetched again: without it there is no way back."""
     held, kept = champion(), Store(contract.params().store)
     if held is None:
-        yield note("store", f"production has no release yet; {kept.url} was not asked")
+        yield note("store", f"production has no release yet; {kept.name} was not asked")
         return
     release, digest = held.release.release_id, held.release.promoted.bundle.digest
     if kept.has(digest):
-        yield ok("store", f"{kept.url} holds the bundle of {release}")
+        yield ok("store", f"{kept.name} holds the bundle of {release}")
     else:
-        text = f"{kept.url} does not hold the bundle of {release}, which production serves"
+        text = f"{kept.name} does not hold the bundle of {release}, which production serves"
         yield bad("store", text, "put it back from a backup, or set MLOPS_STORE to where it is")

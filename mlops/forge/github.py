@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops import git
+from mlops.console import without_password
 from mlops.errors import UserError
 
 if TYPE_CHECKING:
@@ -161,7 +162,11 @@ def _remote() -> tuple[str, str]:
         r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", url
     )
     if not match:
-        found = f"the remote `origin` is {url!r}" if url else "there is no remote `origin`"
+        found = (
+            f"the remote `origin` is {without_password(url)!r}"
+            if url
+            else "there is no remote `origin`"
+        )
         raise UserError(
             f"Which repository on GitHub is this? GITHUB_REPOSITORY is not set and {found}. "
             "Set GITHUB_REPOSITORY=owner/name, or git remote add origin <its address>."

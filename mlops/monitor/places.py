@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from mlops.console import without_password
 from mlops.errors import UserError
 from mlops.files import digest
 from mlops.paths import CACHE
@@ -25,8 +26,9 @@ def local(place: str) -> Path:
         else:
             files.get_file(root, str(copy))
     except Exception as error:  # pylint: disable=broad-except  # each driver has its own kinds
+        why = without_password(f"{place} cannot be read: {type(error).__name__}: {error}")
         raise UserError(
-            f"{place} cannot be read: {type(error).__name__}: {error}. Name a folder, a file or a "
+            f"{why}. Name a folder, a file or a "
             "URL that fsspec knows, and check that the credentials here may read it."
         ) from error
     return copy

@@ -55,7 +55,7 @@ def check_signature(environment: Environment, release: Release, store: Store) ->
         return [demand.refuse_altered("bundle", error)]
     found = [_judge(text, demand) for text in store.attached(digest, KIND)]
     if not found:
-        return [UNSIGNED.refuse(store=store.url, **words)]
+        return [UNSIGNED.refuse(store=store.name, **words)]
     # The nearest to a good one tells most.
     return min(found, key=_distance)
 

@@ -42,7 +42,9 @@ def run(_: argparse.Namespace) -> None:
     release = _seal(made, packed, proof)
     write_release(RELEASE, release)
     where = "put into" if new else "already in"
-    say("package", f"bundle {packed.digest[:19]}, {packed.bytes / 1e6:.1f} MB, {where} {store.url}")
+    say(
+        "package", f"bundle {packed.digest[:19]}, {packed.bytes / 1e6:.1f} MB, {where} {store.name}"
+    )
     say("package", f"release {release.release_id} ({timer.seconds:.1f} s)")
 
 

@@ -125,4 +125,4 @@ def _check_bundle(environment: Environment, release: Release) -> list[Refusal]:
     store, digest = Store(load_params(AnyModel).store), release.promoted.bundle.digest
     if store.has(digest):
         return check_signature(environment, release, store)
-    return [BUNDLE.refuse(store=store.url, digest=digest, release=release.release_id)]
+    return [BUNDLE.refuse(store=store.name, digest=digest, release=release.release_id)]

@@ -43,6 +43,11 @@ def test_the_committed_file_is_valid():
         ("name: flights-late\n", "", r"name: this key is required"),
         ("  threads: 0\n", "  threads: 0\n  threads: 1\n", r"'threads' is given twice"),
         ("data:\n", "data: [\n", r"cannot be read"),
+        (
+            "store: build/store",
+            "store: ftp://me:hunter2@host/store",
+            r"store: found 'ftp://\*\*\*@host/store'\..*holds a password",
+        ),
         ("users: 8", "users: .inf", r"loadtest\.users: found inf"),
     ],
 )

@@ -55,6 +55,12 @@ def test_without_a_remote_it_says_what_to_set(monkeypatch, address):
         GitHub.here()
 
 
+def test_a_remote_that_is_not_understood_is_told_without_its_password(monkeypatch):
+    remote(monkeypatch, "https://someone:hunter2@github.com/flights")
+    with pytest.raises(UserError, match=r"is 'https://\*\*\*@github.com/flights'"):
+        GitHub.here()
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_stumble_is_tried_again(client, github, status):
     github.faults = [Fault("GET", "labels", status, times=3)]

@@ -148,8 +148,9 @@ def test_down_leaves_a_cluster_alone(clone, staging, cluster):
 @pytest.mark.parametrize(
     "line, told",
     [
-        ("url: https://me:secret@example.com", "kubernetes.url: found 'https://me:secret@"),
-        ("password: secret", "unknown key"),
+        ("url: https://me:secret@example.com", "kubernetes.url: found 'https://***@example.com'"),
+        ("url: https://me:sec/ret@example.com", "kubernetes.url: found 'https://***@example.com'"),
+        ("password: hunter2", "unknown key"),
         ("cpu: lots", "kubernetes.cpu: found 'lots'"),
     ],
 )
@@ -162,7 +163,8 @@ def test_what_settings_may_not_say_is_named(clone, line, told):
     at = next(i for i, one in enumerate(kept) if one.startswith("kubernetes:"))
     file.write_text("\n".join([*kept[: at + 1], f"  {line}", *kept[at + 1 :], ""]), "utf-8")
     answer = clone.mlops("status", "--env", "dev")
-    assert told in answer.text and "environments/dev/settings.yaml:" in answer.text
+    assert told in answer.text and "ret@" not in answer.text
+    assert "environments/dev/settings.yaml:" in answer.text
 
 
 def test_settings_may_not_go_to_a_cluster_themselves(clone):

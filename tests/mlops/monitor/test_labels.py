@@ -5,6 +5,7 @@ import pytest
 
 from mlops.errors import UserError
 from mlops.monitor.labels import find_labels, read_labels
+from mlops.monitor.places import local
 
 BINARY = {0.0, 1.0}
 
@@ -102,3 +103,11 @@ def test_the_default_place_is_searched(csv, tmp_path):
     assert find_labels(tmp_path) == []
     assert find_labels(tmp_path / "none") == []
     assert find_labels(csv("").parent) == [tmp_path / "labels.csv"]
+
+
+def test_a_place_s_password_is_not_told(tmp_path, monkeypatch):
+    """It came from a variable, and the message goes to a log."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"ftp://\*\*\*@127.0.0.1:9/labels cannot be") as error:
+        local("ftp://me:hunter2@127.0.0.1:9/labels")
+    assert "hunter2" not in str(error.value)

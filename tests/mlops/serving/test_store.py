@@ -123,6 +123,13 @@ def test_a_store_out_of_reach_is_told(thing, url, said):
         Store(url).put(*thing)
 
 
+def test_a_store_s_password_is_not_told(thing):
+    """What a log shows of a URL is where it leads, not who goes there."""
+    with pytest.raises(UserError, match=r"store 'ftp://\*\*\*@127.0.0.1:9/store' cannot") as error:
+        Store("ftp://me:hunter2@127.0.0.1:9/store").put(*thing)
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_driver_that_is_not_installed_is_named(thing):
     """A known protocol whose package is not there says which to add."""
     with pytest.raises(UserError, match="needs a driver.*s3fs.*pyproject.toml"):
