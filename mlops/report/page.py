@@ -110,10 +110,12 @@ def _piece(piece: Piece) -> str:
 
 def _table(table: Table) -> str:
     kinds = [' class="number"' if n in table.numbers else "" for n in range(len(table.columns))]
-    heads = "".join(f"<th{kind}>{name}</th>" for name, kind in zip(table.columns, kinds))
+    # A metric's title may head a column.
+    columns = [escape(column) for column in table.columns]
+    heads = "".join(f"<th{kind}>{name}</th>" for name, kind in zip(columns, kinds))
     lines = [f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>"]
     for row in table.rows[:ROWS]:
-        cells = zip(table.columns, kinds, row)
+        cells = zip(columns, kinds, row)
         # The name goes with the cell: on a phone a row becomes a list.
         filled = (f'<td{kind} data-name="{name}">{_text(cell)}</td>' for name, kind, cell in cells)
         lines.append(f"<tr>{''.join(filled)}</tr>")

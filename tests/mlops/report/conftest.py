@@ -230,6 +230,14 @@ def attack(record):
         champion["origin"]["versions"] = {name: hostile}
         champion["code"] = [{"file": name, "added": 1, "removed": 2}]
         evaluation["drift"] = [drift(name, 3.0, 0.1) | {"bin": name}]
+        small = {"values": 1, "largest": [name]}
+        evaluation["slices"] = {
+            "columns": {name: {"values": 2, "rows": 90, "small": small}},
+            "comparisons": 1,
+            "compared": [
+                {"column": name, "value": name, "rows": 90, "metrics": {name: measured}},
+            ],
+        }
         record["data"] = {"train": part([name, "b", name]), "holdout": part([name])}
         record["source"]["changed"] = [name, f"model/{name}"]
         record["environment"]["libraries"] = {name: name}
