@@ -15,10 +15,9 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.request
 from pathlib import Path
 
-from mlops import cli, contract, git
+from mlops import cli, contract, git, probe
 from mlops.releases import environments
 from mlops.console import complain
 from mlops.errors import UserError
@@ -175,13 +174,9 @@ def ask(demo: Demo, count: int = 3) -> None:
     frame = contract.load([newest]).frame
     frame = frame.iloc[[len(frame) * (n + 1) // (count + 2) for n in range(count)]]
     rows = json.loads(frame[list(columns.features)].to_json(orient="records"))
-    url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}/predict"
-    request = urllib.request.Request(
-        url, json.dumps({"rows": rows}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as response:
-        answer = json.load(response)
-    demo.tell(f"POST {url} with {count} rows of {newest}")
+    url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}"
+    answer = probe.predict(url, rows, timeout=10)
+    demo.tell(f"POST {url}/predict with {count} rows of {newest}")
     for row, prediction, truth in zip(rows, answer["predictions"], frame[columns.target]):
         shown = ", ".join(f"{key} {value}" for key, value in list(row.items())[:6])
         demo.tell(f"  {shown}, ...: {prediction['score']:.3f} ({columns.target} was {truth})")

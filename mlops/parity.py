@@ -9,14 +9,16 @@ import os
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from mlops.statistics.latency import as_sent
+from mlops import probe
 from mlops.rules import PARITY, Finding, find
+from mlops.statistics.latency import as_sent
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 ROWS = 50
 # Scores of one model differ by rounding at most: JSON holds every digit.
 TOLERANCE = 1e-6
+# A service that does not end by then when asked to is killed.
+GRACE_SECONDS = 5.0
 
 
 def sample(frame: "DataFrame", most: int) -> "DataFrame":
@@ -60,42 +64,39 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
 
 def _ask(source: Path, rows: list[dict], seconds: float) -> list[float]:
     """Return the scores that a service, started for this and ended after it, gives the rows."""
+    # A file, for a service that says much would wait for the reader of a pipe.
+    with tempfile.TemporaryFile() as said, _service(source, said) as url:
+        try:
+            return [one["score"] for one in probe.predict(url, rows, seconds)["predictions"]]
+        except (OSError, HTTPException) as error:
+            said.seek(0)
+            words = said.read().decode(errors="replace").strip().splitlines()
+            raise OSError(f"{error}; it said: {words[-1] if words else 'nothing'}") from error
+
+
+@contextmanager
+def _service(source: Path, said: IO[bytes]) -> Iterator[str]:
+    """Yield the address of a service that tells what is wrong to a file; it is gone afterwards."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLOPS_")}
     kept.pop("PYTHONPATH", None)
     quick = {"OTEL_SDK_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/predict"
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(  # pylint: disable=consider-using-with  # ended below
             [sys.executable, "-m", "mlops.serving.alone", str(listener.fileno())],
             cwd=source,
             env={**kept, **quick},
             pass_fds=(listener.fileno(),),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=said,
         )
     # The listener is the service's alone now: should it end, the request fails at once.
     try:
-        return _post(url, rows, seconds)
-    except (OSError, HTTPException) as error:
-        process.terminate()
-        words = process.communicate()[1].strip().splitlines()
-        raise OSError(f"{error}; it said: {words[-1] if words else 'nothing'}") from error
+        yield url
     finally:
         process.terminate()
-        process.communicate()
-
-
-def _post(url: str, rows: list[dict], seconds: float) -> list[float]:
-    body = json.dumps({"rows": rows}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    # A proxy for the internet is in the way of this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=seconds) as response:
-            return [one["score"] for one in json.load(response)["predictions"]]
-    except urllib.error.HTTPError as error:
-        with error:
-            raise ValueError(
-                f"{error.code} {error.read().decode(errors='replace')[:300]}"
-            ) from None
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

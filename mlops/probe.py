@@ -22,6 +22,22 @@ def get(url: str, timeout: float = 1.0) -> tuple[int, str]:
         return 0, str(error) or type(error).__name__
 
 
+def predict(url: str, rows: list[dict[str, Any]], timeout: float) -> dict[str, Any]:
+    """Return what a service at `url` answers about rows.
+
+    Raises OSError or HTTPException where nothing answers, ValueError for any answer but a 200.
+    """
+    body, headers = json.dumps({"rows": rows}).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/predict", body, headers)
+    try:
+        with _OPENER.open(request, timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            words = error.read().decode(errors="replace")[:300]
+            raise ValueError(f"{error.code} {words}") from None
+
+
 def served(url: str, timeout: float = 1.0) -> str | None:
     """Return the id of the release that a service at `url` says it is; None if it does not say."""
     found = version(url, timeout).get("release_id")

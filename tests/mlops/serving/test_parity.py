@@ -1,8 +1,14 @@
 """Packaging asks the packed model over HTTP what the model answers in process."""
 
 import re
+from pathlib import Path
 
+import pandas as pd
+import psutil
 import pytest
+
+from mlops import parity
+from mlops.rules import Verdict
 
 
 def test_the_packed_model_answers_alike(packaged_once):
@@ -44,3 +50,23 @@ def test_a_model_that_answers_otherwise_is_refused(checkout, old, new, message):
         assert "refused: B101 " in done.stderr
         assert re.search(message, done.stderr)
         assert not (checkout.path / "build/store").exists()
+
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.stderr.write("x" * 200_000 + "\\nI do not hear you\\n")
+open("pid", "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
+    """It says more than a pipe holds, and is not waited for."""
+    (tmp_path / "mlops/serving").mkdir(parents=True)
+    (tmp_path / "mlops/serving/alone.py").write_text(STUBBORN)
+    monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
+    found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
+    assert found.verdict is Verdict.FAIL
+    assert found.message.endswith("timed out; it said: I do not hear you.")
+    assert not psutil.pid_exists(int(Path(tmp_path, "pid").read_text("utf-8")))
