@@ -1,6 +1,6 @@
 """Waivers: an objection accepted for a while is told and decides nothing; then it decides again."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -52,9 +52,31 @@ def test_a_waiver_that_is_over_is_refused_even_where_nothing_objects():
     assert refused(findings=[FINE], day=date(2014, 2, 1)) == {("V101", "M108 carrier=MQ")}
 
 
+@pytest.mark.parametrize(("day", "words"), [(31, "Waived until"), (32, "It was waived until")])
+def test_a_waiver_is_told_with_its_day(day, words):
+    """Until then as a fact, afterwards with what to do."""
+    found = judged(day=date(2014, 1, 1) + timedelta(days=day - 1))
+    (said,) = [f.message for f in found if f.rule == "V101"]
+    assert said.startswith(words) and ("Mend what it is about" in said) == (day > 31)
+
+
 def test_another_subject_is_not_covered():
     """What was accepted for one airline is not for another."""
     assert ("M108", "carrier=MQ") in refused(TEXT.replace("MQ\n", "VX\n", 1))
+
+
+def test_another_rule_is_not_covered():
+    """What was accepted of a slice is accepted of nothing else there."""
+    other = Finding("M107", "carrier=MQ", Verdict.FAIL, "worse.")
+    assert refused(findings=[WORSE, other]) == {("M107", "carrier=MQ")}
+    whole = TEXT.replace("  subject: carrier=MQ\n", "")
+    assert refused(whole, findings=[WORSE, other]) == {("M107", "carrier=MQ")}
+
+
+def test_what_passes_is_not_waived():
+    """A waiver that nothing needs any more shows as none."""
+    fine = Finding("M108", "carrier=MQ", Verdict.PASS, "as before.")
+    assert judged(findings=[fine])[0] == fine
 
 
 def test_without_a_subject_the_whole_rule_is_covered():
@@ -69,8 +91,9 @@ def test_what_cannot_be_waived_is_refused(rule, why):
     text = TEXT.replace("M108", rule).replace("carrier=MQ", "champion")
     found = judged(text, [objection])
     assert not found[0].waived
-    (said,) = [f.message for f in found if f.rule == "V102"]
-    assert f"{rule} {why}" in said and "M108" in said
+    (said,) = [f for f in found if f.rule == "V102"]
+    assert said.verdict is Verdict.FAIL
+    assert f"{rule} {why}" in said.message and "M108" in said.message
 
 
 @pytest.mark.parametrize(
