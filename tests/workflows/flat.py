@@ -14,6 +14,8 @@ import yaml
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 FROM_JSON = re.compile(r"fromJSON\((\([^()]*\)|[^()]*)\)")
 OUTPUT = re.compile(r"\$\{\{\s*jobs\.[\w-]+\.outputs\.([\w-]+)\s*\}\}")
+# GitHub knows these, act does not yet; they change nothing that is executed.
+UNKNOWN_TO_ACT = re.compile(r"(?m)^ *(queue: max|cache-mode: [a-z-]+|deployment: false)( *#.*)?\n")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -22,13 +24,18 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.safe_load(re.sub("(?m)^on:", "'on':", path.read_text("utf-8")))
 
 
+def known(text: str) -> str:
+    """Return a workflow as act can read it."""
+    return re.sub(r"(?m)(uses: )\$/", r"\1./", UNKNOWN_TO_ACT.sub("", text))
+
+
 def flatten(path: Path, folder: Path) -> str:
     """Return a workflow of the repository in a folder as one that calls no other of it."""
     workflow = load(path)
     for name, job in workflow["jobs"].items():
-        if job.get("uses", "").startswith("./"):
-            workflow["jobs"][name] = _inline(job, load(folder / job["uses"]))
-    text = yaml.safe_dump(workflow, sort_keys=False, width=1000)
+        if job.get("uses", "").startswith("$/"):
+            workflow["jobs"][name] = _inline(job, load(folder / job["uses"][2:]))
+    text = known(yaml.safe_dump(workflow, sort_keys=False, width=1000))
     # act reads a matrix before it asks whether the job runs at all; GitHub reads none then.
     return FROM_JSON.sub(lambda call: f"fromJSON({call[1]} || '[null]')", text)
 

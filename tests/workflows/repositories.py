@@ -1,7 +1,6 @@
 """Throw-away repositories: a clone as a developer has it, and a folder that plays GitHub."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +16,6 @@ ROOT = Path.cwd()
 OWNER, NAME = "Octo-Org", "flights"
 # What the repository under test does not need: it has a data set, a model and a test of its own.
 LEFT_OUT = ("data/", "model/", "tests/", "benchmarks/", "docs/images/", "params.yaml")
-# GitHub knows these, act does not yet; they change nothing that is executed.
-UNKNOWN_TO_ACT = re.compile(r"(?m)^ *(queue: max|cache-mode: [a-z-]+|deployment: false)( *#.*)?\n")
 CHECKS = """\
 repos:
   - repo: local
@@ -117,6 +114,23 @@ class Repository:
             "repository": self.about(),
         }
 
+    def merge_group(self, number: int = 7) -> dict:
+        """Put what was changed onto main as the merge queue does, return the event.
+
+        It names no pull request: https://docs.github.com/webhooks/webhook-events-and-payloads
+        """
+        base = self.git("rev-parse", "origin/main")
+        self.git("checkout", "--quiet", "--detach", base)
+        self.git("commit", "--quiet", "--all", "--message", f"Change it (#{number})")
+        ref = f"refs/heads/gh-readonly-queue/main/pr-{number}-{base}"
+        self.git("push", "--quiet", "origin", f"HEAD:{ref}")
+        group = {"head_sha": self.git("rev-parse", "HEAD"), "head_ref": ref}
+        return {
+            "action": "checks_requested",
+            "merge_group": group | {"base_sha": base, "base_ref": "refs/heads/main"},
+            "repository": self.about(),
+        }
+
     def about(self) -> dict:
         """Return how an event describes the repository."""
         return {
@@ -159,7 +173,8 @@ class Repository:
         (folder / "event.json").write_text(json.dumps(payload), "utf-8")
         # Every shell of a step tells first what it was given.
         (folder / "tell.sh").write_text(f'env > "{folder}/env/$GITHUB_JOB.$$"\n', "utf-8")
-        path = self.folder / ".github/workflows" / workflow
+        tree = self._for_act(folder) if native else self.folder
+        path = tree / ".github/workflows" / workflow
         if not native:
             (folder / workflow).write_text(flat.flatten(path, self.folder), "utf-8")
             path = folder / workflow
@@ -172,8 +187,15 @@ class Repository:
             *runs.pairs("--secret", secrets),
             *runs.local_repositories(self.folder),
         ]
-        done = runs.finish(command, folder, cwd=self.folder, env=self.environment())
+        done = runs.finish(command, folder, cwd=tree, env=self.environment())
         return runs.read(done, folder)
+
+    def _for_act(self, folder: Path) -> Path:
+        """Return a copy of the clone whose workflows act can read."""
+        tree = Path(shutil.copytree(self.folder, folder / "tree", symlinks=True))
+        for path in (tree / ".github/workflows").glob("*.yml"):
+            path.write_text(flat.known(path.read_text("utf-8")), "utf-8")
+        return tree
 
     def _given(self, folder: Path) -> dict[str, str]:
         return {
@@ -214,13 +236,6 @@ def _copy_tree(folder: Path) -> None:
     shutil.rmtree(folder / "tests", ignore_errors=True)
 
 
-def _for_act(folder: Path) -> None:
-    """Rewrite what act does not know: `$/`, and keys that change nothing executed."""
-    for path in (folder / ".github").rglob("*.yml"):
-        text = UNKNOWN_TO_ACT.sub("", path.read_text("utf-8"))
-        path.write_text(re.sub(r"(?m)(uses: )\$/", r"\1./", text), "utf-8")
-
-
 def begin(home: Path) -> Repository:
     """Make the repository, with one commit on main, below a folder."""
     made = Repository(home)
@@ -233,7 +248,6 @@ def begin(home: Path) -> Repository:
     (home / ".gitconfig").write_text(IDENTITY, "utf-8")
     made.folder.mkdir()
     _copy_tree(made.folder)
-    _for_act(made.folder)
     made.write(".pre-commit-config.yaml", CHECKS.replace("$VENV", sys.prefix))
     # Two are a matrix as well as three.
     made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")

@@ -30,6 +30,15 @@ def answer(repository, **options):
     return repository.act("pull_request", event, "ci.yml", **options)
 
 
+def queued(repository):
+    """Let the merge queue ask about what was changed, and return what it is answered with."""
+    event = repository.merge_group()
+    group = event["merge_group"]
+    # act takes the commit from no event of this name.
+    place = {"GITHUB_SHA": group["head_sha"], "GITHUB_REF": group["head_ref"]}
+    return repository.act("merge_group", event, "ci.yml", environment=place)
+
+
 @pytest.fixture(scope="module")
 def hostile(seed, tmp_path_factory):
     """An innocent change to the model by somebody whose every word is a command."""
@@ -99,6 +108,23 @@ def test_a_worse_model_is_red_with_the_rule(repository):
     assert run.results["Report / report"] == run.results["all-green"] == "failure"
     assert "### Gate: fail\n\nM103" in run.summary
     assert json.loads((run.artifact("report") / "verdict.json").read_text())["verdict"] == "fail"
+
+
+def test_in_the_merge_queue_an_innocent_change_is_green_and_nothing_is_posted(repository):
+    """Compared with what it is queued behind; there is no pull request to comment on."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    run = queued(repository)
+    run.require(*EVERY_JOB)
+    assert set(run.results) == {*EVERY_JOB}
+    assert "params.yaml changed (1 file)" in run.summary and "## ✓ Pass" in run.summary
+
+
+def test_in_the_merge_queue_a_worse_model_is_red_with_the_rule(repository):
+    """A change that was green alone may be worse on top of another."""
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 90000")
+    run = queued(repository)
+    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert "### Gate: fail\n\nM103" in run.summary and "Comment / comment" not in run.results
 
 
 def test_too_little_evidence_is_red_and_says_so(repository):
