@@ -50,6 +50,29 @@ def test_numbers_that_moved():
     assert moved.bin.startswith("above 1.2") and moved.found > 3 * moved.expected
 
 
+def test_the_bin_that_lost_most_is_named():
+    """A value that vanishes is as much a change as one that spreads."""
+    moved = found(["a"] * 60 + ["b"] * 40, ["a"] * 70 + ["b"] * 10 + ["c"] * 20)
+    assert moved.bin == "b" and moved.expected > 0.3 > 0.2 > moved.found
+
+
+def test_numbers_have_their_deciles_for_bins():
+    """Each a tenth of the rows, named by its ends; ten values or fewer have a bin each."""
+    made = histogram(pd.Series(range(1, 101)))
+    assert made["edges"] == [11, 21, 31, 41, 51, 61, 71, 81, 91]
+    assert made["rows"] == [11, *[10] * 8, 9, 0]
+    bins = [found(range(1, 101), [now] * 99).bin for now in (1, 25, 92)]
+    assert bins == ["up to 11", "21 to 31", "above 91"]
+    assert "values" in histogram(pd.Series(range(10)))
+    assert "edges" in histogram(pd.Series(range(11)))
+
+
+def test_truth_values_are_names():
+    """Neither numbers to put into an order nor told apart from their words in a log."""
+    assert histogram(pd.Series([True, False, True]))["values"] == ["True", "False"]
+    assert found(pd.Series([True, False]), ["True", "False"]).index == 0
+
+
 def test_missing_values_have_a_bin():
     """Values that begin to lack are a change, whatever the others do."""
     now = column().where(np.arange(5000) % 2 == 0)
@@ -111,6 +134,29 @@ def test_seasons_are_no_news():
     steady, season = drifts(references(frame, 500), now)
     assert (steady.column, season.column) == ("steady", "season")
     assert season.index > steady.index and season.times < 1.5 < steady.times
+
+
+def test_the_usual_is_the_largest_between_a_stretch_and_the_others():
+    """Stretches of two rows of seven, the last row of none; worked out with half a row a bin."""
+    frame = pd.DataFrame({"x": list("aabbab") + ["b"]})
+    made = references(frame, stretch=2)["x"]
+
+    def index(stretch, others):
+        now, then = np.array([*stretch, 0, 0]) + 0.5, np.array([*others, 0, 0]) + 0.5
+        now, then = now / now.sum(), then / then.sum()
+        return ((now - then) * np.log(now / then)).sum()
+
+    # Counts of b, then of a: the first two rows, the next two, then one of each.
+    found_by_hand = [index((0, 2), (4, 1)), index((2, 0), (2, 3)), index((1, 1), (3, 2))]
+    assert made["values"] == ["b", "a"]
+    assert made["usual"] == pytest.approx(max(found_by_hand), abs=1e-6)
+
+
+def test_very_short_stretches_are_lengthened():
+    """A hundredth of the rows at least, and half of them at most."""
+    frame = pd.DataFrame({"x": column(size=1000)})
+    assert references(frame, 1) == references(frame, 10) != references(frame, 11)
+    assert references(frame, 500) == references(frame, 10_000) != references(frame, 499)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
