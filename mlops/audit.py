@@ -12,12 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from mlops.ci import actions
 from mlops.cli import EXIT, USAGE
 from mlops.console import complain, say
-from mlops.documents import Strict, parse
+from mlops.documents import Strict, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
@@ -38,10 +38,6 @@ class Accepted(Strict):
     until: date
 
 
-class _Advisories(RootModel[tuple[Accepted, ...]]):
-    """The whole file."""
-
-
 @dataclass(frozen=True)
 class Advisory:
     """A known vulnerability of a locked package."""
@@ -59,10 +55,7 @@ class Advisory:
 
 def parse_accepted(text: str) -> tuple[Accepted, ...]:
     """Read the file's content; only comments, as at first, are none. Raises UserError."""
-    lines = (line.strip() for line in text.splitlines())
-    if all(not line or line.startswith("#") for line in lines):
-        return ()
-    return parse(text, str(ADVISORIES), _Advisories).root
+    return parse_list(text, str(ADVISORIES), Accepted)
 
 
 def judge(

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, RootModel, ValidationError
 
 from mlops.console import without_password
 from mlops.errors import UserError
@@ -54,6 +54,13 @@ def parse(text: str, where: str, kind: type[T]) -> T:
     except ValidationError as error:
         mistakes = [_explain(where, kind, mistake, lines) for mistake in error.errors()]
         raise UserError("\n".join(mistakes)) from None
+
+
+def parse_list(text: str, where: str, kind: type[T]) -> tuple[T, ...]:
+    """Read a YAML text as a list of records; only comments, as at first, are none."""
+    if all(line.strip()[:1] in ("", "#") for line in text.splitlines()):
+        return ()
+    return parse(text, where, RootModel[tuple[kind, ...]]).root
 
 
 def dump(value: Any, header: str) -> str:

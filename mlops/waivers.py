@@ -7,10 +7,10 @@ import dataclasses
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from mlops import git
-from mlops.documents import Strict, parse
+from mlops.documents import Strict, parse_list
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import SENTENCES, WAIVABLE, WAIVED_IN_TIME, WAIVED_RULE, Finding, Verdict, find
 
@@ -37,16 +37,9 @@ class Waiver(Strict):
         return f"{self.rule} {self.subject}" if self.subject else self.rule
 
 
-class _Waivers(RootModel[tuple[Waiver, ...]]):
-    """The whole file."""
-
-
 def parse_waivers(text: str) -> tuple[Waiver, ...]:
     """Read the file's content; only comments, as at first, are none. Raises UserError."""
-    lines = (line.strip() for line in text.splitlines())
-    if all(not line or line.startswith("#") for line in lines):
-        return ()
-    return parse(text, str(WAIVERS), _Waivers).root
+    return parse_list(text, str(WAIVERS), Waiver)
 
 
 def committed() -> tuple[Waiver, ...]:

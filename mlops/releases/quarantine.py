@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from mlops import git
-from mlops.documents import dump, parse
+from mlops.documents import dump, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.releases.release import Moment, Part, ReleaseId
@@ -21,19 +21,12 @@ class Entry(Part):
     at: Moment
 
 
-class _Entries(RootModel[tuple[Entry, ...]]):
-    """The whole file."""
-
-
 Entries = tuple[Entry, ...]
 
 
 def parse_entries(text: str) -> Entries:
     """Read the file's content; only comments, as at first, are an empty list."""
-    lines = (line.strip() for line in text.splitlines())
-    if all(not line or line.startswith("#") for line in lines):
-        return ()
-    return parse(text, str(QUARANTINE), _Entries).root
+    return parse_list(text, str(QUARANTINE), Entry)
 
 
 def entries() -> Entries:
