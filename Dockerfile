@@ -21,7 +21,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && find . -exec touch -h -d @0 {} +
 
 # What the image holds of this system is Python and the libraries that are linked to: no shell, no
-# package manager. The entries of Debian's packages stay, so that a scanner sees what is inside.
+# package manager. The entries of Debian's packages stay, and of which Debian, so that a scanner sees
+# what is inside.
 FROM packages AS root
 WORKDIR /image
 RUN set -eu; mkdir -p etc tmp var/lib/dpkg/status.d; \
@@ -34,7 +35,7 @@ RUN set -eu; mkdir -p etc tmp var/lib/dpkg/status.d; \
     find . \( -name '*.so*' -o -path ".$python" \) -exec ldd {} + 2>/dev/null \
       | awk '/=> \//{print $3} /^\t\//{print $1}' | grep -v ^/image/ > /libraries; \
     find /lib/ -name libgcc_s.so.1 >> /libraries; sort -u -o /libraries /libraries; \
-    xargs -a /libraries cp -L --parents -t .; cp /etc/ld.so.cache etc/; \
+    xargs -a /libraries cp -L --parents -t .; cp -L /etc/ld.so.cache /etc/os-release etc/; \
     sed 's|.*/|*/|' /libraries | xargs -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u \
       | while read -r name; do dpkg -s "$name" > "var/lib/dpkg/status.d/$name"; done; \
     find . -path ./venv -prune -o -exec chmod u=rwX,go=rX {} +; chmod 1777 tmp; \

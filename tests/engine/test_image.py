@@ -1,11 +1,13 @@
 """The image: what is in it, what is not, and how it behaves where it may do nothing else."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,6 +61,27 @@ def test_its_labels_say_what_it_was_made_of(built):
     assert labels["mlops.bundle.digest"] == promoted.bundle.digest
     assert labels["mlops.model.digest"] == promoted.model.digest
     assert labels["mlops.data.fingerprint"] == promoted.data.fingerprint
+
+
+def test_its_bill_names_all_that_is_inside(fork, listing):
+    """Every distribution of Python and every package of Debian, with its version; and no other."""
+    fork.mlops("sbom")
+    made = json.loads((fork.folder / "build/sbom.cdx.json").read_text())
+    listed = {"pypi": set(), "deb": set()}
+    for part in made["components"]:
+        kind = re.match("pkg:([a-z]+)/", part.get("purl", ""))
+        if kind and kind[1] in listed:
+            listed[kind[1]].add((part["name"], part["version"]))
+    inside = [re.fullmatch(r"venv/.*/(.+)-(.+)\.dist-info/METADATA", name) for name in listing]
+    python = {(_plain(name), version) for name, version in listed["pypi"]}
+    assert python == {(_plain(found[1]), found[2]) for found in inside if found}
+    debian = {Path(name).name for name in listing if "/dpkg/status.d/" in name}
+    assert {name for name, _ in listed["deb"]} == debian and len(debian) > 3
+
+
+def _plain(name):
+    """The name of a distribution as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_the_same_bundle_gives_the_same_layers(fork, built, tmp_path):
