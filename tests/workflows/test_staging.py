@@ -89,11 +89,45 @@ def test_a_run_that_was_cut_short_is_run_again(road, next_one):
     assert (none, road.open, road.tip(branch)) == ([], [branch], tip)
 
 
-def test_github_stumbles(road, next_one):
-    """A 504 is tried again: green, one pull request."""
+@pytest.fixture(scope="module")
+def tested(road, next_one):
+    """A run in which GitHub answers 504 for a while, and what it proposed, which is gone since."""
+    assert next_one
     road.github.faults.append(Fault("POST", "/pulls$", 504, times=2))
-    road.staged().require("Propose / promote production")
-    assert road.open == [f"promote/production/{next_one}"]
+    run, proposals = road.staged(), list(road.open)
+    back(road, road.git("rev-parse", "main"))
+    return run, proposals
+
+
+def test_github_stumbles(tested, next_one):
+    """A 504 is tried again: green, one pull request."""
+    run, proposals = tested
+    run.require("Propose / promote production")
+    assert proposals == [f"promote/production/{next_one}"]
+
+
+def by_hand(road, evidence_run):
+    """Let somebody promote to production with the evidence of a run, or none."""
+    number = evidence_run.folder.name.removeprefix("run-") if evidence_run else ""
+    return road.dispatch("promote.yml", environment="production", **{"evidence-run": number})
+
+
+def test_by_hand_with_the_evidence_of_an_earlier_run(road, next_one, tested):
+    """Nothing is put under load again; the reviewer reads the verdict of that run."""
+    by_hand(road, tested[0]).require("Propose / promote production")
+    (pull,) = road.github.pulls.values()
+    assert pull["head"]["ref"] == f"promote/production/{next_one}"
+    assert "| load-test | staging | pass |" in pull["body"]
+
+
+def test_by_hand_without_evidence_nothing_is_proposed(road):
+    """None named: what is missing is told; the run named has none: it is not found there."""
+    first = by_hand(road, None)
+    second = by_hand(road, first)
+    told = [run.jobs["Propose / promote production"] for run in (first, second)]
+    assert [job.result for job in told] == ["failure", "failure"] and road.open == []
+    assert "P109" in told[0].log
+    assert "Artifact not found for name: evidence" in told[1].log
 
 
 def test_an_app_proposes(road, next_one):

@@ -8,9 +8,13 @@ from tests.workflows.standins.standin import INPUTS, RUN, on, output, tell
 
 tell("actions/download-artifact")
 folder = Path(os.environ["GITHUB_WORKSPACE"]) / (INPUTS.get("path") or ".")
-run = RUN / "artifacts" / (INPUTS.get("run-id") or "1")
+run = RUN / "artifacts/1"
+# As the real one: without a token it looks nowhere but in its own run.
+if INPUTS.get("github-token"):
+    run = RUN.with_name(f"run-{INPUTS['run-id']}") / "artifacts/1"
 if name := INPUTS.get("name"):
-    assert (run / name).is_dir(), f"Unable to download artifact: there is no {name} in {run}"
+    if not (run / name).is_dir():
+        raise SystemExit(f"Unable to download artifact(s): Artifact not found for name: {name}")
     shutil.copytree(run / name, folder, dirs_exist_ok=True)
 else:
     for kept in sorted(run.glob(INPUTS.get("pattern") or "*")):
