@@ -1,5 +1,6 @@
 """act, run for one event, and what it told: jobs, steps, outputs, the page of the run."""
 
+import contextlib
 import json
 import re
 import signal
@@ -145,11 +146,12 @@ def _explain(process: subprocess.Popen, told: Path, said: Path) -> None:
     at_work = [f"{step.pid} {step.status()} {' '.join(step.cmdline())}" for step in steps]
     # Go answers with what each of its threads waits for.
     process.send_signal(signal.SIGQUIT)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=20)
-    finally:
-        for orphan in (*steps, process):
-            orphan.kill()
+    process.kill()
+    for step in steps:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            step.kill()
     last = "\n".join(told.read_text("utf-8", "replace").splitlines()[-5:])
     threads = said.read_text("utf-8", "replace")[-4000:]
     if not at_work:
