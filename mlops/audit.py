@@ -15,8 +15,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mlops.ci import actions
-from mlops.cli import EXIT, USAGE
-from mlops.console import complain, say
+from mlops.cli import EXIT, ending
+from mlops.console import say
 from mlops.documents import Strict, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
@@ -138,14 +138,5 @@ def _audit() -> Verdict:
     return worst
 
 
-def main() -> int:
-    """Audit the locks; return the exit code."""
-    try:
-        return EXIT[_audit()]
-    except UserError as error:
-        complain(f"error: {error}")
-        return USAGE
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(lambda: EXIT[_audit()]))

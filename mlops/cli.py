@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 from mlops.console import complain
@@ -95,8 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
         parser.print_help()
         return PASS
     options = parser.parse_args(arguments)
+    return ending(lambda: _run(options))
+
+
+def ending(
+    run: Callable[[], int | None], again: str = "run the same command again to go on"
+) -> int:
+    """Run something and return how it ended, as an exit code (see EXITS); a mistake is told.
+
+    `again` is what somebody may do who stopped it.
+    """
     try:
-        return _run(options)
+        return run() or PASS
     except UserError as error:
         complain(f"error: {error}")
         return USAGE
@@ -104,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         complain(f"refused: {refusal}")
         return FAIL
     except KeyboardInterrupt:
-        complain("stopped by the user; run the same command again to go on.")
+        complain(f"stopped by the user; {again}.")
         return 130
 
 

@@ -1,8 +1,9 @@
 """Write params.schema.json, which lets an editor complete and check params.yaml."""
 
 import json
+import sys
 
-from mlops import contract
+from mlops import cli, contract
 from mlops.files import write
 from mlops.params import params_type
 from mlops.paths import PARAMS_SCHEMA
@@ -18,4 +19,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    write(PARAMS_SCHEMA, schema_text())
+    sys.exit(cli.ending(lambda: write(PARAMS_SCHEMA, schema_text())))

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from mlops import bundle, cli, contract
 from mlops.container import engine, images
-from mlops.console import complain, say
+from mlops.console import say
 from mlops.errors import UserError
-from mlops.paths import BUILD, RELEASE
-from mlops.releases.release import Release, read_release
+from mlops.paths import BUILD
+from mlops.releases import environments
+from mlops.releases.release import Release
 from mlops.store import Store
 from mlops.targets.docker import CAGE, PORT
 
@@ -22,18 +23,11 @@ HOST = "127.0.0.1"
 
 
 def main() -> None:
-    """Become the service; exit as mlops.cli does where there is nothing to serve."""
-    try:
-        release = read_release()
-        if release is None:
-            raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
-        store = Store(contract.params().store)
-        folder = bundle.fetch(store, release.promoted.bundle.digest)
-        command, environ = _command(release, folder)
-        _tell(release, folder)
-    except UserError as error:
-        complain(f"error: {error}")
-        sys.exit(cli.USAGE)
+    """Become the service; raises UserError where there is nothing to serve."""
+    release = environments.built()
+    folder = bundle.fetch(Store(contract.params().store), release.promoted.bundle.digest)
+    command, environ = _command(release, folder)
+    _tell(release, folder)
     # In its place, so that Ctrl-C and what else ends it are its own to answer.
     os.execvpe(command[0], command, {**os.environ, **environ})
 
@@ -74,4 +68,4 @@ def _tell(release: Release, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(cli.ending(main))

@@ -5,10 +5,13 @@ People edit alerts.yaml, which is Prometheus' own format, and panels.yaml; the r
 
 import json
 import re
+import sys
 from typing import Any
 
 import yaml
 
+from mlops.cli import ending
+from mlops.errors import UserError
 from mlops.files import write
 from mlops.paths import ENVIRONMENTS
 
@@ -34,7 +37,15 @@ def panels() -> list[dict[str, Any]]:
 
 
 def _read(name: str) -> Any:
-    return yaml.safe_load((MONITORING / name).read_text(encoding="utf-8"))
+    return yaml.safe_load(_text(name))
+
+
+def _text(name: str) -> str:
+    try:
+        return (MONITORING / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        file = MONITORING / name
+        raise UserError(f"{file} is missing. Put it back: git checkout HEAD -- {file}") from None
 
 
 def bound(alert: str) -> float:
@@ -44,7 +55,7 @@ def bound(alert: str) -> float:
 
 def prometheus_rule() -> str:
     """Return the rules as an object for the Prometheus operator."""
-    text = (MONITORING / "alerts.yaml").read_text(encoding="utf-8")
+    text = _text("alerts.yaml")
     groups = text[text.index("groups:\n") :]
     head = (
         "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n"
@@ -114,6 +125,11 @@ def _panel(number: int, panel: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write both."""
     write(MONITORING / "prometheus-rule.yaml", prometheus_rule())
     write(MONITORING / "dashboard.json", dashboard())
+
+
+if __name__ == "__main__":
+    sys.exit(ending(main))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from mlops import git
+from mlops.cli import ending
 from mlops.console import Timer, say
 from mlops.files import write
 from mlops.paths import BUILD
@@ -86,4 +87,4 @@ def _result(good: bool) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

@@ -13,7 +13,7 @@ from mlops.documents import Strict, parse
 from mlops.errors import UserError
 from mlops.releases.history import reaches
 from mlops.releases.holdings import check_place, held_at, holdings, release_file
-from mlops.paths import ENVIRONMENTS, SIGNERS
+from mlops.paths import ENVIRONMENTS, RELEASE, SIGNERS
 from mlops.releases.policy import BUILD, Policy, Settings
 from mlops.releases.promotion import (
     check_catalogue,
@@ -28,7 +28,7 @@ from mlops.releases.promotion import (
     check_unique,
     sound,
 )
-from mlops.releases.refusals import NEVER_HERE, NOTHING, Refusal, refused
+from mlops.releases.refusals import NEVER_HERE, NOTHING, Refusal, refused, require_none
 from mlops.releases.release import Release, catalogue_ids, catalogue_path
 
 T = TypeVar("T", bound=Strict)
@@ -137,9 +137,16 @@ def catalogue_entry(release_id: str) -> Release | None:
     return sound(git.show("HEAD", file), file)
 
 
-def deployable(
-    environment: Environment, live: str | None = None, now: datetime | None = None
-) -> Release:
+def built() -> Release:
+    """Return the release that `package` left; UserError without one, Refused when it is broken."""
+    text = RELEASE.read_text(encoding="utf-8") if RELEASE.exists() else None
+    release = sound(text, RELEASE)
+    if release is None:
+        raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
+    return release
+
+
+def deployable(environment: Environment, live: str | None = None) -> Release:
     """Return the release to deploy, after every check that holds at deploy; raises Refused.
 
     `live` is the id of the release that runs there now: bringing it up again is no change,
@@ -148,9 +155,8 @@ def deployable(
     release = environment.release
     if release is None:
         raise refused("nothing to deploy", [NOTHING.refuse(environment=environment.name)])
-    refusals = list(deploy_refusals(environment, release, live, now or datetime.now(UTC)))
-    if refusals:
-        raise refused(f"{environment.name} does not deploy {release.release_id}", refusals)
+    refusals = deploy_refusals(environment, release, live, datetime.now(UTC))
+    require_none(f"{environment.name} does not deploy {release.release_id}", refusals)
     return release
 
 

@@ -48,6 +48,12 @@ def refused(what: str, refusals: Iterable[Refusal]) -> Refused:
     return Refused("\n".join([what, *map(str, refusals)]))
 
 
+def require_none(what: str, refusals: Iterable[Refusal]) -> None:
+    """Raise Refused with what was refused and all reasons why, where there is one."""
+    if found := list(refusals):
+        raise refused(what, found)
+
+
 SCHEMA = Reason(
     "P101",
     "A release file has the fields of a release and no others.",

@@ -263,5 +263,7 @@ def new_release(
         date = datetime.fromisoformat(commit_date).astimezone(UTC).strftime("%Y%m%d")
         number = max(map(sequence, known), default=0) + 1
         release_id = f"{name}-{date}-{number:04}-{promoted.seal}"
-    proofs = (Evidence(release_id=release_id, **proof.model_dump()) for proof in evidence)
-    return Release(spec=Spec(release_id=release_id, promoted=promoted, evidence=tuple(proofs)))
+    # Evidence for the release this one was sealed from speaks for this one too.
+    found = (proof.model_dump(exclude={"release_id"}) for proof in evidence)
+    proofs = tuple(Evidence(release_id=release_id, **proof) for proof in found)
+    return Release(spec=Spec(release_id=release_id, promoted=promoted, evidence=proofs))

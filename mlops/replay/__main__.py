@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 
 from mlops import cli, git
-from mlops.console import complain
-from mlops.errors import UserError
 from mlops.files import write
 
 HOME = Path("build/replay")
@@ -27,20 +25,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
     parser.add_argument("--publish", action="store_true", help=f"write {PICTURE} too")
     options = parser.parse_args()
-    try:
-        code = _in_a_clone()
-        for name in RESULTS:
-            if (CLONE / "build" / name).exists():
-                write(HOME / name, (CLONE / "build" / name).read_bytes())
-        if code == cli.PASS and options.publish:
-            write(PICTURE, (HOME / "replay.svg").read_bytes())
-        return code
-    except UserError as error:
-        complain(f"error: {error}")
-        return cli.USAGE
-    except KeyboardInterrupt:
-        complain("stopped by the user; `make replay` begins anew.")
-        return 130
+    return cli.ending(lambda: _replay(options.publish), "`make replay` begins anew")
+
+
+def _replay(publish: bool) -> int:
+    code = _in_a_clone()
+    for name in RESULTS:
+        if (CLONE / "build" / name).exists():
+            write(HOME / name, (CLONE / "build" / name).read_bytes())
+    if code == cli.PASS and publish:
+        write(PICTURE, (HOME / "replay.svg").read_bytes())
+    return code
 
 
 def _in_a_clone() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Signer
-from mlops.releases.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, refused
+from mlops.releases.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, require_none
 from mlops.releases.release import Release
 from mlops.signing import keyless, keys
 from mlops.signing.statement import mismatches
@@ -63,8 +63,7 @@ def check_signature(environment: Environment, release: Release, store: Store) ->
 def require_signature(environment: Environment, release: Release, store: Store) -> None:
     """Raise Refused with what `check_signature` finds."""
     refusals = check_signature(environment, release, store)
-    if refusals:
-        raise refused(f"{environment.name} does not deploy {release.release_id}", refusals)
+    require_none(f"{environment.name} does not deploy {release.release_id}", refusals)
 
 
 def _distance(refusals: list[Refusal]) -> int:

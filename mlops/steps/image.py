@@ -11,19 +11,17 @@ from mlops import contract
 from mlops.ci import actions
 from mlops.container import engine, images
 from mlops.console import Timer, say
-from mlops.errors import UserError
 from mlops.git import commit_time
 from mlops.paths import RELEASE
 from mlops.container.registry import Repository
-from mlops.releases.release import Image, Proof, Release, new_release, read_release, write_release
+from mlops.releases import environments
+from mlops.releases.release import Image, Release, new_release, write_release
 from mlops.store import Store
 
 
 def run(_: argparse.Namespace) -> None:
     """Build, push and seal; what is there already is looked at and left."""
-    release = read_release()
-    if release is None:
-        raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
+    release = environments.built()
     params, timer = contract.params(), Timer()
     where = images.repository(params)
     if where is None:
@@ -59,6 +57,5 @@ def _pushed(release: Release, where: Repository, store: Store) -> Image:
 def _seal(release: Release, image: Image) -> Release:
     """Return the release with the image in its sealed block, under the id that follows."""
     promoted = release.promoted.model_copy(update={"image": image})
-    proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
     made = commit_time(promoted.source.commit)
-    return new_release(promoted.model.name, promoted, made, proofs)
+    return new_release(promoted.model.name, promoted, made, release.spec.evidence)

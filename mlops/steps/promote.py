@@ -13,17 +13,14 @@ from mlops.ci import actions
 from mlops.releases import environments, evidence, ledger, promotion, quarantine
 from mlops.console import say
 from mlops.releases.environments import Environment
-from mlops.errors import UserError
 from mlops.releases.history import reaches
 from mlops.releases.holdings import check_place, held_at, holdings
 from mlops.options import ENV
 from mlops.params import AnyModel, load_params
-from mlops.paths import RELEASE
 from mlops.releases.policy import BUILD
-from mlops.releases.refusals import NOTHING, Refusal, refused
+from mlops.releases.refusals import NOTHING, Refusal, refused, require_none
 from mlops.releases.release import (
     Origin,
-    Proof,
     Release,
     Spec,
     catalogue_ids,
@@ -60,11 +57,11 @@ def _promote(environment: Environment) -> None:
     move = _move(environment, held_id, base, now)
     release_id = move.release.release_id
     what = f"{environment.name} does not take {release_id}"
-    _stop(what, _about_release(environment, move))
+    require_none(what, _about_release(environment, move))
     if release_id == held_id:
         say("promote", f"{environment.name} holds {release_id} already; nothing to do")
         return
-    _stop(what, _about_move(environment, move.release, held_id, now))
+    require_none(what, _about_move(environment, move.release, held_id, now))
     commit = ledger.commit(f"Promote {release_id} to {environment.name}", move.changes, base)
     _tell(environment, move.release, commit)
 
@@ -97,11 +94,7 @@ def _taken(origin: str) -> Release:
         if release is None:
             raise refused("nothing to promote", [NOTHING.refuse(environment=origin)])
         return release
-    text = RELEASE.read_text(encoding="utf-8") if RELEASE.exists() else None
-    release = promotion.sound(text, RELEASE)
-    if release is None:
-        raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
-    return _numbered(release)
+    return _numbered(environments.built())
 
 
 def _numbered(release: Release) -> Release:
@@ -112,8 +105,7 @@ def _numbered(release: Release) -> Release:
     built = release.promoted.source.commit
     if other is None or git.descends(other.promoted.source.commit, built):
         return release
-    proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
-    name = release.promoted.model.name
+    name, proofs = release.promoted.model.name, release.spec.evidence
     fresh = new_release(name, release.promoted, git.commit_time(built), proofs)
     say("promote", f"{mine} becomes {fresh.release_id}: {other.release_id} took its number")
     return fresh
@@ -147,11 +139,6 @@ def _about_move(
         *promotion.check_evidence(release, environment.policy.evidence, now),
         *promotion.check_freeze(environment.policy.freeze, now, environment.name),
     ]
-
-
-def _stop(what: str, refusals: list[Refusal]) -> None:
-    if refusals:
-        raise refused(what, refusals)
 
 
 def _tell(environment: Environment, release: Release, commit: str) -> None:

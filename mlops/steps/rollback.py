@@ -18,7 +18,7 @@ from mlops.releases.holdings import Held, check_place, holdings
 from mlops.options import ENV, Option
 from mlops.params import AnyModel, load_params
 from mlops.releases.quarantine import QUARANTINE, Entry
-from mlops.releases.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused
+from mlops.releases.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused, require_none
 from mlops.releases.release import Origin, Release, Rollback, catalogue_path, short
 from mlops.signing.check import check_signature
 from mlops.store import Store
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
 def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     base, now = git.head(), datetime.now(UTC)
     bad, past = environment.release, holdings(environment.name)
-    _stop(f"{environment.name} cannot go back", list(check_place(environment.name, past)))
+    require_none(f"{environment.name} cannot go back", check_place(environment.name, past))
     if bad and _is_done(bad, to, reason):
         say("rollback", f"{environment.name} holds {bad.release_id} already; nothing to do")
         if not to:
@@ -55,17 +55,12 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     barred = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
     changes = {environment.file: release.text, QUARANTINE: barred}
     what = f"{environment.name} does not go back to {release.release_id}"
-    _stop(what, _refusals(environment, release, changes))
+    require_none(what, _refusals(environment, release, changes))
     message = f"Roll back {environment.name} to {release.release_id}\n\n{reason}"
     commit = ledger.commit(message, changes, base)
     say("rollback", f"{environment.name} goes back to {release.release_id}; commit {commit[:12]}")
     say("", f"quarantined {bad.release_id}: {reason}")
     actions.summary(f"`{environment.name}` goes back to `{release.release_id}`")
-
-
-def _stop(what: str, refusals: list[Refusal]) -> None:
-    if refusals:
-        raise refused(what, refusals)
 
 
 def _is_done(held: Release, to: str | None, reason: str) -> bool:

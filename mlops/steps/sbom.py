@@ -15,17 +15,16 @@ from mlops import bill, bundle, files
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.params import AnyModel, load_params
-from mlops.paths import RELEASE, SBOM
-from mlops.releases.release import Release, read_release
+from mlops.paths import SBOM
+from mlops.releases import environments
+from mlops.releases.release import Release
 from mlops.signing.check import BILL
 from mlops.store import Store
 
 
 def run(_: argparse.Namespace) -> None:
     """Write the bill of build/release.yaml and keep it in the store."""
-    timer, release = Timer(), read_release(RELEASE)
-    if release is None:
-        raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
+    timer, release = Timer(), environments.built()
     store, digest = Store(load_params(AnyModel).store), release.promoted.bundle.digest
     made = _bill(release, bundle.fetch(store, digest))
     _require_valid(made)

@@ -16,8 +16,8 @@ from mlops.console import say
 from mlops.errors import Refused, UserError
 from mlops.options import Option
 from mlops.params import AnyModel, load_params
-from mlops.paths import RELEASE, SIGNATURE
-from mlops.releases.release import Promoted, Release, catalogue_ids, read_release, short
+from mlops.paths import SIGNATURE
+from mlops.releases.release import Promoted, Release, catalogue_ids, short
 from mlops.signing import keyless, keys
 from mlops.signing.check import BILL, KIND
 from mlops.signing.statement import Builder, statement
@@ -55,10 +55,7 @@ def _make_key(project: str, name: str) -> None:
 def _release(named: str | None) -> Release:
     """Return the release to sign; raises UserError when there is none."""
     if named is None:
-        release = read_release(RELEASE)
-        if release is None:
-            raise UserError(f"{RELEASE} is missing or holds no release. Run `make package` first.")
-        return release
+        return environments.built()
     known = catalogue_ids()
     found = next((one for one in known if named in (one, short(one))), None)
     if found is None:

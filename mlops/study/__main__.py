@@ -8,7 +8,7 @@ Seeded: the same data and code give the same figures. Trained models are kept be
 import argparse
 import sys
 
-from mlops import contract, files
+from mlops import cli, contract, files
 from mlops.statistics import metrics
 from mlops.console import Timer, say
 from mlops.errors import UserError
@@ -37,16 +37,6 @@ def run() -> None:
     say("study", f"{page.PAGE} and {page.PICTURE} are written ({timer.seconds:.0f} s)")
 
 
-def main() -> int:
-    """Run the command line; return 2 for a mistake that the user can mend."""
-    argparse.ArgumentParser(prog="python -m mlops.study", description=__doc__).parse_args()
-    try:
-        run()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    argparse.ArgumentParser(prog="python -m mlops.study", description=__doc__).parse_args()
+    sys.exit(cli.ending(run, "what is trained is kept"))
