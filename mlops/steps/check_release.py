@@ -2,7 +2,8 @@
 
 Looks at what HEAD changes since it left --base. What changes no release.yaml and nothing in the
 catalogue passes; a promotion or rollback must change nothing else, and is judged as at its
-deployment, with the base as it is now. docs/promotion.md lists every refusal.
+deployment, with the base as it is now; a signature that the policy demands is looked at where the
+store (MLOPS_STORE) holds the bundle. docs/promotion.md lists every refusal.
 """
 
 import argparse
@@ -15,8 +16,12 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.git import git
 from mlops.options import Option
-from mlops.releases.refusals import refused
+from mlops.params import AnyModel, load_params
+from mlops.releases.environments import Environment
+from mlops.releases.refusals import Refusal, refused
 from mlops.releases.release import Release
+from mlops.signing.check import check_signature
+from mlops.store import Store
 
 OPTIONS = (Option("--base", "the commit or branch it would be merged into", "COMMIT"),)
 
@@ -29,7 +34,9 @@ def run(options: argparse.Namespace) -> None:
     release = _released(moves)
     found = list(landing.check_scope(changed, moves, release))
     if release and not found:
-        found = landing.merge_refusals(environments.environment(moves[0]), release, base)
+        environment = environments.environment(moves[0])
+        found = landing.merge_refusals(environment, release, base)
+        found += _vouched(environment, release)
     if found:
         error = refused("this cannot be merged", found)
         actions.summary(f"### Refused\n\n```\n{error}\n```")
@@ -39,6 +46,21 @@ def run(options: argparse.Namespace) -> None:
         say("release", f"{moves[0]} {words} {release.release_id}: nothing speaks against it")
     else:
         say("release", f"{len(changed)} files changed, none that decides a release")
+
+
+def _vouched(environment: Environment, release: Release) -> list[Refusal]:
+    """Return what is wrong with the signature demanded; without a store in reach, say so."""
+    if not environment.policy.signed_by:
+        return []
+    store, why = Store(load_params(AnyModel).store), ""
+    try:
+        if store.has(release.promoted.bundle.digest):
+            return check_signature(environment, release, store)
+    except UserError as error:
+        why = f": {error}"
+    say("release", f"the store {store.name} has not its bundle here, so not its signature{why}")
+    say("", f"`deploy` does not take it to {environment.name} unsigned")
+    return []
 
 
 def _released(moves: list[str]) -> Release | None:

@@ -17,12 +17,16 @@ from tests.mlops.signing.released import DEMAND, POLICY, STORE, at_deploy, kept,
 
 
 def at_both(clone):
-    """The ids that refuse the promotion, and those that refuse to deploy what slipped in."""
-    refused = clone.mlops("promote", "--env", "dev").refusals
+    """The ids that refuse the promotion, and those that refuse to deploy what slipped in.
+
+    A pull request with what slipped in is refused by the same.
+    """
+    refused, base = clone.mlops("promote", "--env", "dev").refusals, clone.git("rev-parse", "HEAD")
     clone.edit(POLICY, DEMAND, "")
     answer = clone.mlops("promote", "--env", "dev")
     assert answer.code == 0, answer.text
     clone.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
+    assert clone.mlops("check-release", "--base", base).refusals == at_deploy()
     return refused, at_deploy()
 
 
@@ -38,6 +42,21 @@ def test_an_unsigned_release_is_refused(demanding):
     answer = demanding.mlops("promote", "--env", "dev")
     assert "build/store" in answer.text and "dev demands one by the key ours" in answer.text
     assert at_both(demanding) == (["P122"], ["P122"])
+
+
+@pytest.mark.parametrize("store", ["build/elsewhere", "http://127.0.0.1:9/store"])
+def test_a_store_out_of_reach_is_told_where_a_release_is_to_be_merged(
+    demanding, monkeypatch, store
+):
+    """The check of a fork's pull request has no key to the store: `deploy` asks again."""
+    sign(demanding)
+    base = demanding.git("rev-parse", "HEAD")
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    seen = demanding.mlops("check-release", "--base", base)
+    assert seen.code == 0 and "signature" not in seen.text
+    monkeypatch.setenv("MLOPS_STORE", store)
+    answer = demanding.mlops("check-release", "--base", base)
+    assert answer.code == 0 and f"the store {store} has not its bundle here" in answer.text
 
 
 def test_an_environment_that_demands_nothing_takes_it(demanding):
