@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlops.statistics.bootstrap import Comparison, tails
+from mlops.statistics.bootstrap import Comparison, groups_of, tails
 from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams
 
@@ -111,3 +111,23 @@ def test_draws_without_both_classes_are_counted():
     found = compare(target, group).estimates(BUILT_IN["auc"], score, None)["candidate"]
     assert found.value == 1
     assert found.undefined == pytest.approx(0.25, abs=0.05)
+
+
+def test_the_value_is_that_of_all_rows(days):
+    """Not of a replicate: candidate, and the constant answer that does best."""
+    target, group, score, _ = days
+    comparison = compare(target, group)
+    found = comparison.estimates(BUILT_IN["mae"], score, None)["candidate"]
+    assert found.value == pytest.approx(np.abs(score - target).mean())
+    best = np.abs(target - np.median(target)).mean()
+    assert comparison.constant(BUILT_IN["mae"]) == pytest.approx(best)
+    assert comparison.constant(BUILT_IN["auc"]) is None
+
+
+def test_one_group_is_one_value_and_400_stay_as_they_are():
+    """Only what is beyond that is put together at random."""
+    target = np.array([1.0, 2.0, 4.0])
+    found = compare(target, np.zeros(3)).estimates(BUILT_IN["mae"], np.zeros(3), None)["candidate"]
+    assert found.low == found.high == found.value == pytest.approx(7 / 3)
+    assert [groups_of(np.arange(n), n, 0)[1] for n in (399, 400, 401)] == [399, 400, 400]
+    assert (groups_of(np.arange(400), 400, 0)[0] == np.arange(400)).all()

@@ -1,11 +1,14 @@
 """Slices: what is bad for a part of the rows is found, and luck is not taken for it."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlops import contract
 from mlops.gate.slices import slices
+from mlops.statistics.bootstrap import Comparison
 from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams, GateParams, SliceParams
 from mlops.rules import Verdict, worst
@@ -77,6 +80,32 @@ def test_few_groups_make_a_slice_too_small():
     rows.cluster[rows.frame["zone"] == "a"] %= 3
     found = measure(rows, ("zone",), [], SETTINGS, GATE)
     assert found["columns"]["zone"]["small"]["largest"] == ["a", "d"]
+
+
+def test_as_many_groups_as_are_asked_for_are_enough():
+    """Each zone of 500 rows or more has all thirty days."""
+    for least, compared in ((30, 3), (31, 0)):
+        gate = GATE.model_copy(update={"min_clusters": least})
+        assert len(measure(scored(), ("zone",), [], SETTINGS, gate)["compared"]) == compared
+
+
+@pytest.mark.parametrize("cluster", [True, False], ids=["days", "rows"])
+def test_a_slice_s_interval_is_that_of_its_rows_widened(cluster):
+    """Three zones in two metrics are six comparisons; the value itself stays."""
+    rows, metrics = scored(broken="c"), [BUILT_IN["log_loss"], BUILT_IN["brier"]]
+    rows = dataclasses.replace(rows, cluster=rows.cluster if cluster else None)
+    found = measure(rows, ("zone",), metrics, SETTINGS, GATE)
+    assert found["comparisons"] == 6
+    for part in found["compared"]:
+        mine = (rows.frame["zone"] == part["value"]).to_numpy()
+        days = rows.cluster[mine] if cluster else None
+        alone = Comparison(rows.target[mine], days, SETTINGS)
+        wanted = alone.estimates(metrics[0], rows.candidate[mine], rows.champion[mine])
+        plain, times = wanted["difference"], widening(0.95, 6, 30 if cluster else alone.groups)
+        told = part["metrics"]["log_loss"]["difference"]
+        assert told["value"] == plain.value
+        assert told["value"] - told["low"] == pytest.approx(times * (plain.value - plain.low))
+        assert told["high"] - told["value"] == pytest.approx(times * (plain.high - plain.value))
 
 
 def test_a_slice_of_one_class_has_no_auc():
