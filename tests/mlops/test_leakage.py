@@ -87,3 +87,19 @@ def test_one_outcome_only_is_told():
     found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0]}), [0, 0, 0])
     (finding,) = leaking({"features": found}, GateParams())
     assert "one outcome only" in finding.message
+
+
+def test_a_name_of_the_group_knows_nothing_of_other_groups():
+    """Rows of one day share their weather: what only names the day is no leak, if days are told."""
+    random = np.random.default_rng(1)
+    day = np.repeat(np.arange(400), 10)
+    late = random.integers(0, 2, 400)[day]
+    frame = pd.DataFrame({"day": [f"day {n}" for n in day]})
+    assert worth(frame, late, day)["strength"]["day"] == pytest.approx(0.5, abs=0.03)
+    assert worth(frame, late)["strength"]["day"] == 1
+
+
+def test_a_target_that_never_varies_explains_nothing():
+    """Neither two outcomes nor a spread to be explained."""
+    found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0, 4.0]}), [7, 7, 7, 7])
+    assert found == {"measure": "r2", "strength": {"km": None}}
