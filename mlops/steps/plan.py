@@ -33,8 +33,6 @@ def run(_: argparse.Namespace) -> None:
         "run-image": json.dumps(work.image),
         "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
         "python-versions": json.dumps(pythons),
-        # The oldest: what the lock is compiled for, and so what runs on all the others.
-        "python-version": min(pythons, key=lambda version: int(version.split(".")[1])),
         "runner": json.dumps(place.runner),
         "device": place.device,
     }

@@ -82,10 +82,10 @@ class Repository:
     def push(self) -> dict:
         """Return the event of the last commit being pushed to its branch."""
         branch = self.git("branch", "--show-current")
-        before = self.git("rev-parse", "HEAD~1") if self.git("rev-list", "HEAD", "-n2") else ""
+        before = self.git("rev-list", "HEAD", "-n2").split()[1:]
         return {
             "ref": f"refs/heads/{branch}",
-            "before": before,
+            "before": before[0] if before else "0" * 40,
             "after": self.git("rev-parse", "HEAD"),
             "repository": self.about(),
         }

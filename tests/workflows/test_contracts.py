@@ -1,11 +1,13 @@
 """Every workflow keeps every contract, and one deliberately bad workflow keeps none of them."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from mlops.ci.plan import python_versions
 from tests.workflows import contracts, runs
 from tests.workflows.flat import load
 
@@ -50,6 +52,14 @@ def test_nothing_is_pinned_that_is_not_used():
     """The list is as long as what has to be looked at."""
     used = {"/".join(name.partition("@")[0].split("/")[:2]) for name in runs.uses(Path())}
     assert set(yaml.safe_load(Path(".github/pins.yaml").read_text("utf-8"))) == used
+
+
+def test_jobs_run_on_a_python_that_the_tests_run_on():
+    """Name in .github/python-version one of pyproject.toml's classifiers, the oldest at best."""
+    lines = Path(".github/python-version").read_text("utf-8").splitlines()
+    named = [line for line in lines if not line.startswith("#")]
+    known = python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
+    assert len(named) == 1 and named[0] in known
 
 
 def test_every_target_is_one_of_the_makefile():
