@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops import cli
+
 ROOT = Path.cwd()
 
 
@@ -22,3 +24,15 @@ def checkout(github, tmp_path, monkeypatch):
     github.about = {"allow_squash_merge": True, "allow_merge_commit": True}
     github.users = {"owner": {"id": 5}}
     return tmp_path
+
+
+@pytest.fixture
+def step(checkout, capsys):  # pylint: disable=unused-argument
+    """Runs a step in the checkout; returns exit code and text."""
+
+    def run(*words):
+        code = cli.main(list(words))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -22,15 +23,9 @@ def ago(**time):
 
 
 @pytest.fixture
-def doctor(checkout, capsys):  # pylint: disable=unused-argument
+def doctor(step):
     """`doctor`, run in the checkout; returns exit code and text."""
-
-    def run(*words):
-        code = cli.main(["doctor", *words])
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    return run
+    return partial(step, "doctor")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """`github-setup`: a plan that changes nothing, a second run with nothing to do, failures told."""
 
 import json
+from functools import partial
 
 import pytest
 
-from mlops import cli
 from mlops.errors import UserError
 from mlops.hub import owners, settings
 from tests.github import description
@@ -12,15 +12,9 @@ from tests.github.standin import Fault
 
 
 @pytest.fixture
-def setup(checkout, capsys):  # pylint: disable=unused-argument
+def setup(step):
     """`github-setup`, run on the settings; returns exit code and text."""
-
-    def run(*words):
-        code = cli.main(["github-setup", *words])
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    return run
+    return partial(step, "github-setup")
 
 
 def changing(github):
