@@ -54,6 +54,6 @@ def version(url: str, timeout: float = 1.0) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def ready(url: str, timeout: float = 1.0) -> bool:
+def ready(url: str) -> bool:
     """Say whether a service declares itself ready for requests."""
-    return get(f"{url}/readyz", timeout)[0] == 200
+    return get(f"{url}/readyz")[0] == 200

@@ -78,12 +78,14 @@ class Repository:
             raise UserError(f"{self.name}@{reference} holds other bytes: {found.digest}. Not used.")
         return found
 
-    def image(self, reference: str, platform: str | None = None) -> dict[str, Any] | None:
-        """Return an image's configuration (`os`, `architecture`, `config.Labels`), or None."""
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """Return an image's configuration (`os`, `architecture`, `config.Labels`), or None.
+
+        Of an image for several platforms it is the first one's.
+        """
         found = self.manifest(reference)
-        for child in found.fields.get("manifests", ()) if found else ():
-            if platform in (None, "{os}/{architecture}".format_map(child["platform"])):
-                return self.image(child["digest"])
+        if found and found.fields.get("manifests"):
+            return self.image(found.fields["manifests"][0]["digest"])
         if found is None or "config" not in found.fields:
             return None
         with tempfile.TemporaryDirectory() as scratch:

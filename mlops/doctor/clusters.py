@@ -22,7 +22,7 @@ def clusters(_: Seen) -> Iterator[Finding]:
     wrong = [
         f"environments/{one.name}/settings.yaml: kubernetes.url is the template's"
         for one in there
-        if (urlsplit(one.settings.kubernetes.url).hostname or "").endswith(NOWHERE)
+        if f".{urlsplit(one.settings.kubernetes.url).hostname}".endswith(f".{NOWHERE}")
     ]
     if all(UNTOLD in file.read_text(encoding="utf-8") for file in READERS if file.exists()):
         names = " and ".join(map(str, READERS))

@@ -19,6 +19,7 @@ import yaml
 from mlops import cli, contract, files, git, record, retrain
 from mlops.releases import environments
 from mlops.statistics import metrics
+from mlops.statistics.latency import as_sent
 from mlops.champion import Champion
 from mlops.console import Timer, complain
 from mlops.errors import UserError
@@ -31,7 +32,6 @@ from mlops.store import Store
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from pandas import DataFrame
 
 # The first release learns from two partitions and is judged on the third.
 FIRST = 2
@@ -177,7 +177,7 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     rows = replay.feed.load(month)[0]
     log = PredictionLog(LOG / month, "1", largest=2**30)
     for day, group in rows.groupby(rows[replay.columns.time].dt.date, sort=True):
-        plain = _plain(group[list(replay.columns.features)])
+        plain = as_sent(group[list(replay.columns.features)])
         made = [{"id": f"{month}-{i}", "score": float(scores[i])} for i in group.index]
         log.write(release_id, plain, made, at=datetime.combine(day, time(12), UTC))
     log.close()
@@ -189,11 +189,6 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     MONITOR.unlink(missing_ok=True)
     replay.steps(*("monitor", "--env", place, "--log", str(LOG / month), "--labels", str(labels)))
     return files.read_json(MONITOR, made_by="monitor") if MONITOR.exists() else {}
-
-
-def _plain(frame: "DataFrame") -> list[dict[str, Any]]:
-    """Return rows as a request holds them: null where there is nothing."""
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, Any]:

@@ -64,12 +64,8 @@ def _packed(bundle: Path) -> dict[str, Any]:
 
 def _said(url: str) -> dict[str, Any]:
     """Return what answers now says that it is; empty where nothing does."""
-    status, text = probe.get(f"{url}/version", timeout=5)
-    try:
-        found = json.loads(text) if status == 200 else {}
-        return {key: found[key] for key in ("release_id", "model_digest", "commit")}
-    except (ValueError, KeyError, TypeError):
-        return {}
+    found, keys = probe.version(url, timeout=5), ("release_id", "model_digest", "commit")
+    return {key: found[key] for key in keys} if found.keys() >= set(keys) else {}
 
 
 def _explain(environment: "Environment", wanted: dict[str, Any], said: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ def look(clone):
 
 
 CHOSEN = ("staging/settings.yaml", "target: local", "target: kubernetes")
-REACHED = ("staging/settings.yaml", "example.com", "churn.test")
+REACHED = ("staging/settings.yaml", "example.com", "my-example.com")
 FLUX = ("flux/repository.yaml", "OWNER/REPOSITORY", "team/churn")
 
 
