@@ -111,6 +111,12 @@ def test_reproduce_names_commands_that_exist(record, judge):
     assert targets and all(f"\n{target}:" in makefile for target in targets)
 
 
+def test_reproduce_says_what_decides_the_champion_s_store(record, judge):
+    """Not where it was fetched: that may have been a variable of CI's."""
+    text = write(judge(record))
+    assert "the store that `MLOPS_STORE` names, else from params.yaml's, `build/store`." in text
+
+
 def test_what_github_tried_merged_is_fetched_first(record, judge):
     """The commit of a pull request's run is on no branch; a name in it stays a name."""
     record["source"]["ref"] = "refs/pull/7/merge; rm -rf ~"
