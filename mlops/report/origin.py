@@ -63,7 +63,7 @@ def reproduce(judged: Judged) -> Section:
         parts.append(Paragraph((opening, digest, " again.")))
     if judged.evaluation["champion"]:
         store = Code(str(record["params"]["values"]["store"]))
-        # Where a bundle was fetched is no part of a record: it would differ from machine to machine.
+        # Where it was fetched is no part of a record: that would differ from machine to machine.
         where = "The champion's bundle comes from the store that ", Code("MLOPS_STORE")
         parts.append(Paragraph((*where, " names, else from params.yaml's, ", store, ".")))
     return Section("Reproduce this", tuple(parts), minor=True)

@@ -9,7 +9,7 @@ from mlops.releases import environments
 from mlops.documents import parse
 from mlops.errors import UserError
 from mlops.releases.policy import Freeze, Policy, Settings
-from mlops.releases.quarantine import parse_entries
+from mlops.releases.quarantine import Entry, parse_entries, with_entry
 
 ROOT = Path(__file__).parents[3]
 
@@ -152,6 +152,19 @@ def test_a_local_time_that_comes_twice_or_never(start, end, first, last):
     moments.append(last.timestamp() + minute)
     found = [window.holds(datetime.fromtimestamp(moment, UTC)) for moment in moments]
     assert found == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# None yet.", "# None yet.\n", "- {{releaseId: {0}, reason: x, at: '{1}'}}"]
+)
+def test_an_entry_is_added_whatever_the_file_ends_with(text):
+    """A last line without its end would swallow it, a comment without a word."""
+    ids = [f"churn-20261121-000{n}-0123456789ab" for n in (1, 2)]
+    at = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    text = text.format(ids[0], "2026-11-21T10:00:00Z")
+    longer = with_entry(text, Entry(release_id=ids[1], reason="slow", at=at))
+    assert longer.startswith(text) and parse_entries(longer)[-1].release_id == ids[1]
+    assert with_entry(longer, Entry(release_id=ids[1], reason="again", at=at)) == longer
 
 
 def test_an_unreadable_quarantine():
