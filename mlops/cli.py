@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from mlops.console import complain
-from mlops.errors import Refused, UserError
+from mlops.errors import Refused, UserError, unforeseen
 from mlops.rules import Verdict
 
 PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
@@ -45,7 +45,7 @@ EXITS = """\
 exit codes
   0  done; the verdict of gate, load test or monitor is pass
   1  refused: a rule said no (verdict fail), or a promotion or deployment was turned down
-  2  a mistake in the command, a parameter, a file or the data, named in the message
+  2  a mistake in the command, a parameter, a file, the data or code, named in the message
   3  inconclusive: too little evidence to say yes or no; never promotes by itself
 
 Several steps run in one process, in the order given, and stop at the first that does not exit 0:
@@ -117,6 +117,10 @@ def ending(
     except KeyboardInterrupt:
         complain(f"stopped by the user; {again}.")
         return 130
+    # Python's own code for it is 1, which says here that a rule refused.
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        complain(unforeseen(error))
+        return USAGE
 
 
 def _run(options: argparse.Namespace) -> int:

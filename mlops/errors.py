@@ -1,5 +1,12 @@
 """The ways a step ends other than well."""
 
+import errno
+import traceback
+from pathlib import Path
+
+# What is wrong is a folder or a disk, and neither code nor data.
+_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
 
 class UserError(Exception):
     """A mistake the user can mend: says what was found, where, what is allowed and what to do."""
@@ -7,3 +14,29 @@ class UserError(Exception):
 
 class Refused(Exception):
     """A rule said no: names the rule and why; nothing was changed."""
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what to say of an exception that no step expects.
+
+    A machine that takes no files is told in a line; else the way the error came, without the
+    machinery's part of it where it is the team's own code that raised.
+    """
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"error: {where}{error.strerror}. Files here are whole or absent: nothing is broken. "
+            "See that this folder can be written and has room, then run the same command again."
+        )
+    if isinstance(error, SyntaxError) and _theirs(error.filename):
+        return "error: your code:\n" + "".join(traceback.format_exception_only(error)).rstrip()
+    way = error.__traceback__
+    while way and not _theirs(way.tb_frame.f_code.co_filename):
+        way = way.tb_next
+    said = "error: your code:" if way else "error: a mistake of the machinery, not yours:"
+    lines = traceback.format_exception(type(error), error, way or error.__traceback__)
+    return f"{said}\n{''.join(lines).rstrip()}"
+
+
+def _theirs(file: str | None) -> bool:
+    return any((Path(folder).resolve() in Path(file or "").parents) for folder in ("data", "model"))

@@ -1,5 +1,8 @@
 """The command line: help, documented exit codes, no traceback for a mistake."""
 
+import errno
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +81,44 @@ def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
     monkeypatch.setattr(cli.step_module("train"), "run", run_step)
     assert cli.main(["train"]) == code
     assert str(outcome) in capsys.readouterr().err
+
+
+def fail_in(monkeypatch, tmp_path, file, code):
+    """End a step by what a file of a repository does, and return how the command ended."""
+    place = tmp_path / file
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(code, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.step_module("train"), "run", lambda _: runpy.run_path(str(place)))
+    return cli.main(["train"])
+
+
+@pytest.mark.parametrize("code", ["{}['boom']", "def broken(:"])
+def test_a_mistake_in_the_teams_code_is_shown_from_there(monkeypatch, capsys, tmp_path, code):
+    """The developer sees their own lines, not the machinery's, and no code that a rule gives."""
+    assert fail_in(monkeypatch, tmp_path, "model/train.py", code) == cli.USAGE
+    said = capsys.readouterr().err
+    assert "error: your code:" in said and "model/train.py" in said and code in said
+    assert "mlops/cli.py" not in said and "runpy" not in said
+
+
+def test_a_mistake_of_the_machinery_is_shown_whole(monkeypatch, capsys, tmp_path):
+    """Whoever mends it needs the way there."""
+    assert fail_in(monkeypatch, tmp_path, "mlops/other.py", "1 / 0") == cli.USAGE
+    said = capsys.readouterr().err
+    assert "not yours" in said and "mlops/cli.py" in said and "ZeroDivisionError" in said
+
+
+def test_a_folder_that_takes_no_files_is_named(monkeypatch, capsys):
+    """A disk that is full or read-only is no mistake of anybody's code."""
+
+    def run_step(_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "build")
+
+    monkeypatch.setattr(cli.step_module("train"), "run", run_step)
+    assert cli.main(["train"]) == cli.USAGE
+    said = capsys.readouterr().err
+    assert "build: Read-only file system" in said and "Traceback" not in said
 
 
 def test_steps_stop_at_the_first_that_fails(monkeypatch):
