@@ -1,9 +1,11 @@
 """Months that are not like those before: each fault, planted in real rows, meets its rule."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlops import contract
+from mlops.params import CheckParams
 from mlops.statistics.quality import findings, profile
 from mlops.rules import Verdict, worst
 
@@ -86,6 +88,30 @@ def test_rows_of_the_training_months_are_refused(months):
     columns = december.columns.drop("date")
     december.loc[:99, columns] = months["2013-11"].loc[:99, columns]
     assert refused(months, december) == {("D106", "held-out rows")}
+
+
+@pytest.mark.parametrize("known", [2, 3])
+@pytest.mark.parametrize("strange", [20, 21])
+def test_as_many_twins_and_strangers_as_allowed_pass(known, strange):
+    """Of two hundred held-out rows two may be known by heart, twenty hold a new category."""
+    limits = CheckParams(max_twins=0.01, max_unseen=0.1)
+    then = pd.DataFrame({"date": range(200), "km": range(200), "town": ["a", "b"] * 100})
+    now = then.assign(km=then["km"].where(then.index < known, then["km"] + 1000))
+    now.loc[200 - strange :, "town"] = "c"
+    profiles = {"1": profile(then, "date"), "2": profile(now, "date")}
+    told = {f.rule: f.verdict for f in findings(profiles, ("2",), limits)}
+    assert (told["D106"] is Verdict.PASS) == (known == 2)
+    assert (told["D104"] is Verdict.PASS) == (strange == 20)
+
+
+def test_a_column_of_names_for_the_first_time_says_nothing():
+    """Where no partition had a category, none is new."""
+    frames = [pd.DataFrame({"date": [1, 2], "town": town}) for town in ([None] * 2, ["a", "b"])]
+    profiles = {
+        str(n): profile(frame.astype({"town": object}), "date") for n, frame in enumerate(frames)
+    }
+    told = {f.rule: f.verdict for f in findings(profiles, ("1",), CheckParams(missing_shift=1.0))}
+    assert told["D104"] is Verdict.PASS
 
 
 def test_free_text_is_no_category(months):

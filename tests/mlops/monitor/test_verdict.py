@@ -5,9 +5,10 @@ import pytest
 
 from mlops.monitor import verdict
 from mlops.monitor.drift import Shift
-from mlops.monitor.performance import Labelled, measure
+from mlops.monitor.performance import Labelled, Measured, measure
 from mlops.params import EvaluateParams, GateParams, MonitorParams
 from mlops.rules import Finding, Verdict
+from mlops.statistics.bootstrap import Estimate
 
 PASS, FAIL, UNSURE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 LIMITS = MonitorParams()
@@ -38,6 +39,10 @@ def found(rows=PASS, labels=None, real=None, drift=None):
         # Unless they cannot tell.
         (found(labels=PASS, real=UNSURE, drift=FAIL), FAIL, "drift"),
         (found(labels=PASS, real=UNSURE, drift=PASS), UNSURE, None),
+        (found(labels=UNSURE, real=UNSURE, drift=PASS), PASS, None),
+        # Few rows, or nothing compared.
+        (found(rows=UNSURE, drift=FAIL), UNSURE, None),
+        (found(), UNSURE, None),
         # No metric to judge by.
         (found(labels=PASS, drift=PASS), PASS, None),
     ],
@@ -47,6 +52,13 @@ def test_what_decides(findings, outcome, trigger):
     made = verdict.decide(findings)
     assert (made.verdict, made.trigger) == (outcome, trigger)
     assert made.reason.endswith(".")
+
+
+def test_the_reason_names_the_first_and_counts_the_rest():
+    """Of those that decided."""
+    findings = [*found(drift=FAIL), Finding("W106", "days", FAIL, "Told apart.")]
+    assert verdict.decide(findings).reason == "W105 it: W105 says fail (and 1 more)."
+    assert verdict.decide(findings[:2]).reason == "W105 it: W105 says fail."
 
 
 def test_drift_without_harm_is_told():
@@ -75,7 +87,7 @@ def test_labels_speak_for_most_days_or_not_at_all(rows, days, outcome):
     assert verdict.enough_labels(rows, days, 30, LIMITS).verdict is outcome
 
 
-@pytest.mark.parametrize("psi, outcome", [(0.39, PASS), (0.41, FAIL)])
+@pytest.mark.parametrize("psi, outcome", [(0.4, PASS), (0.41, FAIL)])
 def test_a_column_is_judged_by_what_is_usual(psi, outcome):
     """Another column may move ten times as far."""
     finding = verdict.columns([Shift("seats", psi, 0.01), Shift("temp", 4, 2)], LIMITS)
@@ -90,10 +102,31 @@ def test_many_columns_are_named_briefly():
     assert message.startswith("column8 (PSI 8.00, usual 0.01), ") and " and 3 more moved" in message
 
 
-@pytest.mark.parametrize("aucs, outcome", [([0.9, 0.7], PASS), ([0.95, 0.9], FAIL), ([], UNSURE)])
+@pytest.mark.parametrize(
+    "aucs, outcome", [([0.9, 0.7], PASS), ([0.9], PASS), ([0.95, 0.9], FAIL), ([], UNSURE)]
+)
 def test_the_classifier_is_judged_by_its_mean(aucs, outcome):
     """And not at all where it could not be asked."""
     assert verdict.told_apart(aucs, LIMITS).verdict is outcome
+
+
+@pytest.mark.parametrize("psi, outcome", [(0.4, PASS), (0.41, FAIL)])
+def test_scores_that_moved_far_are_refused(psi, outcome):
+    """Four times the usual is allowed, and what is hardly anything counts as a tenth."""
+    finding = verdict.scores(Shift("score", psi, 0.01), "", LIMITS)
+    assert (finding.rule, finding.verdict) == ("W107", outcome)
+    assert "at most 4 times the usual allowed" in finding.message
+
+
+@pytest.mark.parametrize(
+    "value, low, outcome",
+    [(0.02, -0.1, PASS), (0.021, 0.02, UNSURE), (0.03, 0.021, FAIL)],
+)
+def test_a_loss_is_held_to_the_gate_s_margin(value, low, outcome):
+    """Within it passes; beyond it the whole interval must be, or it may be chance."""
+    loss, auc = Estimate(value, low, 0.2), Estimate(0.7, 0.6, 0.8)
+    told = verdict.performance([Measured("auc", auc, None, 0.7, None, loss)], GATE)
+    assert [(finding.rule, finding.verdict) for finding in told] == [("W104", outcome)]
 
 
 def test_scores_that_could_not_be_made_are_inconclusive():
