@@ -142,10 +142,10 @@ def decide(findings: Sequence[Finding]) -> Decision:
     by_rule: Mapping[str, list[Finding]] = {
         rule.id: [finding for finding in findings if finding.rule == rule.id] for rule in RULES
     }
-    labelled = by_rule[ENOUGH_LABELS.id] and worst(by_rule[ENOUGH_LABELS.id]) is Verdict.PASS
+    labelled = worst(by_rule[ENOUGH_LABELS.id]) is Verdict.PASS
     real = [finding for rule in OF_PERFORMANCE for finding in by_rule[rule]]
     drift = [finding for rule in OF_DRIFT for finding in by_rule[rule]]
-    if labelled and real and worst(real) is not Verdict.INCONCLUSIVE:
+    if labelled and worst(real) is not Verdict.INCONCLUSIVE:
         trigger = "performance" if worst(real) is Verdict.FAIL else None
         return Decision(worst(real), trigger, _because(real) + _nevertheless(real, drift))
     short = [f for f in by_rule[ENOUGH_ROWS.id] if f.verdict is not Verdict.PASS]
