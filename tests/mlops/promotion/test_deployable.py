@@ -139,6 +139,15 @@ def test_a_stage_that_was_skipped(clone):
     assert clone.refused_at_deploy("production") == ["P108", "P109"]
 
 
+def test_a_release_that_was_copied_by_hand(clone):
+    """What `package` wrote, put where `promote` would have: it came from nowhere."""
+    release_id = clone.package()
+    text = Path("build/release.yaml").read_text("utf-8")
+    clone.commit(f"environments/releases/{release_id}.yaml", text)
+    clone.commit(DEV, text)
+    assert clone.refused_at_deploy("dev")[-1] == "P108"
+
+
 @pytest.mark.usefixtures("two")
 def test_a_stage_that_is_only_claimed(clone):
     """Staging is asked what it held at the commit named."""
