@@ -1,6 +1,7 @@
 """The public port of an environment on this machine: taken, held by the proxy, seen to answer."""
 
 import contextlib
+import random
 import socket
 import sys
 import time
@@ -21,6 +22,8 @@ HOST = "127.0.0.1"
 SETTLE_SECONDS = 0.5
 VERIFY_SECONDS = 10.0
 POLL_SECONDS = 0.05
+# Below where Linux (32768) and others (49152) begin to number connections.
+FREE = range(20000, 32768)
 
 
 def url(port: int) -> str:
@@ -36,10 +39,15 @@ def live(environment: "Environment") -> Live | None:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return free.getsockname()[1]
+    """Return a port that nothing listens on now, and that no system gives to anybody by itself.
+
+    One of the system's own choice may be a connection's before a service that starts takes it.
+    """
+    for port in random.sample(FREE, 100):
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind((HOST, port))
+            return port
+    raise UserError(f"Of 100 ports from {FREE.start} to {FREE.stop - 1} none is free.")
 
 
 def listen(listener: socket.socket, environment: "Environment") -> None:

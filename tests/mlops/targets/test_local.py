@@ -5,13 +5,14 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from mlops import probe
 from mlops.errors import Refused, UserError
-from mlops.targets import Live, local, processes
+from mlops.targets import Live, front, local, processes
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +149,13 @@ def test_stop_says_whether_anything_ran(stage, bundle):
     assert local.stop(stage.environment) is True
     assert local.live(stage.environment) is None
     assert local.stop(stage.environment) is False
+
+
+def test_a_port_for_a_service_is_none_that_the_system_gives_away():
+    """Between the choice and the service's start no connection takes it."""
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(given.read_text("utf-8").split()[0]) if given.exists() else 49152
+    assert all(1023 < front.free_port() < lowest for _ in range(50))
 
 
 def test_logs_are_few(tmp_path):
