@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
@@ -37,6 +38,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text; raises UserError where it is no UTF-8, FileNotFoundError if absent."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no text in UTF-8 (byte {error.start + 1:,} is none). Save it as UTF-8, "
+            f"or put it back: git checkout HEAD -- {path}"
+        ) from None
 
 
 def parse(text: str, where: str, kind: type[T]) -> T:

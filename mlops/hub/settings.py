@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlops.documents import Strict, parse
+from mlops.documents import Strict, parse, text_of
 from mlops.errors import UserError
 
 FOLDER = Path(".github/settings")
@@ -78,7 +78,7 @@ class Settings(Strict):
 def settings() -> Settings:
     """Read settings.yaml; raises UserError for every mistake in it at once."""
     try:
-        return parse(FILE.read_text(encoding="utf-8"), str(FILE), Settings)
+        return parse(text_of(FILE), str(FILE), Settings)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. Put it back: git checkout HEAD -- {FILE}") from None
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mlops import git
 from mlops.releases import quarantine
-from mlops.documents import Strict, parse
+from mlops.documents import Strict, parse, text_of
 from mlops.errors import UserError
 from mlops.releases.history import reaches
 from mlops.releases.holdings import check_place, held_at, holdings, release_file
@@ -126,7 +126,7 @@ def _policy_file(name: str) -> Path:
 
 def _read(file: Path, kind: type[T]) -> T:
     try:
-        return parse(file.read_text(encoding="utf-8"), str(file), kind)
+        return parse(text_of(file), str(file), kind)
     except FileNotFoundError:
         raise UserError(f"{file} is missing. Put it back: git checkout HEAD -- {file}") from None
 

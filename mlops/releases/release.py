@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from mlops import files, git
-from mlops.documents import Strict, dump, parse
+from mlops.documents import Strict, dump, parse, text_of
 from mlops.paths import ENVIRONMENTS, RELEASE
 
 CATALOGUE = ENVIRONMENTS / "releases"
@@ -227,7 +227,7 @@ def parse_release(text: str, where: str) -> Release | None:
 def read_release(path: Path = RELEASE) -> Release | None:
     """Read a release file, None where there is none or none yet; UserError when it is broken."""
     try:
-        return parse_release(path.read_text(encoding="utf-8"), str(path))
+        return parse_release(text_of(path), str(path))
     except FileNotFoundError:
         return None
 
