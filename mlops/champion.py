@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops import bundle, files
-from mlops.releases import environments
 from mlops.errors import UserError
 from mlops.record import Record
+from mlops.releases import environments
 from mlops.releases.release import Release
 from mlops.store import Store
 

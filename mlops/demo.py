@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from mlops import cli, contract, git, probe
-from mlops.releases import environments
 from mlops.console import complain
 from mlops.errors import UserError
 from mlops.files import write
+from mlops.releases import environments
 from mlops.releases.quarantine import QUARANTINE
 from mlops.releases.release import CATALOGUE, none_yet
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from mlops.releases.environments import Environment
 from mlops.errors import UserError
+from mlops.releases.environments import Environment
 from mlops.releases.release import Release
 
 # How people name what must stay secret.

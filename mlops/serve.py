@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from mlops import bundle, cli, contract
-from mlops.container import engine, images
 from mlops.console import say
+from mlops.container import engine, images
 from mlops.errors import UserError
 from mlops.paths import BUILD
 from mlops.releases import environments

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mlops import bundle, git
 from mlops.container import engine
+from mlops.container.registry import Repository
 from mlops.errors import Refused, UserError
 from mlops.params import Params
 from mlops.paths import BUILD
-from mlops.container.registry import Repository
 from mlops.releases.release import Image, Promoted
 from mlops.store import Store
 

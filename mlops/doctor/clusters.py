@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlops.releases import environments
 from mlops.doctor.finding import Finding, bad, ok
 from mlops.doctor.seen import Seen
 from mlops.paths import ENVIRONMENTS
+from mlops.releases import environments
 
 # The one file of each that a fork edits, and what stands there until it does.
 READERS = (ENVIRONMENTS / "argo-cd/project.yaml", ENVIRONMENTS / "flux/repository.yaml")

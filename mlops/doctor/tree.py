@@ -7,12 +7,12 @@ from typing import Any
 import yaml
 
 from mlops import contract
-from mlops.releases import environments
 from mlops.champion import champion
 from mlops.doctor.finding import Finding, bad, note, ok
 from mlops.doctor.seen import APPLY, Seen
 from mlops.hub import owners
 from mlops.hub.settings import CODEOWNERS, FILE
+from mlops.releases import environments
 from mlops.store import Store
 
 WORKFLOWS = Path(".github/workflows")

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from mlops.errors import UserError
 from mlops.files import digest_file, read_json
-from mlops.releases.history import reaches
 from mlops.paths import EVIDENCE
+from mlops.releases.history import reaches
 from mlops.releases.refusals import ON_BASE, refused
 from mlops.releases.release import Evidence
 

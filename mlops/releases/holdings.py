@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mlops import git
 from mlops.errors import Refused
-from mlops.releases.history import Version, versions
 from mlops.paths import ENVIRONMENTS
+from mlops.releases.history import Version, versions
 from mlops.releases.promotion import sound
 from mlops.releases.refusals import PLACE, Refusal
 from mlops.releases.release import Release

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops import git
+from mlops.forge.offer import Move, Retraining
+from mlops.paths import ENVIRONMENTS
 from mlops.releases import environments, quarantine
 from mlops.releases.environments import Environment
 from mlops.releases.holdings import held_at, release_file
-from mlops.forge.offer import Move, Retraining
-from mlops.paths import ENVIRONMENTS
 from mlops.releases.promotion import check_quarantine, sound
 from mlops.releases.quarantine import QUARANTINE
 from mlops.releases.refusals import PLACE, SCOPE, Refusal

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlops.errors import Refused, UserError
 from mlops.releases import environments, quarantine
 from mlops.releases.environments import Environment
-from mlops.errors import Refused, UserError
 from mlops.releases.holdings import holdings
 from mlops.releases.policy import BUILD
 from mlops.releases.release import Release, read_release

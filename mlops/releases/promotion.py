@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mlops.releases import quarantine
 from mlops.errors import UserError
+from mlops.releases import quarantine
 from mlops.releases.policy import Demand, Freeze
 from mlops.releases.refusals import (
     AGE,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mlops.statistics.metrics import Metric
 from mlops.replay.worlds import WORLDS, Year
+from mlops.statistics.metrics import Metric
 
 Story = list[dict[str, Any]]
 NEVER, ALWAYS, GATED = WORLDS

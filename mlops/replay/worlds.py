@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mlops.params import EvaluateParams
 from mlops.statistics import bootstrap
 from mlops.statistics.metrics import Metric
-from mlops.params import EvaluateParams
 
 WORLDS = ("never retrained", "always retrained", "gated")
 

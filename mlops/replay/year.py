@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlops import cli, contract, files, git, record, retrain
-from mlops.releases import environments
-from mlops.statistics import metrics
-from mlops.statistics.latency import as_sent
 from mlops.champion import Champion
 from mlops.console import Timer, complain
 from mlops.errors import UserError
 from mlops.paths import BUILD, DATA_CHECK, MONITOR, PARAMS, VERDICT
+from mlops.releases import environments
 from mlops.replay import picture, table
 from mlops.replay.feed import PLANTED, Feed
 from mlops.replay.worlds import WORLDS, Year
 from mlops.serving.log import PredictionLog
+from mlops.statistics import metrics
+from mlops.statistics.latency import as_sent
 from mlops.store import Store
 
 if TYPE_CHECKING:

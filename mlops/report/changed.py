@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mlops.changes import REWRITTEN, Change, Origin, differences, origin
-from mlops.statistics.drift import LEAST
 from mlops.report.judged import Judged, count, short, span
 from mlops.report.tree import Code, Paragraph, Part, Piece, Section, Strong, Table, Text, names
+from mlops.statistics.drift import LEAST
 
 # What the kinds of changes are called when they are counted.
 NOUNS = {"parameter": "parameter", "code": "file of code", "version": "version"}

@@ -10,8 +10,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams
+from mlops.statistics.metrics import Metric
 
 # The AUC needs groups squared numbers, so more groups than this are put together at random. This
 # many tell a standard error to within 4 %.

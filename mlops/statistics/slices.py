@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlops.params import EvaluateParams, GateParams
 from mlops.statistics.bootstrap import Comparison, Estimate
 from mlops.statistics.metrics import Metric
-from mlops.params import EvaluateParams, GateParams
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

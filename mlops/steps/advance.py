@@ -9,16 +9,16 @@ import os
 
 from mlops import git
 from mlops.ci import actions
-from mlops.forge import remote
-from mlops.releases import environments
 from mlops.console import say
-from mlops.releases.environments import SHARED, Environment
 from mlops.errors import Refused
 from mlops.files import read_json
+from mlops.forge import remote
 from mlops.forge.github import GitHub
-from mlops.releases.holdings import held_at
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
+from mlops.releases import environments
+from mlops.releases.environments import SHARED, Environment
+from mlops.releases.holdings import held_at
 from mlops.releases.refusals import FORWARD, refused
 
 OPTIONS = (ENV,)

@@ -10,13 +10,13 @@ import argparse
 from typing import Any
 
 from mlops.ci import actions
-from mlops.forge import remote
-from mlops.releases import environments, landing
 from mlops.console import say
 from mlops.errors import UserError
+from mlops.forge import remote
 from mlops.git import git
 from mlops.options import Option
 from mlops.params import AnyModel, load_params
+from mlops.releases import environments, landing
 from mlops.releases.environments import Environment
 from mlops.releases.refusals import Refusal, refused
 from mlops.releases.release import Release

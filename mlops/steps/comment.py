@@ -9,10 +9,10 @@ import argparse
 
 from mlops import contract, gate, waivers
 from mlops.ci import actions
-from mlops.forge import reported
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import write
+from mlops.forge import reported
 from mlops.forge.github import GitHub
 from mlops.options import Option
 from mlops.paths import COMMENT

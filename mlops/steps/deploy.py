@@ -8,11 +8,11 @@ import argparse
 
 from mlops import bundle, contract, git
 from mlops.ci import actions
-from mlops.releases import environments
 from mlops.console import Timer, say
 from mlops.files import write_json
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
+from mlops.releases import environments
 from mlops.signing.check import require_signature
 from mlops.store import Store
 from mlops.targets import Live, target_of

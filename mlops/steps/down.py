@@ -6,11 +6,11 @@ Logs and logged predictions stay below build/live/.
 
 import argparse
 
-from mlops.releases import environments
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.options import Option
 from mlops.paths import LIVE
+from mlops.releases import environments
 from mlops.targets import docker, local, target_of
 
 OPTIONS = (Option("--env", "one environment only: a folder below environments/", "NAME"),)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from mlops import git
 from mlops.ci import actions
-from mlops.releases import environments
 from mlops.console import say
-from mlops.releases.environments import SHARED, Environment
 from mlops.options import Option
+from mlops.releases import environments
+from mlops.releases.environments import SHARED, Environment
 
 OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
 # What these start is gone with the job, unless the runner stays.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from pandas import DataFrame
 
-    from mlops.statistics.bootstrap import Comparison
     from mlops.champion import Champion
+    from mlops.statistics.bootstrap import Comparison
     from mlops.statistics.metrics import Metric
     from mlops.statistics.slices import Scored
     from mlops.store import Store

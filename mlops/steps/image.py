@@ -9,11 +9,11 @@ import argparse
 
 from mlops import contract
 from mlops.ci import actions
-from mlops.container import engine, images
 from mlops.console import Timer, say
+from mlops.container import engine, images
+from mlops.container.registry import Repository
 from mlops.git import commit_time
 from mlops.paths import RELEASE
-from mlops.container.registry import Repository
 from mlops.releases import environments
 from mlops.releases.release import Image, Release, new_release, write_release
 from mlops.store import Store

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 from mlops import contract, git
 from mlops.ci import actions
-from mlops.releases import environments
 from mlops.cli import EXIT
 from mlops.console import say
-from mlops.releases.environments import Environment
 from mlops.errors import Refused, UserError
 from mlops.files import write_json
 from mlops.load.loadtest import Traffic, figures, judge, summary
+from mlops.load.swarm import FAILURES, swarm
 from mlops.options import ENV
 from mlops.paths import BUILD, EVIDENCE
+from mlops.releases import environments
+from mlops.releases.environments import Environment
 from mlops.rules import Verdict, by_weight, worst
-from mlops.load.swarm import FAILURES, swarm
 from mlops.targets import Live, target_of
 
 OPTIONS = (ENV,)

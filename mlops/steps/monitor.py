@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlops import contract
 from mlops.ci import actions
-from mlops.releases import environments
 from mlops.cli import EXIT, PASS
 from mlops.console import Timer, say
-from mlops.releases.environments import Environment
 from mlops.errors import UserError
 from mlops.files import write_json
 from mlops.options import ENV, Option
 from mlops.paths import LIVE, MONITOR, MONITOR_PAGE
+from mlops.releases import environments
+from mlops.releases.environments import Environment
 from mlops.releases.release import Release
 from mlops.rules import Verdict, by_weight
 

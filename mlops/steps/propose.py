@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 
 from mlops import git, proposal
 from mlops.ci import actions
-from mlops.forge import offer, pull_text, remote, rivals
-from mlops.releases import landing
 from mlops.console import say
 from mlops.errors import UserError
+from mlops.forge import offer, pull_text, remote, rivals
 from mlops.forge.github import GitHub, GitHubError
 from mlops.forge.offer import Move, Offer
+from mlops.forge.pulls import Pull, Pulls
 from mlops.options import Option
 from mlops.paths import REPORT
-from mlops.forge.pulls import Pull, Pulls
+from mlops.releases import landing
 from mlops.releases.refusals import ON_BASE, refused
 
 OPTIONS = (Option("--env", "only what moves a release into this environment", "NAME"),)

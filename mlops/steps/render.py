@@ -7,11 +7,11 @@ same folder. Nothing is applied: docs/kubernetes.md tells how a cluster takes it
 import argparse
 
 from mlops import rendering
-from mlops.releases import environments
 from mlops.console import say
 from mlops.files import write
 from mlops.options import ENV
 from mlops.paths import RENDERED
+from mlops.releases import environments
 
 OPTIONS = (ENV,)
 

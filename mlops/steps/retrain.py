@@ -14,7 +14,6 @@ from typing import Any
 
 from mlops import contract, git, proposal, record, retrain
 from mlops.ci import actions
-from mlops.releases import environments, quarantine
 from mlops.cli import FAIL, PASS
 from mlops.console import say
 from mlops.errors import UserError
@@ -30,6 +29,7 @@ from mlops.paths import (
     REPORT_PAGE,
     VERDICT,
 )
+from mlops.releases import environments, quarantine
 from mlops.releases.release import Release
 from mlops.report.markdown import escape
 from mlops.retrain import Trigger

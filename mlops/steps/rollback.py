@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 from mlops import git
 from mlops.ci import actions
-from mlops.releases import environments, ledger, promotion, quarantine
 from mlops.console import say
-from mlops.releases.environments import Environment
 from mlops.errors import UserError
-from mlops.releases.holdings import Held, check_place, holdings
 from mlops.options import ENV, Option
 from mlops.params import AnyModel, load_params
+from mlops.releases import environments, ledger, promotion, quarantine
+from mlops.releases.environments import Environment
+from mlops.releases.holdings import Held, check_place, holdings
 from mlops.releases.quarantine import QUARANTINE, Entry
 from mlops.releases.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused, require_none
 from mlops.releases.release import Origin, Release, Rollback, catalogue_path, short

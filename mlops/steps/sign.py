@@ -11,12 +11,12 @@ from typing import Any
 
 from mlops import bundle, files
 from mlops.ci import actions
-from mlops.releases import environments
 from mlops.console import say
 from mlops.errors import Refused, UserError
 from mlops.options import Option
 from mlops.params import AnyModel, load_params
 from mlops.paths import SIGNATURE
+from mlops.releases import environments
 from mlops.releases.release import Promoted, Release, catalogue_ids, short
 from mlops.signing import keyless, keys
 from mlops.signing.check import BILL, KIND

@@ -7,10 +7,10 @@ import argparse
 import json
 from datetime import UTC, datetime
 
-from mlops.releases import quarantine
 from mlops.console import age
 from mlops.errors import UserError
 from mlops.options import Option
+from mlops.releases import quarantine
 from mlops.releases.overview import Row, rows
 from mlops.releases.release import short
 

@@ -9,9 +9,9 @@ import argparse
 import sys
 
 from mlops import cli, contract, files
-from mlops.statistics import metrics
 from mlops.console import Timer, say
 from mlops.errors import UserError
+from mlops.statistics import metrics
 from mlops.study import experiments, page
 from mlops.study.design import design
 from mlops.study.scores import Scores

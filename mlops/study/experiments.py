@@ -7,10 +7,10 @@ from itertools import count, product
 
 import numpy as np
 
-from mlops.statistics.bootstrap import Comparison, groups_of
-from mlops.statistics.metrics import Metric
 from mlops.params import Params
 from mlops.rules import Verdict
+from mlops.statistics.bootstrap import Comparison, groups_of
+from mlops.statistics.metrics import Metric
 from mlops.study.design import CHAMPION, OLDEST, REORDERED, RETRAINED, SEED, Design
 from mlops.study.planted import BY_GROUP, Direction, amount_for, directions
 from mlops.study.population import Population, loss, verdict

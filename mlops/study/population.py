@@ -10,11 +10,11 @@ from functools import cache
 
 import numpy as np
 
-from mlops.statistics.bootstrap import Estimate, draws, estimate, tails
 from mlops.gate.champion import against_champion
-from mlops.statistics.metrics import Metric
 from mlops.params import EvaluateParams, GateParams
 from mlops.rules import NOT_WORSE, Verdict, worst
+from mlops.statistics.bootstrap import Estimate, draws, estimate, tails
+from mlops.statistics.metrics import Metric
 
 # A trial repeats thousands of times; the gate's own number would change no figure here.
 SETTINGS = EvaluateParams(replicates=1000)

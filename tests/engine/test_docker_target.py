@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from mlops import probe
-from mlops.releases import environments
 from mlops.container.registry import Repository
+from mlops.releases import environments
 from mlops.releases.release import read_release
 from mlops.targets import docker as target
 from tests.engine.conftest import BUILD, ImageFork

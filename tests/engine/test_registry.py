@@ -12,8 +12,8 @@ import time
 import pytest
 
 from mlops.container import images
-from mlops.errors import Refused, UserError
 from mlops.container.registry import Repository
+from mlops.errors import Refused, UserError
 from mlops.store import Store, cached
 from tests.engine import tokens
 

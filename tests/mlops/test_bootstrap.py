@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mlops.params import EvaluateParams
 from mlops.statistics.bootstrap import Comparison, groups_of, tails
 from mlops.statistics.metrics import BUILT_IN
-from mlops.params import EvaluateParams
 
 
 def compare(target, group, seed=0):

@@ -6,8 +6,8 @@ from itertools import count
 import pandas as pd
 import pytest
 
-from mlops.statistics import latency as module
 from mlops.errors import UserError
+from mlops.statistics import latency as module
 from mlops.statistics.latency import latency
 
 ROWS = pd.DataFrame({"km": [1.0, None] * 400, "zone": ["a", "b"] * 400})

@@ -6,8 +6,8 @@ import pytest
 
 from mlops import contract
 from mlops.gate.leakage import leaking
-from mlops.statistics.leakage import strengths
 from mlops.params import GateParams
+from mlops.statistics.leakage import strengths
 
 pytestmark = pytest.mark.example
 

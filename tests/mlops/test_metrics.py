@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from mlops.errors import UserError
 from mlops.statistics import metrics
 from mlops.statistics.bootstrap import draws
-from mlops.errors import UserError
 
 ROWS, GROUPS = 3000, 12
 

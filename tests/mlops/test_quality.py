@@ -6,8 +6,8 @@ import pytest
 
 from mlops import contract
 from mlops.params import CheckParams
-from mlops.statistics.quality import findings, profile
 from mlops.rules import Verdict, worst
+from mlops.statistics.quality import findings, profile
 
 pytestmark = pytest.mark.example
 

@@ -8,10 +8,10 @@ import pytest
 
 from mlops import contract
 from mlops.gate.slices import slices
-from mlops.statistics.bootstrap import Comparison
-from mlops.statistics.metrics import BUILT_IN
 from mlops.params import EvaluateParams, GateParams, SliceParams
 from mlops.rules import Verdict, worst
+from mlops.statistics.bootstrap import Comparison
+from mlops.statistics.metrics import BUILT_IN
 from mlops.statistics.slices import MISSING, Scored, measure, widening
 
 GATE = GateParams(

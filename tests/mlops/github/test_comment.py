@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from mlops.forge import reported
 from mlops.errors import Refused
+from mlops.forge import reported
 from mlops.forge.github import GitHub
 
 HEAD, MOVED = "a" * 40, "b" * 40

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlops import cli, git, rendering
-from mlops.releases import environments
 from mlops.files import digest
+from mlops.releases import environments
 from mlops.releases.release import (
     Bundle,
     Contract,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mlops import targets
-from mlops.releases import environments
 from mlops.errors import Refused, UserError
 from mlops.files import digest
+from mlops.releases import environments
 from mlops.targets import kubernetes
 
 OLD = {"release_id": "churn-20260101-0001-000000000000", "model_digest": "old", "commit": "old"}

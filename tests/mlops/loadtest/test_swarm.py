@@ -10,8 +10,8 @@ import pytest
 
 from mlops.errors import UserError
 from mlops.load.loadtest import judge
-from mlops.params import LoadtestParams
 from mlops.load.swarm import FAILURES, swarm
+from mlops.params import LoadtestParams
 from mlops.targets import Live
 
 pytestmark = pytest.mark.slow

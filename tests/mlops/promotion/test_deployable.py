@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops.releases.environments import deployable
 from mlops.errors import Refused
+from mlops.releases.environments import deployable
 from mlops.releases.release import read_release
 
 DEV, STAGING, PRODUCTION = (

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops.releases import environments
 from mlops.documents import parse
 from mlops.errors import UserError
+from mlops.releases import environments
 from mlops.releases.policy import Freeze, Policy, Settings
 from mlops.releases.quarantine import Entry, parse_entries, with_entry
 

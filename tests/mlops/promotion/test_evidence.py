@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import UserError
-from mlops.releases.evidence import collected
 from mlops.files import digest_file
+from mlops.releases.evidence import collected
 
 
 def test_a_load_test(clone):

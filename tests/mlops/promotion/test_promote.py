@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mlops import git
-from mlops.releases import ledger
 from mlops.errors import Refused
+from mlops.releases import ledger
 from mlops.releases.release import parse_release, read_release
 
 ROOT = Path(__file__).parents[3]

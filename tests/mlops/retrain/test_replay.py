@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from mlops.statistics.metrics import chosen
 from mlops.params import EvaluateParams
 from mlops.replay import table
 from mlops.replay.picture import draw
 from mlops.replay.worlds import WORLDS, Year
+from mlops.statistics.metrics import chosen
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops import files
-from mlops.releases.environments import environment
 from mlops.errors import Refused
 from mlops.paths import RELEASE, SIGNATURE
+from mlops.releases.environments import environment
 from mlops.releases.release import Promoted, Proof, new_release, write_release
 from mlops.signing.check import KIND, require_signature
 from mlops.store import Store

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops import files
-from mlops.releases.environments import environment
 from mlops.paths import CACHE
+from mlops.releases.environments import environment
 from mlops.releases.release import Image, read_release
 from mlops.signing.check import KIND, check_signature
 from mlops.store import Store

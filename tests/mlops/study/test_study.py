@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlops.statistics.bootstrap import Estimate
 from mlops.errors import UserError
-from mlops.statistics.metrics import BUILT_IN
 from mlops.rules import Verdict
+from mlops.statistics.bootstrap import Estimate
+from mlops.statistics.metrics import BUILT_IN
 from mlops.study import page
 from mlops.study.planted import BY_GROUP, BY_ROW, WORSE_MODEL, amount_for, directions
 from mlops.study.population import Population, loss, verdict
