@@ -136,7 +136,7 @@ $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
 	  $(if $(value REASON),--reason "$$REASON")) \
-	  $(if $(filter comment,$@),$(if $(value RUN),--run "$$RUN")) $(ARGS)
+	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -12,11 +12,15 @@ from mlops import git
 from mlops.ci import actions
 from mlops.releases import environments, evidence, ledger, promotion, quarantine
 from mlops.console import say
+from mlops.files import write_json
+from mlops.forge import tested
+from mlops.forge.github import GitHub
 from mlops.releases.environments import Environment
 from mlops.releases.history import reaches
 from mlops.releases.holdings import check_place, held_at, holdings
-from mlops.options import ENV
+from mlops.options import ENV, Option
 from mlops.params import AnyModel, load_params
+from mlops.paths import EVIDENCE
 from mlops.releases.policy import BUILD
 from mlops.releases.refusals import NOTHING, Refusal, refused, require_none
 from mlops.releases.release import (
@@ -31,7 +35,10 @@ from mlops.releases.release import (
 from mlops.signing.check import check_signature
 from mlops.store import Store
 
-OPTIONS = (ENV,)
+OPTIONS = (
+    ENV,
+    Option("--run", "a run that left the evidence: its id, the last number in its address", "ID"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,20 @@ def run(options: argparse.Namespace) -> None:
     """Promote into `--env`, or say that it holds the release already."""
     environment = environments.environment(options.env)
     with ledger.alone():
+        if options.run:
+            _fetch(environment, options.run)
         _promote(environment)
+
+
+def _fetch(environment: Environment, number: str) -> None:
+    """Have the evidence that a run left about what the environment before holds."""
+    origin = environment.policy.origin
+    release_id = _taken(origin).release_id
+    kinds = [one.kind for one in environment.policy.evidence if one.environment == origin]
+    found = tested.fetch(GitHub.here(), number, origin, release_id, kinds)
+    for kind, content in found.items():
+        write_json(EVIDENCE / release_id / f"{kind}.json", content)
+    say("promote", f"run {number} left: {', '.join(found) or 'nothing that is demanded'}")
 
 
 def _promote(environment: Environment) -> None:

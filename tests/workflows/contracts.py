@@ -217,6 +217,8 @@ def careful(workflow: Workflow) -> Iterator[str]:
         checkout = step.get("uses", "").startswith("actions/checkout@")
         if checkout and step.get("with", {}).get("persist-credentials") is not False:
             yield f"job {name} checks out and keeps the credentials"
+        if "run-id" in step.get("with", {}) and "artifact@" in step["uses"]:
+            yield f"job {name} fetches another run's artifact, whoever wrote it"
         if "ARGS" in step.get("env", {}):
             yield f"job {name} gives ARGS, which the shell reads"
         if "cache" in step.get("uses", "") and UNTRUSTED.search(str(step.get("with"))):

@@ -1,7 +1,9 @@
 """Branch staging, executed: what is too slow, pushed aside, cut short or raced goes no further."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -106,28 +108,39 @@ def test_github_stumbles(tested, next_one):
     assert proposals == [f"promote/production/{next_one}"]
 
 
+@pytest.fixture
+def run_77(road, tested):
+    """GitHub knows that run by this number, and what it left."""
+    run = {"id": 77, "path": ".github/workflows/staging.yml", "event": "push"}
+    place = {"head_branch": "staging", "head_sha": road.git("rev-parse", "main")}
+    road.github.runs = [run | place]
+    left = tested[0].artifact("evidence")
+    kept = shutil.make_archive(str(road.repository.home / "evidence"), "zip", left)
+    content = Path(kept).read_bytes()
+    road.github.artifacts = [{"id": 1, "run": 77, "name": "evidence", "content": content}]
+    return "77"
+
+
 def by_hand(road, evidence_run):
     """Let somebody promote to production with the evidence of a run, or none."""
-    number = evidence_run.folder.name.removeprefix("run-") if evidence_run else ""
-    return road.dispatch("promote.yml", environment="production", **{"evidence-run": number})
+    given = {"evidence-run": evidence_run}
+    return road.dispatch("promote.yml", environment="production", **given)
 
 
-def test_by_hand_with_the_evidence_of_an_earlier_run(road, next_one, tested):
+def test_by_hand_with_the_evidence_of_an_earlier_run(road, next_one, run_77):
     """Nothing is put under load again; the reviewer reads the verdict of that run."""
-    by_hand(road, tested[0]).require("Propose / promote production")
+    by_hand(road, run_77).require("Propose / promote production")
     (pull,) = road.github.pulls.values()
     assert pull["head"]["ref"] == f"promote/production/{next_one}"
     assert "| load-test | staging | pass |" in pull["body"]
 
 
-def test_by_hand_without_evidence_nothing_is_proposed(road):
-    """None named: what is missing is told; the run named has none: it is not found there."""
-    first = by_hand(road, None)
-    second = by_hand(road, first)
-    told = [run.jobs["Propose / promote production"] for run in (first, second)]
+def test_by_hand_without_evidence_nothing_is_proposed(road, run_77):
+    """None named: what is missing is told; the run named has lost it: that is told."""
+    road.github.artifacts.clear()
+    told = [by_hand(road, run).jobs["Propose / promote production"] for run in ("", run_77)]
     assert [job.result for job in told] == ["failure", "failure"] and road.open == []
-    assert "P109" in told[0].log
-    assert "Artifact not found for name: evidence" in told[1].log
+    assert "P109" in told[0].log and "run 77 has no artifact 'evidence'" in told[1].log
 
 
 def test_an_app_proposes(road, next_one):

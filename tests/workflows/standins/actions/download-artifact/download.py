@@ -9,9 +9,6 @@ from tests.workflows.standins.standin import INPUTS, RUN, on, output, tell
 tell("actions/download-artifact")
 folder = Path(os.environ["GITHUB_WORKSPACE"]) / (INPUTS.get("path") or ".")
 run = RUN / "artifacts/1"
-# As the real one: without a token it looks nowhere but in its own run.
-if INPUTS.get("github-token"):
-    run = RUN.with_name(f"run-{INPUTS['run-id']}") / "artifacts/1"
 if name := INPUTS.get("name"):
     if not (run / name).is_dir():
         raise SystemExit(f"Unable to download artifact(s): Artifact not found for name: {name}")

@@ -1,0 +1,79 @@
+"""A run of a workflow on GitHub, and the JSON that it left in an artifact.
+
+An artifact may hold what code wrote that nobody has read yet: only the files that are asked for are
+read, of bounded size.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from mlops.errors import Refused, UserError
+from mlops.forge.github import GitHub
+
+# The example's report has 0.1 MB, its record 40 kB: room for a hundred times as much.
+MOST_PACKED, MOST_BYTES = 20_000_000, 4_000_000
+
+
+def find(github: GitHub, number: str) -> dict[str, Any]:
+    """Return what GitHub tells of a run; raises UserError where there is none."""
+    if not number.isascii() or not number.isdecimal():
+        raise UserError(
+            f"--run is {number!r}; the id of a run is a number, the last in its address."
+        )
+    found = github.get(f"actions/runs/{number}")
+    if found is None:
+        raise UserError(f"{github.repository} has no run {number}. Its address ends in its id.")
+    return found
+
+
+def workflow(run: dict[str, Any]) -> str:
+    """Return the file of a run's workflow: the name it gives itself proves nothing."""
+    return run["path"].partition("@")[0]
+
+
+def home(run: dict[str, Any]) -> str:
+    """Return the repository that a run's code came from."""
+    return (run.get("head_repository") or {}).get("full_name", "a fork that is gone")
+
+
+def read(github: GitHub, number: int, name: str, files: Iterable[str]) -> dict[str, Any]:
+    """Return JSON files of the artifact of this name; raises Refused for what is not as ours."""
+    found = [a for a in github.get_all(f"actions/runs/{number}/artifacts") if a["name"] == name]
+    # A run that was started again has one of each attempt.
+    newest = max(found, key=lambda artifact: artifact["id"], default=None)
+    if newest is None or newest["expired"]:
+        raise Refused(
+            f"run {number} has no artifact {name!r}: it did not get that far, or it expired."
+        )
+    packed = github.download(f"actions/artifacts/{newest['id']}/zip", MOST_PACKED)
+    if packed is None:
+        text = f"the artifact {name!r} of run {number} has over {MOST_PACKED:,} bytes."
+        raise Refused(text)
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            return {file: _read(archive, file) for file in files}
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+        raise Refused(f"the artifact of run {number} cannot be unpacked: {error}.") from None
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Any:
+    try:
+        with archive.open(name) as file:
+            # What the archive says of its size is not believed.
+            content = file.read(MOST_BYTES + 1)
+    except KeyError:
+        raise Refused(f"the artifact holds no {name}.") from None
+    if len(content) > MOST_BYTES:
+        raise Refused(f"{name} in the artifact has more than {MOST_BYTES:,} bytes.")
+    try:
+        return json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{name} in the artifact is no JSON: {str(error)[:100]}.") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
