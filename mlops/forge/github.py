@@ -139,7 +139,7 @@ class GitHub:
             time.sleep(pause)
         if answer is None:
             text = f"{self.api} was not reached ({problem}). Is the network there? Run it again."
-            raise GitHubError(f"{method} {path}: {text}", 0)
+            raise GitHubError(text, 0)
         if answer.is_error:
             raise GitHubError(_explain(method, url, answer, bool(self.token)), answer.status_code)
         return answer

@@ -31,7 +31,10 @@ class Note:
 
 
 def differing(github: GitHub, settings: Settings, rules: list[Ruleset]) -> Iterator[Change | Note]:
-    """Yield everything that differs, in the order in which it is changed."""
+    """Yield everything that differs, in the order in which it is changed.
+
+    What a token may not see is a note; raises GitHubError where GitHub is not reached at all.
+    """
     parts = {
         "repository": lambda: _repository(github, settings.repository.model_dump()),
         "labels": lambda: _labels(github, settings.labels),
@@ -43,6 +46,9 @@ def differing(github: GitHub, settings: Settings, rules: list[Ruleset]) -> Itera
         try:
             yield from part()
         except GitHubError as error:
+            if not error.status:
+                # Nor would the other parts reach it.
+                raise
             yield Note(name, f"not seen. {error} {limits(github, error)}".rstrip())
 
 

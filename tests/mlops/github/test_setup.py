@@ -30,6 +30,13 @@ def test_without_apply_nothing_is_changed(setup, github):
     assert owners.waiting()
 
 
+def test_without_a_network_it_says_so_once(setup, monkeypatch):
+    monkeypatch.setattr("mlops.forge.github.WAITS", (0,))
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
+    code, said = setup()
+    assert code == 2 and said.count("was not reached") == 1
+
+
 def test_applied_everything_is_as_the_settings_say(setup, github):
     assert setup("--apply")[0] == 0
     assert github.about["allow_merge_commit"] is False
