@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops import files, git
+from mlops.console import say
 from mlops.errors import UserError
 from mlops.paths import BUILD
 from mlops.releases.refusals import ALONE, refused
@@ -57,10 +58,13 @@ def commit(message: str, changes: Changes, base: str) -> str:
         _sweep(path)
         files.write(path, text)
     try:
-        return git.commit_files(message, list(changes))
+        made = git.commit_files(message, list(changes))
     except UserError as error:
         _put_back(changes)
         raise UserError(f"{error}\nNothing was changed. Mend that and run this again.") from None
+    if not git.git("branch", "--show-current", check=False):
+        say("git", f"no branch is checked out: `git branch NAME {made[:12]}` keeps this commit")
+    return made
 
 
 def _sweep(path: Path) -> None:

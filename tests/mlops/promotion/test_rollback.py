@@ -33,6 +33,15 @@ def test_it_is_a_new_commit_that_supersedes_the_bad_release(clone, two):
     assert read_release(Path(PRODUCTION)).spec.supersedes == two[1]
 
 
+@pytest.mark.usefixtures("two")
+def test_a_commit_on_no_branch_says_how_it_is_kept(clone):
+    """Git would forget it once something else is checked out."""
+    clone.git("checkout", "--quiet", "--detach")
+    answer = back(clone)
+    assert answer.code == 0
+    assert f"`git branch NAME {git.head()[:12]}` keeps this commit" in answer.text
+
+
 def test_the_bad_release_is_quarantined_in_the_same_commit(clone, two):
     """One commit says both, so neither can be there without the other."""
     back(clone)
