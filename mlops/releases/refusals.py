@@ -173,7 +173,7 @@ NOTHING = Reason(
 NO_WAY_BACK = Reason(
     "P119",
     "There is an earlier release to go back to.",
-    "{environment} has held {held}; none of them is both earlier and out of quarantine.",
+    "{environment} has held {held}; there is no earlier one that is out of quarantine.",
     "Ship a mended release; until then `make down ENV={environment}` stops the service.",
 )
 NEVER_HERE = Reason(

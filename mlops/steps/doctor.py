@@ -57,7 +57,7 @@ def _count(found: list[Finding]) -> str:
     words = {
         State.BAD: "would not bite",
         State.UNKNOWN: "could not be seen",
-        State.OK: "would",
+        State.OK: "in order",
         State.NOTE: "to know about",
     }
     states = [finding.state for finding in found]
