@@ -24,6 +24,7 @@ ON_GITHUB: tuple[Look, ...] = (
     branches.merging,
     branches.protected,
     branches.check_reported,
+    branches.queue,
     branches.past_the_rules,
     branches.staging,
     branches.codeowners,

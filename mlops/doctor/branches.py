@@ -60,6 +60,17 @@ def check_reported(seen: Seen) -> Iterator[Finding]:
         yield bad(CHECK, text, "look at the run of ci.yml there; does Actions run at all?")
 
 
+def queue(seen: Seen) -> Iterator[Finding]:
+    """A merge queue, where there is one, asks about every change in it and not the last alone."""
+    found = seen.rules.get("merge_queue", ())
+    # Each is judged by what it changes itself: a page behind a worse model is green.
+    if any(rule["parameters"]["grouping_strategy"] != "ALLGREEN" for rule in found):
+        text = "what is red is merged when a change behind it is green"
+        yield bad("merge queue", text, "let it only merge non-failing pull requests (ALLGREEN)")
+    elif found:
+        yield ok("merge queue", "every change in it has to be green")
+
+
 def past_the_rules(seen: Seen) -> Iterator[Finding]:
     """Nobody may go past the rules of the default branch."""
     rules = [rule for of_a_type in seen.rules.values() for rule in of_a_type]

@@ -85,6 +85,15 @@ def loosen(github, kind, **parameters):
     next(r for r in rules(github, "main") if r["type"] == kind)["parameters"] |= parameters
 
 
+def enqueue(github, strategy):
+    """Have main's changes merged by a queue that forms groups so."""
+    numbers = ("check_response_timeout_minutes", "max_entries_to_build", "max_entries_to_merge")
+    least = ("min_entries_to_merge", "min_entries_to_merge_wait_minutes")
+    said = dict.fromkeys((*numbers, *least), 5) | {"merge_method": "SQUASH"}
+    rule = {"type": "merge_queue", "parameters": said | {"grouping_strategy": strategy}}
+    rules(github, "main").append(rule)
+
+
 MISSING = {
     "main: pull request: no such rule": lambda g: drop(g, "pull_request"),
     "main: pull request: weaker.* allowed_merge_methods": lambda g: loosen(
@@ -105,6 +114,7 @@ MISSING = {
         rules.update(enforcement="disabled") for rules in g.rulesets.values()
     ],
     "all-green: it has not reported": lambda g: g.checks.clear(),
+    "merge queue: what is red is merged": lambda g: enqueue(g, "HEADGREEN"),
     "squash only: allow_merge_commit": lambda g: g.about.update(allow_merge_commit=True),
     "branch staging: without non_fast_forward": lambda g: drop(g, "non_fast_forward", "staging"),
     "CODEOWNERS: 1 lines are not understood; line 3": lambda g: g.codeowners_errors.append(
@@ -178,6 +188,11 @@ def test_who_may_go_past_the_rules_is_told(guarded, doctor, mode, words):
     actor = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": mode}
     next(r for r in guarded.rulesets.values() if r["name"] == "main")["bypass_actors"] = [actor]
     assert re.search(words, doctor()[1])
+
+
+def test_a_merge_queue_that_asks_about_every_change_is_a_guard(guarded, doctor):
+    enqueue(guarded, "ALLGREEN")
+    assert "ok          merge queue: every change in it has to be green" in doctor()[1]
 
 
 def test_rulesets_add_up(guarded, doctor):
