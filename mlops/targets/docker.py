@@ -18,10 +18,14 @@ from mlops.files import canonical, digest
 from mlops.params import AnyModel, load_params
 from mlops.releases.release import Image, Promoted
 from mlops.targets import Live, front, processes
+from mlops.targets.front import live
 from mlops.targets.place import GRACE_SECONDS, Place
 
 if TYPE_CHECKING:
     from mlops.releases.environments import Environment
+
+# What every target offers; `live` is the front's.
+__all__ = ["deploy", "live", "stop"]
 
 LOG_LINES = 12
 # The image's own, where this machine's user is the one that must not run it.
@@ -80,11 +84,6 @@ def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seco
         place.stop_others(place.proxy(port))
         _tidy(place, order.name)
         return Live(release_id, front.url(port), place.active()["since"])
-
-
-def live(environment: "Environment") -> Live | None:
-    """Return what answers at the environment's public port; None if it is no release of ours."""
-    return front.live(environment)
 
 
 def stop(environment: "Environment") -> bool:

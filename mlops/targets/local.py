@@ -13,13 +13,16 @@ from mlops import probe
 from mlops.errors import Refused, UserError
 from mlops.paths import LIVE
 from mlops.targets import Live, front, processes
-from mlops.targets.front import HOST, POLL_SECONDS, SETTLE_SECONDS, free_port, url
+from mlops.targets.front import HOST, POLL_SECONDS, SETTLE_SECONDS, free_port, live, url
 from mlops.targets.place import Place, Slot
 
 if TYPE_CHECKING:
     import psutil
 
     from mlops.releases.environments import Environment
+
+# What every target offers; `live` is the front's.
+__all__ = ["deploy", "live", "stop"]
 
 LOGS_KEPT = 5
 LOG_LINES = 12
@@ -59,11 +62,6 @@ def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seco
                 time.sleep(SETTLE_SECONDS)
         place.stop_others(place.proxy(order.port))
         return Live(release_id, url(order.port), place.active()["since"])
-
-
-def live(environment: "Environment") -> Live | None:
-    """Return what answers at the environment's public port; None if it is no release of ours."""
-    return front.live(environment)
 
 
 def stop(environment: "Environment") -> bool:
