@@ -3,9 +3,11 @@
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
+from typing import NoReturn
 
 from mlops.console import complain
 from mlops.errors import Refused, UserError, unforeseen
@@ -54,6 +56,14 @@ Several steps run in one process, in the order given, and stop at the first that
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong as argparse does, and where an option is missing how make takes it."""
+        missing = re.findall(r"--(\w+)", message) if "are required" in message else []
+        words = " ".join(f"{name.upper()}=..." for name in missing)
+        super().error(f"{message} (make: {words})" if words else message)
+
+
 def step_module(name: str) -> ModuleType:
     """Import the module of a step, e.g. `check-data` from mlops/steps/check_data.py."""
     return importlib.import_module(f"mlops.steps.{name.replace('-', '_')}")
@@ -61,7 +71,7 @@ def step_module(name: str) -> ModuleType:
 
 def build_parser(steps: list[str]) -> argparse.ArgumentParser:
     """Make the parser for the steps named, with the options those steps take."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m mlops",
         description=_describe(steps),
         epilog=EXITS,

@@ -68,6 +68,13 @@ def test_an_unknown_step_is_named():
     assert "invalid choice: 'trian'" in done.stderr
 
 
+def test_a_missing_option_is_told_as_make_takes_it():
+    """Who types `make rollback` learns what to type."""
+    done = run("rollback")
+    assert done.returncode == 2
+    assert "required: --env, --reason (make: ENV=... REASON=...)" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [(UserError("no such file"), 2), (Refused("P104 quarantined"), 1), (KeyboardInterrupt(), 130)],
