@@ -8,6 +8,7 @@ from scipy import stats
 
 from mlops.load.loadtest import (
     RULES,
+    Interval,
     Traffic,
     at_least,
     failure_share,
@@ -134,3 +135,50 @@ def test_the_interval_of_a_percentile_covers_it():
         interval = percentile(Traffic(300, 0, drawn), 0.95)
         covered += interval.low <= 9_500 <= interval.high
     assert covered / 400 >= 0.95 - 3 * (0.95 * 0.05 / 400) ** 0.5
+
+
+@pytest.mark.parametrize("count", [20, 100, 1000, 5000])
+def test_the_interval_of_a_percentile_is_the_narrowest_that_holds(count):
+    """Each end is the last rank beyond which 2.5 % or less remain; of latencies 1, 2, 3 ..."""
+    traffic, below = Traffic(count, 0, dict.fromkeys(range(1, count + 1), 1)), stats.binom(
+        count, 0.95
+    )
+    found = percentile(traffic, 0.95)
+    low, high = int(found.low), int(found.high)
+    assert found.value == round(0.95 * count)
+    assert below.cdf(low - 1) <= 0.025 < below.cdf(low)
+    assert high == count or below.sf(high - 1) <= 0.025 < below.sf(high - 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [((1.0, 0.9), "pass"), ((1.1, 1.0), "inconclusive"), ((1.1, 1.01), "fail")],
+)
+def test_a_bound_itself_is_kept(monkeypatch, found, verdict):
+    """And fails only what lies beyond it with its whole interval."""
+    interval = Interval(found[0] / 100, found[1] / 100, 1.0)
+    monkeypatch.setattr("mlops.load.loadtest.failure_share", lambda _: interval)
+    assert verdicts(Traffic(1000, 10, FAST))["L103"] == verdict
+
+
+def test_the_figures_are_those_of_the_traffic():
+    """To a digit that is worth keeping; a release carries them."""
+    told = figures(Traffic(1000, 2, FAST, seconds=9.96))
+    share = stats.binomtest(2, 1000).proportion_ci(0.95, "exact")
+    assert told == {
+        "requests": 1000,
+        "failures": 2,
+        "seconds": 10.0,
+        "failure_ratio": 0.002,
+        "failure_ratio_low": round(share.low, 6),
+        "failure_ratio_high": round(share.high, 6),
+        "p50_ms": 5.0,
+        "p95_ms": 20.0,
+        "p95_low_ms": 20.0,
+        "p95_high_ms": 20.0,
+    }
+
+
+def test_a_service_that_was_never_asked_fails():
+    """Nobody saw who answered."""
+    assert verdicts(Traffic(1000, 0, FAST), seen=())["L101"] == "fail"
