@@ -139,6 +139,17 @@ def test_a_stage_that_was_skipped(clone):
     assert clone.refused_at_deploy("production") == ["P108", "P109"]
 
 
+def test_a_release_that_was_given_another_number(clone):
+    """The seal is over what is promoted, so it still fits: the catalogue tells who had it first."""
+    release_id = clone.ship("dev")
+    other = release_id.replace("-0001-", "-0009-")
+    entry = Path("environments/releases", f"{release_id}.yaml").read_text("utf-8")
+    clone.commit(f"environments/releases/{other}.yaml", entry.replace(release_id, other))
+    held = Path(DEV).read_text("utf-8").replace(release_id, other)
+    clone.commit(DEV, held.replace("spec:\n", f"spec:\n  supersedes: {release_id}\n"))
+    assert clone.refused_at_deploy("dev") == ["P104"]
+
+
 def test_a_release_that_was_copied_by_hand(clone):
     """What `package` wrote, put where `promote` would have: it came from nowhere."""
     release_id = clone.package()
