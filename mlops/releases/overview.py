@@ -61,6 +61,7 @@ def _row(name: str, order: int) -> Row:
     row = Row(name)
 
     def look() -> None:
+        """Fill in what can be told; what is broken in one part leaves the other."""
         environment = environments.read(name, order)
         _attempt(row, lambda: _desired(row, environment))
         _attempt(row, lambda: _live(row, environment))

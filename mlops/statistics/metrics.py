@@ -41,6 +41,7 @@ def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], fin
     """Return the preparation of a metric that is a function of the sums of terms over rows."""
 
     def prepare(target, score, group, groups):
+        """Add up each term by group."""
         sums = np.stack([np.bincount(group, term, groups) for term in terms(target, score)])
         return lambda weights: finish(*sums @ weights.T)
 
@@ -51,6 +52,7 @@ def mean_of(row_loss: Loss, finish=lambda mean: mean):
     """Return the preparation of a metric that is (a function of) the mean of a loss per row."""
 
     def prepare(target, score, group, groups):
+        """Add up losses and rows by group; raises UserError for a loss that is not one a row."""
         loss = np.asarray(row_loss(target, score), dtype=float)
         if loss.shape != target.shape:
             raise UserError(
@@ -78,6 +80,7 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
     won = wins(positive, score, group, groups)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
+        """Return the AUC of each replicate, no number where it drew one class only."""
         with np.errstate(divide="ignore", invalid="ignore"):
             pairs = (weights @ positives) * (weights @ negatives)
             return np.einsum("ij,ij->i", weights @ won, weights) / pairs
@@ -121,10 +124,12 @@ def _f1(threshold: float):
     """F1, 0 where nothing is called and nothing was there to be called, as scikit-learn has it."""
 
     def terms(target, score):
+        """Return what F1 adds up: called rightly, called, there to be called."""
         called, there = score >= threshold, target == 1
         return called & there, called, there
 
     def finish(both, called, there):
+        """Return twice the rows called rightly as a share of all called and all there."""
         return 2 * both / np.maximum(called + there, 1)
 
     return sums_of(terms, finish)
@@ -150,6 +155,7 @@ def _pinball(percent: int, name: str) -> Metric:
     quantile = percent / 100
 
     def loss(target, score):
+        """Weigh how far a score is short of its target, or beyond it."""
         short = target - score
         return np.maximum(quantile * short, (quantile - 1) * short)
 

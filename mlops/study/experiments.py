@@ -161,6 +161,7 @@ def _amount(metric: Metric, rows: Judged, direction: Direction, wanted: float) -
     one, alone = np.zeros(len(rows.target), int), np.ones((1, 1))
 
     def value(score: np.ndarray) -> float:
+        """Return the metric over all rows."""
         return float(metric.prepare(rows.target, score, one, 1)(alone)[0])
 
     before = value(rows.scores[CHAMPION])

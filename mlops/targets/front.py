@@ -91,6 +91,7 @@ def held(place: Place, environment: "Environment") -> Iterator[Callable[[dict[st
             listen(listener, environment)
 
         def switch(active: dict[str, Any]) -> None:
+            """Have requests go to this release from now on."""
             place.activate(active)
             if wanted not in proxies:
                 start(place, wanted, listener)
