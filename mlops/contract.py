@@ -117,7 +117,8 @@ def split(settings: Params) -> Split:
         if name is not None and name not in names:
             raise UserError(
                 f"params.yaml: {key} is {name!r}, which is no partition. "
-                f"There are {', '.join(names) or 'none'}."
+                f"There are {', '.join(names) or 'none'}. Name one of them, or null for the "
+                f"{'oldest' if key == 'data.first' else 'newest'}."
             )
     start = names.index(first) if first else 0
     end = names.index(last) + 1 if last else len(names)
