@@ -77,3 +77,13 @@ def test_a_comment_says_nothing_about_the_change(monkeypatch, result):
 def test_results_that_cannot_be_read_are_a_mistake(monkeypatch, text):
     with pytest.raises(UserError, match="NEEDS holds no JSON object"):
         judged(monkeypatch, text)
+
+
+def test_the_page_of_the_run_names_what_is_red(monkeypatch, tmp_path, capsys):
+    """A row a job, with what it did; a skip says why it is not excused."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
+    with pytest.raises(Refused, match=r"test \(failure\), train \(skipped, which the plan does"):
+        judged(monkeypatch, needs(test="failure", train="skipped"))
+    page, printed = (tmp_path / "page").read_text("utf-8"), capsys.readouterr().out
+    assert "| test | failure | red |" in page and "| lint | success | |" in page.replace("  ", " ")
+    assert "RED  test: failure" in printed and "ok   lint: success" in printed
