@@ -99,14 +99,16 @@ def _describe(steps: list[str]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the steps named on the command line and return the exit code (see EXITS)."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    return ending(lambda: _main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(arguments: list[str]) -> int:
     known = {name for names in GROUPS.values() for name in names}
     parser = build_parser([word for word in arguments if word in known])
     if not arguments:
         parser.print_help()
         return PASS
-    options = parser.parse_args(arguments)
-    return ending(lambda: _run(options))
+    return _run(parser.parse_args(arguments))
 
 
 def ending(

@@ -1,6 +1,7 @@
 """The ways a step ends other than well."""
 
 import errno
+import sys
 import traceback
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def unforeseen(error: Exception) -> str:
     way = error.__traceback__
     while way and not _theirs(way.tb_frame.f_code.co_filename):
         way = way.tb_next
+    if isinstance(error, ModuleNotFoundError) and not way:
+        return (
+            f"error: {sys.executable} has no package {error.name!r}. What is needed is in .venv: "
+            "`make setup`, then use make's targets or .venv/bin/python."
+        )
     said = "error: your code:" if way else "error: a mistake of the machinery, not yours:"
     lines = traceback.format_exception(type(error), error, way or error.__traceback__)
     return f"{said}\n{''.join(lines).rstrip()}"

@@ -116,6 +116,14 @@ def test_a_mistake_of_the_machinery_is_shown_whole(monkeypatch, capsys, tmp_path
     assert "not yours" in said and "mlops/cli.py" in said and "ZeroDivisionError" in said
 
 
+def test_a_python_without_the_packages_is_told_of_the_one_that_has_them():
+    """Who types `python -m mlops` outside .venv learns where the packages are."""
+    command = [sys.executable, "-S", "-m", "mlops", "status"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == cli.USAGE
+    assert "has no package" in done.stderr and "make setup" in done.stderr
+
+
 def test_a_folder_that_takes_no_files_is_named(monkeypatch, capsys):
     """A disk that is full or read-only is no mistake of anybody's code."""
 
