@@ -11,7 +11,6 @@ class Option:
     flag: str
     help: str
     metavar: str | None = None
-    default: str | None = None
     required: bool = False
     switch: bool = False
 
@@ -20,13 +19,8 @@ class Option:
         if self.switch:
             parser.add_argument(self.flag, action="store_true", help=self.help)
         else:
-            parser.add_argument(
-                self.flag,
-                metavar=self.metavar,
-                default=self.default,
-                required=self.required,
-                help=self.help,
-            )
+            words = {"metavar": self.metavar, "required": self.required, "help": self.help}
+            parser.add_argument(self.flag, **words)
 
 
 ENV = Option("--env", "the environment: a folder below environments/", "NAME", required=True)
