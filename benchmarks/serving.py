@@ -53,7 +53,8 @@ scorer = Scorer()
 
 async def predict(request):
     rows = scorer.check(await request.body())
-    answer = {"predictions": [{"score": score} for score in scorer.score(rows)]}
+    scores = scorer.score(scorer.columns(rows))
+    answer = {"predictions": [{"score": score} for score in scores]}
     return Response(to_json(answer), media_type="application/json")
 
 async def readyz(request):
@@ -76,7 +77,8 @@ scorer, body = Scorer(), open(sys.argv[1], "rb").read()
 
 def answer():
     rows = scorer.check(body)
-    return to_json({"predictions": [{"score": score} for score in scorer.score(rows)]})
+    scores = scorer.score(scorer.columns(rows))
+    return to_json({"predictions": [{"score": score} for score in scores]})
 
 answer()
 took, start, cpu = [], time.perf_counter(), time.process_time()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from mlops.documents import Address, Strict, parse
+from mlops.documents import Address, Strict, parse, text_of
 from mlops.errors import UserError
 from mlops.files import canonical, digest
 from mlops.paths import PARAMS
@@ -119,7 +119,12 @@ class ServeParams(Strict):
     max_held_mb: int = Field(
         64, ge=1, description="most that a worker holds of requests still arriving"
     )
-    body_seconds: Positive = Field(5, description="a body that takes longer is answered 408")
+    max_connections: int = Field(
+        900, ge=1, description="most connections of a worker; one more is answered 503 and ended"
+    )
+    arrive_seconds: Positive = Field(
+        5, description="a request that takes longer to arrive is answered 408, its connection ended"
+    )
     log_mb: int = Field(
         384, ge=6, description="most that a worker's prediction log takes; the oldest goes"
     )
@@ -202,7 +207,7 @@ def params_type(model: type[BaseModel]) -> type[Params]:
 def load_params(model: type[BaseModel], path: Path = PARAMS) -> Params:
     """Read and check params.yaml; raises UserError for every mistake in it at once."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing here. Run this in the repository's root.") from None
     return parse(text, str(path), params_type(model))

@@ -11,6 +11,7 @@ import sys
 
 import uvicorn
 
+from mlops.serving.connection import Connection
 from mlops.serving.front import Front
 from mlops.serving.service import Predictor, app
 
@@ -19,7 +20,8 @@ def main() -> None:
     """Load the model and answer until told to end."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         Predictor.inner()  # pylint: disable=no-member  # the decorator made a Service of it
-        config = uvicorn.Config(Front(app, app.state), log_level="warning")
+        front = Front(app, app.state)
+        config = uvicorn.Config(front, http=Connection, log_level="warning")
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 
 class Refusal(Exception):
@@ -27,7 +28,8 @@ class Room:
     max_waiting: int
     max_wait_seconds: float
     max_held_bytes: int
-    body_seconds: float
+    max_connections: int
+    arrive_seconds: float
     waiting: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
 
@@ -45,24 +47,20 @@ class Room:
         if time.perf_counter() - since > self.max_wait_seconds:
             raise _overload()
 
-    async def read(self, receive: Receive, most: int) -> bytes:
+    async def read(self, scope: Message, receive: Receive, most: int) -> bytes:
         """Return the body of a request; raises Refusal for one too large, too slow or given up."""
         parts, size, more = [], 0, True
         try:
-            async with asyncio.timeout(self.body_seconds):
-                while more:
-                    message = await receive()
-                    part, more = _part(message), message.get("more_body", False)
-                    parts.append(part)
-                    size += len(part)
-                    self.held += len(part)
-                    if size > most:
-                        raise _too_large(most)
-                    if self.held > self.max_held_bytes:
-                        raise _overload()
-        except TimeoutError:
-            text = f"The body did not arrive within {self.body_seconds:g} s."
-            raise Refusal("slow", 408, text, connection="close") from None
+            while more:
+                message = await receive()
+                part, more = _part(scope, message), message.get("more_body", False)
+                parts.append(part)
+                size += len(part)
+                self.held += len(part)
+                if size > most:
+                    raise _too_large(most)
+                if self.held > self.max_held_bytes:
+                    raise _overload()
         finally:
             self.held -= size
         return b"".join(parts)
@@ -81,9 +79,11 @@ def require_json(headers: Iterable[tuple[bytes, bytes]], most: int) -> None:
                 raise _media(media.decode("latin-1"))
 
 
-def _part(message: dict[str, Any]) -> bytes:
+def _part(scope: Message, message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise Refusal("hung_up", 400, "The connection ended before the body did.")
+        # Ended by the service itself, the connection has said why.
+        ended = Refusal("hung_up", 400, "The connection ended before the body did.")
+        raise scope.get("refusal", ended)
     return message.get("body", b"")
 
 

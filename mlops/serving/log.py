@@ -13,33 +13,34 @@ KEPT = 5
 
 
 def features(body: bytes, rows: Sequence[dict]) -> list[bytes]:
-    """Return the inside of each row of a request: as it was sent, where that can be told.
+    """Return each row of a request without `{` and with a comma: as sent, where that can be told.
 
     To write a thousand rows anew would take a fifth of the time that it takes to score them.
     """
-    between = b"}, {" if b"}, {" in body else b"},{"
-    # Braces of the rows and one pair around them: no text holds another that could mislead.
-    if body.count(b"{") == body.count(b"}") == len(rows) + 1 == body.count(between) + 2:
-        # Line ends are between values only; the log has one a row.
-        sent = body.replace(b"\n", b" ").replace(b"\r", b" ")
-        return sent.split(b"{", 2)[2].rsplit(b"}", 2)[0].split(between)
-    return [to_json(row)[1:-1] for row in rows]
+    # Line ends are between values only; the log has one a row.
+    _, *sent = body.replace(b"\n", b" ").replace(b"\r", b" ").split(b"{")
+    # One brace for each row and one around them all: no text holds another that could mislead.
+    if len(sent) != len(rows) + 1:
+        return [to_json(row)[1:] + b"," for row in rows]
+    sent[-1] = sent[-1].rsplit(b"}", 2)[0] + b"},"
+    return sent[1:]
+
+
+def predictions(scores: Sequence[float]) -> list[bytes]:
+    """Return the inside of the JSON object of each prediction, with an id for each score."""
+    ids = os.urandom(16 * len(scores)).hex().encode()
+    # One call for all scores: one for each would take ten times as long.
+    told = enumerate(to_json(scores)[1:-1].split(b","))
+    return [b'"id":"%b","score":%b' % (ids[32 * i : 32 * i + 32], score) for i, score in told]
 
 
 def lines(
-    release_id: str | None,
-    rows: Sequence[bytes],
-    predictions: Sequence[dict[str, Any]],
-    at: datetime | None = None,
+    release_id: str | None, at: datetime, rows: Sequence[bytes], made: Sequence[bytes]
 ) -> bytes:
-    """Return a line for each prediction and the inside of its row, as of now unless told."""
-    time = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
-    said = to_json({"time": time, "release_id": release_id})[1:-1]
-    # One call for all predictions is four times as fast; an id has no braces.
-    made = to_json(predictions)[2:-2].split(b"},{")
-    return b"".join(
-        [b'{%b,%b,"features":{%b}}\n' % (one, said, row) for one, row in zip(made, rows)]
-    )
+    """Return a line for each row, as `features` gives it, and the inside of its prediction."""
+    said = to_json({"time": at.isoformat(timespec="milliseconds"), "release_id": release_id})
+    begin, end = b'{"features":{', b",%b\n" % said[1:]
+    return begin + (end + begin).join(map(b"".join, zip(rows, made))) + end
 
 
 class PredictionLog:
@@ -59,12 +60,12 @@ class PredictionLog:
         self,
         release_id: str | None,
         rows: list[dict],
-        predictions: list[dict[str, Any]],
+        made: list[dict[str, Any]],
         at: datetime | None = None,
     ) -> None:
         """Append a line a prediction, all of them in one write; raises OSError when that fails."""
-        content = lines(release_id, [to_json(row)[1:-1] for row in rows], predictions, at)
-        if self.append(content) != len(rows):
+        sent, told = features(b"", rows), [to_json(one)[1:-1] for one in made]
+        if self.append(lines(release_id, at or datetime.now(UTC), sent, told)) != len(rows):
             raise OSError("the disk took a part of the lines only")
 
     def append(self, content: bytes) -> int:

@@ -55,8 +55,10 @@ def document(name: str, row: Rule, max_rows: int) -> dict[str, Any]:
             "200": _response("A score a row, in their order; the log knows it by `id`", ANSWER),
             "400": _response("The body is not as described; every problem is named", PROBLEMS),
             "405": _response("Only POST", PROBLEM),
-            "408": _response("The body took too long to arrive", PROBLEM),
-            "413": _response("The body is too large for so many rows", PROBLEM),
+            "408": _response("The request took too long to arrive", PROBLEM),
+            "413": _response(
+                "The body is larger, or holds more values, than so many rows", PROBLEM
+            ),
             "415": _response("The body is not sent as application/json", PROBLEM),
             "500": _response("The model failed on a valid row", PROBLEM),
             "503": _response("Too many requests at once: try again after Retry-After", PROBLEM),

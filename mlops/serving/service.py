@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # pylint: disable=wrong-import-position  # see above
 import bentoml
+import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mlops.serving.front import Front, Live
+from mlops.serving.journal import Journal
 from mlops.serving.limits import Room
 from mlops.serving.log import PredictionLog
 from mlops.serving.metrics import Metrics, Predictions, exposition, settle_files
@@ -48,8 +50,9 @@ async def page(_: Request) -> Response:
     return HTMLResponse(PAGE)
 
 
-async def metrics(_: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Answer GET /metrics, off the event loop: the files of all workers are read."""
+    request.app.state.live.journal.settle()
     content, media = await to_thread.run_sync(exposition)
     return Response(content, headers={"content-type": media})
 
@@ -81,6 +84,8 @@ class Fronted(bentoml.Service):
     """A BentoML service that scores before BentoML's middlewares, which take longer, are asked."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
+        # BentoML names no protocol to uvicorn, which then takes the one that is called this.
+        uvicorn.config.HTTP_PROTOCOLS["auto"] = "mlops.serving.connection:Connection"
         return Front(super().to_asgi(is_main), app.state)
 
 
@@ -105,7 +110,8 @@ class Predictor:
         predictions = Predictions(scorer.record["data"]["reference"], scorer.schema["properties"])
         log = _prediction_log(scorer.limits["log_mb"], figures)
         room = _room(scorer.limits)
-        app.state.live = Live(scorer, told, described, figures, predictions, room, log)
+        journal = Journal(told["release_id"], figures, predictions, log)
+        app.state.live = Live(scorer, told, described, figures, journal, room)
         settle_files()
         # What is there now stays: searching it for garbage would stop answers for a while.
         gc.collect()
@@ -114,8 +120,7 @@ class Predictor:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Write the predictions that were answered and not yet logged."""
-        if app.state.live.log:
-            app.state.live.log.close()
+        app.state.live.journal.close()
 
 
 def _room(limits: dict[str, Any]) -> Room:
@@ -123,7 +128,8 @@ def _room(limits: dict[str, Any]) -> Room:
         limits["max_waiting"],
         limits["max_wait_seconds"],
         limits["max_held_mb"] * 2**20,
-        limits["body_seconds"],
+        limits["max_connections"],
+        limits["arrive_seconds"],
     )
 
 

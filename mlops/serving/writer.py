@@ -3,11 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from mlops.serving.log import PredictionLog
 
-# What a worker that is killed may lose; long enough that writing costs next to nothing.
-SECONDS = 0.1
 # What waits while the disk does not answer: some 20,000 rows.
 MOST_BYTES = 16 * 2**20
 
@@ -15,14 +14,13 @@ logger = logging.getLogger("bentoml.mlops")
 
 
 class Writer(threading.Thread):
-    """Takes lines without waiting and writes them together; tells how many were lost."""
+    """Takes lines without waiting and writes them in their order; tells how many were lost."""
 
     def __init__(self, log: PredictionLog, lost: Callable[[int], None]) -> None:
         super().__init__(name="prediction-log", daemon=True)
         self._log, self._lost = log, lost
-        self._waiting: list[tuple[bytes, int]] = []
-        self._held = 0
-        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._waiting: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
+        self._held, self._lock = 0, threading.Lock()
         self._works = True
 
     def put(self, content: bytes, count: int) -> None:
@@ -30,29 +28,24 @@ class Writer(threading.Thread):
         with self._lock:
             fits = self._held + len(content) <= MOST_BYTES
             if fits:
-                self._waiting.append((content, count))
                 self._held += len(content)
-        if not fits:
+        if fits:
+            self._waiting.put((content, count))
+        else:
             self._lose(count, "too many wait for the disk")
 
     def close(self) -> None:
         """Write what waits and end."""
-        self._closing.set()
+        self._waiting.put(None)
         self.join()
 
     def run(self) -> None:
-        """Write what waits, some times a second, until closed."""
-        while not self._closing.wait(SECONDS):
-            self._flush()
-        self._flush()
+        """Write what comes until closed."""
+        while waiting := self._waiting.get():
+            self._write(*waiting)
         self._log.close()
 
-    def _flush(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        content, count = b"".join(one for one, _ in waiting), sum(count for _, count in waiting)
+    def _write(self, content: bytes, count: int) -> None:
         try:
             lost, why = count - self._log.append(content), "the disk took a part of them"
         except OSError as error:

@@ -65,7 +65,7 @@ def test_an_unknown_field_is_named_with_its_likely_name(client, row):
         (b'{"rows": 5}', "a list of 1 to 50 rows"),
         (b'{"rows": []}', "a list of 1 to 50 rows"),
         (b'{"rows": [5]}', "an object with the fields size, weight, color, kind, town"),
-        (b'{"rows": ' + b"[" * 9999 + b"]" * 9999 + b"}", 'an object {"rows": [...]}'),
+        (b'{"rows": ' + b"[" * 500 + b"]" * 500 + b"}", 'an object {"rows": [...]}'),
         (b'{"rows": [{"size": ' + b"9" * 9999 + b"}]}", 'an object {"rows": [...]}'),
         (b'{"rows": [{"town": "\\ud800"}]}', 'an object {"rows": [...]}'),
     ],
@@ -88,13 +88,14 @@ def test_a_thousand_problems_are_told_briefly(client, row):
 
 
 @pytest.mark.parametrize("place", ["row", "body"])
-def test_ten_thousand_unknown_fields_are_told_briefly(client, row, place):
-    """Those that show what is wrong: to tell of each would keep others waiting."""
-    unknown = {str(number): 1 for number in range(10_000)}
+@pytest.mark.parametrize("count, status", [(500, 400), (10_000, 413)])
+def test_unknown_fields_are_told_briefly(client, row, place, count, status):
+    """Those that show what is wrong; with far too many the body is not even read."""
+    unknown = {str(number): 1 for number in range(count)}
     asked = {"rows": [{**row, **unknown}]} if place == "row" else {"rows": [row], **unknown}
     answer = client.post("/predict", json=asked)
-    assert answer.status_code == 400 and int(answer.json()["error"].split()[0]) < 50
-    assert detail(answer)["problem"] == "unknown"
+    assert answer.status_code == status and len(answer.content) < 5000
+    assert status == 413 or detail(answer)["problem"] == "unknown"
 
 
 @pytest.mark.parametrize("media", ["text/csv", "application/x-www-form-urlencoded", "x"])

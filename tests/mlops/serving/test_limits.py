@@ -13,7 +13,7 @@ import pytest
 
 from mlops.serving.limits import Refusal, Room
 
-TIGHT = {"max_waiting": 4, "max_held_mb": 1, "body_seconds": 0.5}
+TIGHT = {"max_waiting": 4, "max_held_mb": 1, "arrive_seconds": 0.5, "max_connections": 40}
 HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
 
 
@@ -108,4 +108,4 @@ def test_nothing_is_in_flight_in_the_end(tight):
 def test_a_turn_that_comes_too_late_is_refused():
     """What came before took so long that the client no longer waits."""
     with pytest.raises(Refusal, match="Too many requests"):
-        asyncio.run(Room(4, 0, 1, 1).turn())
+        asyncio.run(Room(4, 0, 1, 1, 1).turn())

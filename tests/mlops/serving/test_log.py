@@ -2,10 +2,11 @@
 
 import json
 import os
+from datetime import UTC, datetime
 
 import pytest
 
-from mlops.serving.log import PredictionLog, features, lines
+from mlops.serving.log import PredictionLog, features, lines, predictions
 
 
 def write(log, number):
@@ -66,20 +67,33 @@ def test_a_folder_that_cannot_be_written_raises_and_recovers(tmp_path):
     assert ids(folder) == {"log.jsonl": ["2"]}
 
 
-ROW = {"size": 5, "weight": 1.5, "town": 'a"},{"b\\', "kind": None, "color": "é"}
+ROW = {"size": 5, "weight": 1.5, "kind": None, "color": "é"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("change", [{}, {"town": "plain"}, {"town": "}, {"}, {"town": '"}\n'}])
+@pytest.mark.parametrize("town", ['a"},{"b\\', "plain", "}, {", '"}\n', "}", '},"{'])
 @pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 2}])
-def test_a_line_has_the_row_of_its_prediction(count, change, style):
+def test_a_line_has_the_row_of_its_prediction(count, town, style):
     """However the request was written, and whatever its texts hold."""
-    rows = [{**ROW, **change, "size": number} for number in range(count)]
-    made = [{"id": str(number), "score": 0.5} for number in range(count)]
+    rows = [{**ROW, "town": town, "size": number} for number in range(count)]
     body = json.dumps({"rows": rows}, **style).encode()
-    content = lines("mini-1", features(body, rows), made)
-    told = [json.loads(line) for line in content.splitlines()]
-    assert [(line["id"], line["features"]) for line in told] == list(zip("012", rows))
+    assert told(body, rows) == list(zip([0.0, 0.5, 1.0], rows))
+
+
+def test_rows_need_not_be_written_alike():
+    """With and without a space, or with line ends, between them."""
+    body = b'{"rows":[{"size":0},{"size":1}, {"size":2}\r\n,\n{"size":3}]}'
+    rows = [{"size": number} for number in range(4)]
+    assert [row for _, row in told(body, rows)] == rows
+
+
+def told(body, rows):
+    """The scores and rows of the lines of a request."""
+    made = predictions([number / 2 for number in range(len(rows))])
+    content = lines("mini-1", datetime.now(UTC), features(body, rows), made)
+    read = [json.loads(line) for line in content.splitlines()]
+    assert len({line["id"] for line in read}) == len(rows)
+    return [(line["score"], line["features"]) for line in read]
 
 
 def test_what_a_full_disk_cut_off_spoils_no_other_line(tmp_path, monkeypatch):

@@ -63,5 +63,6 @@ def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, log, lost, caplo
     monkeypatch.setattr(logging.getLogger("bentoml"), "propagate", True)
     for _ in range(2):
         made.put(b"1\n", 1)
-        made._flush()  # pylint: disable=protected-access  # what the thread does in turn
+    made.start()
+    made.close()
     assert lost == [1, 1] and caplog.text.count("not logged") == 1
