@@ -85,6 +85,11 @@ def peak_megabytes() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
+def data_fingerprint(train: str, holdout: str) -> str:
+    """Return one fingerprint over those of all rows trained on and of all rows held out."""
+    return digest(canonical([train, holdout]))
+
+
 def record_digest(record: Record) -> str:
     """Return the digest of a record without its cost: two like runs have the same."""
     return digest(canonical({key: value for key, value in record.items() if key != "cost"}))

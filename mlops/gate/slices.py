@@ -26,7 +26,7 @@ def slices(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
             yield _all_good(column, extent, compared, evaluation, gate)
 
 
-def loss(difference: Measured, higher_is_better: bool) -> tuple[float, float] | None:
+def _loss(difference: Measured, higher_is_better: bool) -> tuple[float, float] | None:
     """Return by how much something is worse, and at least; None where it is no number."""
     if difference["low"] is None or difference["value"] is None:
         return None
@@ -35,14 +35,14 @@ def loss(difference: Measured, higher_is_better: bool) -> tuple[float, float] | 
     return difference["value"], difference["low"]
 
 
-def worst_first(evaluation: Measured, metric: str) -> list[Measured]:
+def _worst_first(evaluation: Measured, metric: str) -> list[Measured]:
     """Return the slices compared in a metric, that first which lost most against the champion."""
     higher = evaluation["metrics"][metric]["higher_is_better"]
     lost = [
         (found[0], part)
         for part in evaluation["slices"]["compared"]
         if metric in part["metrics"]
-        and (found := loss(part["metrics"][metric]["difference"], higher))
+        and (found := _loss(part["metrics"][metric]["difference"], higher))
     ]
     return [part for _, part in sorted(lost, key=lambda pair: -pair[0])]
 
@@ -54,7 +54,7 @@ def _worse(part: Measured, evaluation: Measured, gate: GateParams) -> dict[str, 
         measured = part["metrics"].get(name)
         if measured is None:
             continue
-        worse = loss(measured["difference"], evaluation["metrics"][name]["higher_is_better"])
+        worse = _loss(measured["difference"], evaluation["metrics"][name]["higher_is_better"])
         # A loss as small as is allowed on the whole is no reason to refuse a part.
         if worse and worse[1] > 0 and worse[0] > margin:
             found[name] = margin
@@ -101,7 +101,7 @@ def _worst(column: str, evaluation: Measured, gate: GateParams) -> str:
     told = []
     for name in gate.margins:
         if name in evaluation["metrics"]:
-            worst = [p for p in worst_first(evaluation, name) if p["column"] == column][:1]
+            worst = [p for p in _worst_first(evaluation, name) if p["column"] == column][:1]
             told += [
                 f"{name} {p['value']} {signed(p['metrics'][name]['difference'])}" for p in worst
             ]

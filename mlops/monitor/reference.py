@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlops import contract
 from mlops.champion import Champion
-from mlops.files import canonical, digest
 from mlops.monitor.drift import SAMPLE, Rows, Shift, shift
 from mlops.monitor.log import Log
 from mlops.params import Params
+from mlops.record import data_fingerprint
 from mlops.releases.release import Release
 from mlops.store import Store
 
@@ -48,8 +48,7 @@ def reference(release: Release, params: Params) -> Reference:
     train, holdout = (contract.load(names) for names in (data.train, data.holdout))
     contract.require(train.frame, (*columns.features, columns.target, columns.time), "training")
     days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
-    # As `package` computes the one that a release names.
-    found = digest(canonical([train.fingerprint, holdout.fingerprint]))
+    found = data_fingerprint(train.fingerprint, holdout.fingerprint)
     return Reference(release, Rows(train.frame, days), columns, found == data.fingerprint)
 
 

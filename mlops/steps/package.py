@@ -118,7 +118,11 @@ def _require_commit(made: record.Record) -> None:
 
 
 def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
-    commit, data = made["source"]["commit"], made["data"]
+    commit, train, holdout = (
+        made["source"]["commit"],
+        made["data"]["train"],
+        made["data"]["holdout"],
+    )
     origin = git.git("remote", "get-url", "origin", check=False)
     promoted = Promoted(
         bundle=Bundle(digest=packed.digest, bytes=packed.bytes),
@@ -126,18 +130,14 @@ def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
             name=made["name"], digest=made["model"]["digest"], bytes=made["model"]["bytes"]
         ),
         data=Data(
-            train=tuple(data["train"]["partitions"]),
-            holdout=tuple(data["holdout"]["partitions"]),
-            fingerprint=_fingerprint([data["train"], data["holdout"]]),
+            train=tuple(train["partitions"]),
+            holdout=tuple(holdout["partitions"]),
+            fingerprint=record.data_fingerprint(train["fingerprint"], holdout["fingerprint"]),
         ),
         source=Source(repository=repository_in(origin), commit=commit),
         contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
     )
     return new_release(made["name"], promoted, git.commit_time(commit), [proof])
-
-
-def _fingerprint(parts: list[dict]) -> str:
-    return digest(canonical([part["fingerprint"] for part in parts]))
 
 
 def _input(schema: dict) -> str:
