@@ -233,6 +233,16 @@ def test_without_a_network_it_says_so_once(doctor, monkeypatch):
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     said = doctor()[1]
     assert said.count("was not reached") == 1
+    assert re.search("unknown +GitHub: .*was not reached", said)
+
+
+def test_a_mistake_in_a_file_is_a_guard_that_would_not_bite(guarded, checkout, doctor):
+    """What cannot be read guards nothing, and the other guards are looked at all the same."""
+    policy = checkout / "environments/dev/policy.yaml"
+    policy.write_text(policy.read_text("utf-8").replace("from:", "form:"), "utf-8")
+    code, said = doctor()
+    assert code == 1 and "BAD         environment names: environments/dev/policy.yaml:" in said
+    assert "ok          squash only" in said and guarded.calls
 
 
 def test_without_a_remote_it_looks_at_what_is_here(doctor, monkeypatch):
