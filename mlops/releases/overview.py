@@ -8,7 +8,7 @@ from typing import Any
 from mlops.errors import Refused, UserError
 from mlops.releases import environments, quarantine
 from mlops.releases.environments import Environment
-from mlops.releases.holdings import holdings
+from mlops.releases.holdings import check_place, holdings
 from mlops.releases.policy import BUILD
 from mlops.releases.release import Release, read_release
 
@@ -79,6 +79,7 @@ def _attempt(row: Row, look: Callable[[], None]) -> None:
 
 def _desired(row: Row, environment: Environment) -> None:
     release = environment.release
+    row.broken += map(str, check_place(environment.name, holdings(environment.name)))
     if release is None:
         return
     spec = release.spec

@@ -60,6 +60,29 @@ def test_a_broken_release(clone):
     assert "production is broken: " in clone.mlops("status").text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda clone: clone.git("revert", "--no-edit", "HEAD"),
+        lambda clone: clone.edit(PRODUCTION, "p95 31 ms", "p95 3 ms"),
+    ],
+    ids=["reverted", "edited"],
+)
+@pytest.mark.usefixtures("two")
+def test_a_release_that_no_promotion_put_there(clone, change):
+    """Its seal fits; that another one would be deployed is told all the same."""
+    change(clone)
+    assert "broken" in line(clone, "production")
+    assert "P106 A promotion or rollback replaces" in clone.mlops("status").text
+
+
+def test_a_first_promotion_that_was_reverted(clone):
+    """No release is there, and yet not as if there had been none."""
+    clone.ship("dev")
+    clone.git("revert", "--no-edit", "HEAD")
+    assert "broken" in line(clone, "dev") and "brought back" in clone.mlops("status").text
+
+
 @pytest.mark.usefixtures("two")
 def test_a_broken_policy(clone):
     """Without its order an environment is still shown."""
