@@ -209,5 +209,8 @@ def load_params(model: type[BaseModel], path: Path = PARAMS) -> Params:
     try:
         text = text_of(path)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing here. Run this in the repository's root.") from None
+        raise UserError(
+            f"{path} is missing here. Run this in the repository's root, or put the file back: "
+            f"git checkout HEAD -- {path}"
+        ) from None
     return parse(text, str(path), params_type(model))

@@ -78,6 +78,14 @@ def test_a_missing_file_says_where_to_run(tmp_path):
         load_params(contract.team_model().Params, tmp_path / "params.yaml")
 
 
+def test_a_file_in_another_encoding_says_how_to_save_it(tmp_path):
+    """An editor's UTF-16 is no YAML of ours."""
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text("utf-8"), "utf-16")
+    with pytest.raises(UserError, match=r"params\.yaml is no text in UTF-8 .*Save it as UTF-8"):
+        load_params(contract.team_model().Params, path)
+
+
 def test_an_empty_file_is_refused(tmp_path):
     """Defaults never stand in for a file that says nothing."""
     with pytest.raises(UserError, match="holds no keys"):
