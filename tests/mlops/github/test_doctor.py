@@ -222,6 +222,13 @@ def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
     assert re.search(r"unknown +app: .*answered 403", said)
 
 
+def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doctor):
+    guarded.closed = {"GET /repos/owner/flights/actions/permissions/workflow": 404}
+    code, said = doctor()
+    assert code == 3
+    assert "unknown     default token: GitHub does not say" in said
+
+
 def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights": 404}
     code, said = doctor()
