@@ -46,7 +46,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop counting: it is the service's turn, then uvicorn's, which ends idle connections."""
-        self._waits_since = None
+        if not self.flow.write_paused:
+            self._waits_since = None
         super().on_message_complete()
 
     def pause_writing(self) -> None:

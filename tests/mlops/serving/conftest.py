@@ -23,6 +23,7 @@ from mlops.releases.release import read_release
 
 ROOT = Path(mlops.__file__).parents[1]
 RELEASE_ID = "mini-20260101-0001-0123456789ab"
+TIGHT = {"max_waiting": 4, "max_held_mb": 1, "arrive_seconds": 0.5, "max_connections": 40}
 
 DATA = """
 import hashlib
@@ -286,6 +287,19 @@ def served(unpacked, tmp_path_factory):
     logged = {"MLOPS_PREDICTIONS": str(folder / "predictions")}
     with _serving(unpacked, folder, **known, **logged) as client:
         yield folder, client
+
+
+@pytest.fixture(scope="session")
+def tight(unpacked, tmp_path_factory, serving):
+    """A client of a service with little room."""
+    folder = tmp_path_factory.mktemp("tight")
+    bundle = shutil.copytree(unpacked, folder / "bundle")
+    made = json.loads((bundle / "src/record.json").read_text())
+    made["params"]["values"]["serve"] |= TIGHT
+    (bundle / "src/record.json").write_text(json.dumps(made))
+    (folder / "run").mkdir()
+    with serving(bundle, folder / "run") as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import socket
 import time
 from contextlib import ExitStack
@@ -13,21 +12,7 @@ import pytest
 
 from mlops.serving.limits import Refusal, Room
 
-TIGHT = {"max_waiting": 4, "max_held_mb": 1, "arrive_seconds": 0.5, "max_connections": 40}
 HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def tight(unpacked, tmp_path_factory, serving):
-    """A client of a service with little room."""
-    folder = tmp_path_factory.mktemp("tight")
-    bundle = shutil.copytree(unpacked, folder / "bundle")
-    made = json.loads((bundle / "src/record.json").read_text())
-    made["params"]["values"]["serve"] |= TIGHT
-    (bundle / "src/record.json").write_text(json.dumps(made))
-    (folder / "run").mkdir()
-    with serving(bundle, folder / "run") as client:
-        yield client
 
 
 def connect(client, stack):
@@ -40,25 +25,6 @@ def count(client, metric):
     """The value of a metric with its labels."""
     lines = client.get("/metrics").text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric)), 0)
-
-
-def test_a_body_that_trickles_in_is_given_up(tight):
-    """The client is told, and its connection ends."""
-    before = count(tight, 'mlops_refused_total{reason="slow"}')
-    with ExitStack() as stack:
-        connection = connect(tight, stack)
-        connection.sendall(HEAD.format(99).encode() + b"{")
-        answer = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert answer.startswith(b"HTTP/1.1 408") and b"within 0.5 s" in answer
-    assert count(tight, 'mlops_refused_total{reason="slow"}') == before + 1
-
-
-def test_slow_clients_keep_nobody_waiting(tight, row):
-    """However many hold a connection open, another's row is scored meanwhile."""
-    with ExitStack() as stack:
-        for _ in range(20):
-            connect(tight, stack).sendall(HEAD.format(99).encode() + b"{")
-        assert tight.post("/predict", json={"rows": [row]}).status_code == 200
 
 
 def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row, worker_of):

@@ -1,0 +1,131 @@
+"""Clients that let a service wait lose their connection, on real sockets; others notice nothing."""
+
+import select
+import socket
+import time
+from contextlib import ExitStack
+from http.client import HTTPResponse
+
+import pytest
+
+POST = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
+GET = b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n"
+SLOW = 'mlops_refused_total{reason="slow"}'
+
+
+@pytest.fixture
+def connect(tight):
+    """A way to make connections, which end with the test."""
+    with ExitStack() as stack:
+        address = (tight.base_url.host, tight.base_url.port)
+        yield lambda: stack.enter_context(socket.create_connection(address, timeout=20))
+
+
+def refused(client):
+    """How many requests were too slow until now."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(SLOW))
+
+
+def status(connection):
+    """The status of the next answer, all of which is read."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
+def rest(connection):
+    """All that is still to come before the service ends the connection."""
+    return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+def trickle(connection, part):
+    """Send a part again and again until there is an answer; return it."""
+    deadline = time.monotonic() + 20
+    while not select.select([connection], [], [], 0.05)[0]:
+        assert time.monotonic() < deadline
+        connection.sendall(part)
+    return connection.recv(4096)
+
+
+@pytest.mark.parametrize("begun", [b"", POST, POST + b"content-length: 99\r\n\r\n{"])
+def test_who_stops_is_told_and_ended(tight, connect, begun):
+    """Before, in the middle of, or after the head."""
+    before = refused(tight)
+    connection = connect()
+    connection.sendall(begun)
+    answer = rest(connection)
+    assert answer.startswith(b"HTTP/1.1 408") and b"within 0.5 s" in answer
+    assert refused(tight) == before + 1
+
+
+@pytest.mark.parametrize(
+    "begun, part",
+    [(POST, b"x: y\r\n"), (POST + b"x: ", b"y"), (POST + b"content-length: 99\r\n\r\n{", b" ")],
+)
+def test_a_trickle_buys_no_time(connect, begun, part):
+    """A header, a byte of one or of a body now and then."""
+    connection = connect()
+    connection.sendall(begun)
+    assert trickle(connection, part).startswith(b"HTTP/1.1 408")
+
+
+def test_blank_lines_after_an_answer_buy_no_time(connect):
+    """They begin no request, and keep uvicorn from ending an idle connection."""
+    connection = connect()
+    connection.sendall(GET)
+    assert status(connection) == 200
+    assert trickle(connection, b"\r\n") == b""
+
+
+def test_half_a_request_after_a_whole_one_buys_no_time(connect):
+    """Sent together: the whole one is answered."""
+    connection = connect()
+    connection.sendall(GET + POST)
+    assert status(connection) == 200
+    assert rest(connection) == b""
+
+
+def test_who_does_not_read_is_ended(connect):
+    """Answers without end would fill the memory."""
+    connection, deadline = connect(), time.monotonic() + 20
+    connection.setblocking(False)
+    with pytest.raises(ConnectionError):
+        while time.monotonic() < deadline:
+            if select.select([], [connection], [], 0.05)[1]:
+                connection.send(GET.replace(b"version", b"docs.json") * 100)
+
+
+def test_an_idle_connection_may_be_used_again(connect):
+    """Between requests a client takes its time."""
+    connection = connect()
+    for _ in range(2):
+        connection.sendall(GET)
+        assert status(connection) == 200
+        time.sleep(0.8)
+
+
+def test_slow_clients_keep_nobody_waiting(tight, connect, row):
+    """However many hold a connection open, another's row is scored meanwhile."""
+    for _ in range(20):
+        connect().sendall(POST)
+    assert tight.post("/predict", json={"rows": [row]}).status_code == 200
+
+
+def test_too_many_connections_are_told_to_come_back(tight, connect, row):
+    """Forty are heard; when others end there is room again."""
+    connections = [connect() for _ in range(60)]
+    answers = [rest(connection) for connection in connections]
+    told = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503")]
+    assert 20 <= len(told) <= 30 and b"retry-after: 1" in told[0]
+    assert tight.post("/predict", json={"rows": [row]}).status_code == 200
+
+
+def test_no_connection_is_upgraded(connect):
+    """As a WebSocket it would be out of reach of these limits."""
+    connection = connect()
+    asked = (b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13")
+    key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    connection.sendall(GET.strip() + b"\r\n" + b"\r\n".join((*asked, key, b"", b"")))
+    assert status(connection) == 200
