@@ -11,7 +11,7 @@ from typing import Any
 from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, digest_folder, read_json, write_json
 from mlops.git import changed, head
-from mlops.paths import MODELS, RECORD
+from mlops.paths import DATA_CHECK, MODELS, RECORD
 
 FORMAT = 1
 # What decides the numbers a model gives; a difference here is worth a line in the report.
@@ -106,6 +106,15 @@ def read_record() -> Record:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{RECORD} is not a record of format {FORMAT}. Run `make train`.")
     return record
+
+
+def read_evaluated() -> tuple[Record, dict[str, Any] | None]:
+    """Read a record that was evaluated, and what `check-data` found, None where nobody checked."""
+    record = read_record()
+    if "evaluation" not in record:
+        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
+    check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
+    return record, check
 
 
 def write_record(record: Record) -> None:

@@ -52,6 +52,11 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def applied(findings: list[Finding]) -> list[Finding]:
+    """Return the findings as the waivers that are committed leave them today."""
+    return apply(findings, committed(), today())
+
+
 def apply(findings: list[Finding], waivers: tuple[Waiver, ...], day: date) -> list[Finding]:
     """Return the findings, those waived marked so, and what is wrong with the waivers."""
     return [*marked(findings, waivers, day), *judge(waivers, day)]

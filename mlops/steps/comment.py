@@ -54,7 +54,7 @@ def _render(files: dict) -> str:
     made, rules = files[reported.RECORD], contract.params().gate
     try:
         found = gate.judge(made, files[reported.CHECK], rules)
-        judged = Judged(made, waivers.apply(found, waivers.committed(), waivers.today()), rules)
+        judged = Judged(made, waivers.applied(found), rules)
         return markdown.render(content(judged))
     # Whatever else is in there, it is no record that this version writes.
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

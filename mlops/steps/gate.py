@@ -11,20 +11,15 @@ from mlops import contract, gate, record, waivers
 from mlops.ci import actions
 from mlops.cli import EXIT
 from mlops.console import say
-from mlops.errors import UserError
-from mlops.files import read_json, write_json
-from mlops.paths import DATA_CHECK, VERDICT
+from mlops.files import write_json
+from mlops.paths import VERDICT
 from mlops.rules import Verdict, by_kind, by_weight, worst
 
 
 def run(_: argparse.Namespace) -> int:
     """Write the verdict with its findings, print what is not a pass, and exit accordingly."""
-    made = record.read_record()
-    if "evaluation" not in made:
-        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
-    check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
-    found = gate.judge(made, check, contract.params().gate)
-    findings = waivers.apply(found, waivers.committed(), waivers.today())
+    made, check = record.read_evaluated()
+    findings = waivers.applied(gate.judge(made, check, contract.params().gate))
     verdict = worst(findings)
     reason = gate.summary(findings, verdict)
     write_json(

@@ -9,9 +9,8 @@ import argparse
 from mlops import contract, gate, record, waivers
 from mlops.ci import actions
 from mlops.console import Timer, say
-from mlops.errors import UserError
-from mlops.files import read_json, write
-from mlops.paths import DATA_CHECK, REPORT, REPORT_PAGE
+from mlops.files import write
+from mlops.paths import REPORT, REPORT_PAGE
 
 
 def run(_: argparse.Namespace) -> None:
@@ -21,13 +20,9 @@ def run(_: argparse.Namespace) -> None:
     from mlops.report.content import content
     from mlops.report.judged import Judged
 
-    timer, made = Timer(), record.read_record()
-    if "evaluation" not in made:
-        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
-    check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
+    timer, (made, check) = Timer(), record.read_evaluated()
     rules = contract.params().gate
-    found = gate.judge(made, check, rules)
-    judged = Judged(made, waivers.apply(found, waivers.committed(), waivers.today()), rules)
+    judged = Judged(made, waivers.applied(gate.judge(made, check, rules)), rules)
     report = content(judged)
     text = markdown.render(report)
     write(REPORT, text)
