@@ -21,7 +21,9 @@ class Strict(BaseModel):
 
 def _without_secret(address: str) -> str:
     if re.search(r"://[^/\s]*:[^/\s]*@", address):
-        raise ValueError("it holds a password, and Git forgets nothing: give that by a variable")
+        raise ValueError(
+            "it holds a password, and Git forgets nothing: a variable can name the place instead"
+        )
     return address
 
 
