@@ -11,7 +11,10 @@ import pytest
 YOURS = "README.md data environments loadtests model params.yaml params.schema.json pyproject.toml"
 YOURS = {*YOURS.split(), ".gitignore", "requirements.txt", "requirements-serve.txt"}
 # What a fork has of its own in folders of the machinery.
-KEPT = ("tests/data/x.py", "tests/model/x.py", ".github/CODEOWNERS", ".github/settings/x.yaml")
+KEPT = (
+    *("tests/data/x.py", "tests/model/x.py"),
+    *(".github/CODEOWNERS", ".github/settings/x.yaml", ".github/python-version"),
+)
 
 
 def command():
