@@ -112,7 +112,7 @@ def test_a_mistake_in_the_file_is_named(old, new, message):
         judged(TEXT.replace(old, new, 1).replace("\n  ", "\n" if new == "rule" else "\n  "))
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n"])
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "[]\n"])
 def test_an_empty_file_waives_nothing(text):
     """As it is in the beginning."""
     assert refused(text) == {("M108", "carrier=MQ")}

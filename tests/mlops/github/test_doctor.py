@@ -229,6 +229,13 @@ def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doct
     assert "unknown     default token: GitHub does not say" in said
 
 
+def test_what_only_administrators_see_is_unknown_and_not_ok(guarded, doctor):
+    del guarded.about["allow_squash_merge"]
+    code, said = doctor()
+    assert code == 3
+    assert "unknown     squash only: shown to administrators" in said
+
+
 def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights": 404}
     code, said = doctor()

@@ -10,6 +10,7 @@ from mlops.errors import UserError
 from mlops.releases import environments
 from mlops.releases.policy import Freeze, Policy, Settings
 from mlops.releases.quarantine import Entry, parse_entries, with_entry
+from mlops.releases.release import parse_release
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,6 +83,18 @@ def test_wrong_settings(text, words):
     with pytest.raises(UserError) as error:
         parse(text, "here", Settings)
     assert words in str(error.value)
+
+
+def test_a_key_is_offered_as_the_file_spells_it():
+    """In YAML it is `from`, whatever the record calls it; below a list and a renamed key too."""
+    with pytest.raises(UserError, match="form: unknown key .*Did you mean 'from'?"):
+        parse("form: build\nevidence: []\n", "here", Policy)
+    window = "{form: 2026-12-24T00:00, to: 2026-12-27T00:00, timezone: UTC, reason: x}"
+    with pytest.raises(UserError, match="freeze.0.form: .*: from, reason, timezone, to. Did you"):
+        parse(f"from: build\nevidence: []\nfreeze: [{window}]\n", "here", Policy)
+    text = Path(__file__).with_name("release-v1.yaml").read_text("utf-8")
+    with pytest.raises(UserError, match="promotedFrom.comit: .*: at, commit, environment. Did you"):
+        parse_release(text.replace("    commit:", "    comit:", 1), "here")
 
 
 @pytest.mark.parametrize(
