@@ -4,13 +4,28 @@ uvicorn waits without end for the rest of a request and for a client that does n
 """
 
 import asyncio
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
 from pydantic_core import to_json
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlops.serving.limits import Refusal
+
+
+class InTurn(FlowControl):
+    """Reads no more requests while there are some to answer; uvicorn's own reads without end."""
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Collection) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        """Go on reading unless there are requests to answer."""
+        if not self._pipeline:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -27,10 +42,10 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Watch the connection, or refuse it where there are too many."""
         super().connection_made(transport)
+        self.flow = InTurn(transport, self.pipeline)
         if len(self.connections) > self._live.room.max_connections:
             self._refuse(Refusal("overload", 503, "Too many connections.", retry_after="1"))
-        else:
-            self._look()
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Watch it no longer."""
@@ -62,15 +77,20 @@ class Connection(HttpToolsProtocol):
 
     def _look(self) -> None:
         """End the connection of a client that is late; look again when this one may be."""
-        left = most = self._live.room.arrive_seconds
-        if self._waits_since is not None:
-            left -= self.loop.time() - self._waits_since
-        if left > 0:
-            self._watch = self.loop.call_later(left, self._look)
-        elif self.flow.write_paused:
-            self.transport.abort()
-        else:
-            self._refuse(Refusal("slow", 408, f"The request did not arrive within {most:g} s."))
+        now, most = self.loop.time(), self._live.room.arrive_seconds
+        closing = self.transport.is_closing()
+        if self._waits_since is None and closing:
+            self._waits_since = now
+        left = most if self._waits_since is None else self._waits_since + most - now
+        if left <= 0:
+            if closing or self.flow.write_paused:
+                self.transport.abort()
+                return
+            # Where uvicorn does not read, there are requests before this one.
+            if not self.flow.read_paused:
+                self._refuse(Refusal("slow", 408, f"The request did not arrive within {most:g} s."))
+            self._waits_since, left = now, most
+        self._watch = self.loop.call_later(left, self._look)
 
     def _refuse(self, refusal: Refusal) -> None:
         begun = self.cycle if self.cycle and self.cycle.scope is self.scope else None

@@ -1,8 +1,10 @@
 """Clients that let a service wait lose their connection, on real sockets; others notice nothing."""
 
+import json
 import select
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPResponse
 
@@ -87,14 +89,31 @@ def test_half_a_request_after_a_whole_one_buys_no_time(connect):
     assert rest(connection) == b""
 
 
-def test_who_does_not_read_is_ended(connect):
-    """Answers without end would fill the memory."""
+def test_who_does_not_read_is_ended(tight, connect, worker_of):
+    """Neither answers nor requests without end fill the memory."""
     connection, deadline = connect(), time.monotonic() + 20
     connection.setblocking(False)
+    worker = worker_of(tight)
+    before = worker.memory_info().rss
     with pytest.raises(ConnectionError):
         while time.monotonic() < deadline:
             if select.select([], [connection], [], 0.05)[1]:
                 connection.send(GET.replace(b"version", b"docs.json") * 100)
+    assert worker.memory_info().rss - before < 100e6
+
+
+def test_many_requests_at_once_are_all_answered(connect, row):
+    """Those that wait behind others of the same client are not late, however they were cut."""
+    asked = json.dumps({"rows": [row]}).encode()
+    head = POST + b"content-length: %d\r\n\r\n" % len(asked)
+    connection = connect()
+    with ThreadPoolExecutor(1) as other:
+        sent = other.submit(connection.sendall, (head + asked) * 3000)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 3000:
+            assert (part := connection.recv(2**16)), received[-500:]
+            received += part
+        sent.result()
 
 
 def test_an_idle_connection_may_be_used_again(connect):
