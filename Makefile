@@ -15,6 +15,8 @@ STEPS = plan check-release all-green comment check-data train evaluate report ga
   image sbom sign promote propose due deploy advance loadtest rollback render status monitor retrain down \
   doctor github-setup
 
+# Steps hand on files, so one follows the other, whatever MAKEFLAGS says.
+.NOTPARALLEL:
 .PHONY: help setup demo replay serve test test-all check format schema watching picture gate-study lock clean \
   again ci audit audit-workflows $(STEPS)
 

@@ -67,6 +67,14 @@ def test_the_environment_and_further_arguments_reach_the_step(spoken):
     assert said == ["-m", "mlops", "deploy", "--env", "staging", "--dry-run"]
 
 
+def test_steps_follow_one_another_though_make_is_told_to_hurry(spoken):
+    """Many have MAKEFLAGS=-j8 in their shell, and evaluate reads what train wrote."""
+    slow = "#!/bin/sh\necho begin $3; sleep 0.2; echo end $3\n"
+    (spoken / ".venv/bin/python").write_text(slow, encoding="utf-8")
+    said = make("train", "evaluate", folder=spoken, MAKEFLAGS="-j8").stdout.splitlines()
+    assert said == ["begin train", "end train", "begin evaluate", "end evaluate"]
+
+
 def test_a_reason_is_never_run(spoken):
     reason = """it's "bad": $(touch ran) `touch ran` $(shell touch ran) #1; touch ran"""
     said = make("rollback", "TO=flights-1", folder=spoken, REASON=reason).stdout.splitlines()
