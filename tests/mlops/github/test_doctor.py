@@ -191,6 +191,14 @@ def test_who_may_go_past_the_rules_is_told(guarded, doctor, mode, words):
     assert re.search(words, doctor()[1])
 
 
+def test_who_may_go_past_the_rules_is_unknown_where_it_is_not_shown(guarded, doctor):
+    """To those who may only read: their token proves nothing."""
+    for rules_ in guarded.rulesets.values():
+        del rules_["bypass_actors"]
+    code, said = doctor()
+    assert code == 3 and "unknown     nobody past them: shown to those who may write" in said
+
+
 def test_a_merge_queue_that_asks_about_every_change_is_a_guard(guarded, doctor):
     enqueue(guarded, "ALLGREEN")
     assert "ok          merge queue: every change in it has to be green" in doctor()[1]
