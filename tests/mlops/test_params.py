@@ -43,6 +43,7 @@ def test_the_committed_file_is_valid():
         ("name: flights-late\n", "", r"name: this key is required"),
         ("  threads: 0\n", "  threads: 0\n  threads: 1\n", r"'threads' is given twice"),
         ("data:\n", "data: [\n", r"cannot be read"),
+        ("data:\n", "[data]: 1\ndata:\n", r"is given twice or no text"),
         (
             "store: build/store",
             "store: ftp://me:hunter2@host/store",

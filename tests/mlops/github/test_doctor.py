@@ -223,6 +223,12 @@ def test_without_an_app_it_says_what_follows(guarded, doctor):
     assert "wait for one click" in doctor()[1]
 
 
+def test_code_owners_that_github_does_not_find_are_no_guard(guarded, doctor):
+    guarded.closed = {"GET /repos/owner/flights/codeowners/errors": 404}
+    code, said = doctor()
+    assert code == 1 and "BAD         CODEOWNERS: GitHub finds none" in said
+
+
 def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/actions/secrets": 403}
     code, said = doctor()
