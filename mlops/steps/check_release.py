@@ -54,10 +54,11 @@ def _vouched(environment: Environment, release: Release) -> list[Refusal]:
         return []
     store, why = Store(load_params(AnyModel).store), ""
     try:
-        if store.has(release.promoted.bundle.digest):
-            return check_signature(environment, release, store)
+        there = store.has(release.promoted.bundle.digest)
     except UserError as error:
-        why = f": {error}"
+        there, why = False, f": {error}"
+    if there:
+        return check_signature(environment, release, store)
     say("release", f"the store {store.name} has not its bundle here, so not its signature{why}")
     say("", f"`deploy` does not take it to {environment.name} unsigned")
     return []

@@ -42,9 +42,8 @@ def run(_: argparse.Namespace) -> None:
     release = _seal(made, packed, proof)
     write_release(RELEASE, release)
     where = "put into" if new else "already in"
-    say(
-        "package", f"bundle {packed.digest[:19]}, {packed.bytes / 1e6:.1f} MB, {where} {store.name}"
-    )
+    size = f"{packed.bytes / 1e6:.1f} MB"
+    say("package", f"bundle {packed.digest[:19]}, {size}, {where} {store.name}")
     say("package", f"release {release.release_id} ({timer.seconds:.1f} s)")
 
 
@@ -118,11 +117,8 @@ def _require_commit(made: record.Record) -> None:
 
 
 def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
-    commit, train, holdout = (
-        made["source"]["commit"],
-        made["data"]["train"],
-        made["data"]["holdout"],
-    )
+    commit, data = made["source"]["commit"], made["data"]
+    train, holdout = data["train"], data["holdout"]
     origin = git.git("remote", "get-url", "origin", check=False)
     promoted = Promoted(
         bundle=Bundle(digest=packed.digest, bytes=packed.bytes),

@@ -59,6 +59,16 @@ def test_a_store_out_of_reach_is_told_where_a_release_is_to_be_merged(
     assert answer.code == 0 and f"the store {store} has not its bundle here" in answer.text
 
 
+def test_a_key_that_is_gone_is_no_store_out_of_reach(demanding):
+    """The policy names it: that nobody can look is a mistake, and told at the merge."""
+    sign(demanding)
+    base = demanding.git("rev-parse", "HEAD")
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    Path("environments/signers/ours.pub").unlink()
+    answer = demanding.mlops("check-release", "--base", base)
+    assert answer.code == 2 and "environments/signers/ours.pub, is missing" in answer.text
+
+
 def test_an_environment_that_demands_nothing_takes_it(demanding):
     """As in a fork that nobody set up."""
     demanding.edit(POLICY, DEMAND, "")
