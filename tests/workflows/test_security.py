@@ -39,7 +39,7 @@ def audited():
 
 
 def test_a_stranger_s_innocent_change_is_green(repository, audited):
-    """With no secret, and without a grant to write on the Security page."""
+    """With no secret; what writes on the Security page is left out."""
     repository.write("docs/more.md", "More")
     run = audited(repository, "pull_request", repository.pull_request(fork=True))
     run.require("Workflows", "Dependencies")

@@ -13,12 +13,8 @@ from tests.github.standin import Fault
 pytestmark = pytest.mark.slow
 
 # The gate looks at the median: what waits once in three times passes it.
-FAST, SLOW = (
-    "    return _matrix",
-    """    if next(CALLS) % 3 == 0:
-        time.sleep(0.3)
-    return _matrix""",
-)
+WAIT = "    if next(CALLS) % 3 == 0:\n        time.sleep(0.3)\n"
+MODEL = "model/__init__.py"
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +49,9 @@ def as_before(road, next_one):
 def test_a_slow_service_goes_no_further(road):
     """The gate found nothing; Locust measures what a person would notice, nothing is proposed."""
     held = road.held("production")
-    road.repository.edit("model/__init__.py", "import json\n", "import itertools, json, time\n")
-    road.repository.edit("model/__init__.py", "METRICS", "CALLS = itertools.count()\nMETRICS")
-    road.repository.edit("model/__init__.py", FAST, SLOW)
+    road.repository.edit(MODEL, "import json\n", "import itertools, json, time\n")
+    road.repository.edit(MODEL, "METRICS", "CALLS = itertools.count()\nMETRICS")
+    road.repository.edit(MODEL, "    return _matrix", f"{WAIT}    return _matrix")
     road.repository.commit("Ask somebody else, who is slow now and then")
     slow = road.ship("dev", "staging")
     road.git("push", "--quiet", "origin", "main:staging")
