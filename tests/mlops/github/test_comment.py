@@ -235,11 +235,18 @@ def test_hostile_names_do_nothing_in_the_comment(asked, github, numbers):
     assert "<img" not in shown and "<a " not in shown and "@everyone" not in shown
 
 
-def test_a_stranger_s_comment_with_cml_s_mark_is_left_alone(asked, github):
+@pytest.mark.parametrize(
+    ("users", "cml"),
+    [(["stranger"], "no"), (["github-actions[bot]"], "yes"), (["app[bot]", "stranger"], "no")],
+)
+def test_a_stranger_s_comment_with_cml_s_mark_is_left_alone(asked, github, users, cml):
     """CML finds its comment by a mark anybody can write; then gh posts, which knows its own."""
     mark = '![](https://cml.dev/watermark.png#abc "CML watermark report")'
-    github.comments = {9: {"id": 9, "issue": 3, "user": "stranger", "body": mark}}
-    assert "\nno\n" in asked().outputs
+    github.comments = {
+        number: {"id": number, "issue": 3, "user": user, "body": mark}
+        for number, user in enumerate(users, start=9)
+    }
+    assert f"\n{cml}\n" in asked().outputs
 
 
 def test_the_run_is_named_by_its_number(asked):
