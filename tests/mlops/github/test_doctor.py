@@ -167,6 +167,16 @@ def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, words
     assert found, said
 
 
+def test_reviewers_that_settings_name_have_to_be_asked(guarded, checkout, doctor):
+    """Named in the file, and not applied: nobody waits for them."""
+    file = checkout / ".github/settings/settings.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("reviewers: []", "reviewers: [owner]"), "utf-8")
+    assert "BAD         environment production: without the reviewers" in doctor()[1]
+    guarded.environments["production"]["reviewers"] = [{"type": "User", "id": 5}]
+    assert "ok          environment production: from main only" in doctor()[1]
+
+
 def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
     """Two locks: with one of them open it holds, with both it does not."""
     loosen(guarded, "pull_request", require_code_owner_review=False)
