@@ -8,7 +8,7 @@ import pytest
 from mlops.documents import parse
 from mlops.errors import UserError
 from mlops.releases import environments
-from mlops.releases.policy import Freeze, Policy, Settings
+from mlops.releases.policy import Freeze, Policy, Replicas, Settings
 from mlops.releases.quarantine import Entry, parse_entries, with_entry
 from mlops.releases.release import parse_release
 
@@ -111,6 +111,26 @@ def test_wrong_freeze_windows(window, words):
     with pytest.raises(UserError) as error:
         parse(f"from: build\nevidence: []\nfreeze:\n  - {window}\n", "here", Policy)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("signer", ["{}", "{key: ours, identity: 'https://github.com/o/r'}"])
+def test_a_signer_is_a_key_or_an_identity(signer):
+    """Neither is nobody, and of both nobody knows which counts."""
+    with pytest.raises(UserError, match="either a `key` or an `identity`"):
+        parse(f"from: build\nevidence: []\nsigned_by: [{signer}]\n", "here", Policy)
+    policy = parse("from: build\nevidence: []\nsigned_by: [{key: ours}]\n", "here", Policy)
+    assert policy.signed_by[0].name == "the key ours"
+
+
+@pytest.mark.parametrize(("least", "most", "good"), [(2, 1, False), (2, 2, True), (1, 3, True)])
+def test_replicas_grow(least, most, good):
+    """From the least to the most, which may be the same."""
+    text = f"least: {least}\nmost: {most}\n"
+    if good:
+        assert parse(text, "here", Replicas).most == most
+    else:
+        with pytest.raises(UserError, match="must not be less"):
+            parse(text, "here", Replicas)
 
 
 def freeze(start, end, timezone="Europe/Vienna"):
