@@ -47,7 +47,9 @@ def engine():
     with ExitStack() as stack:
         why = engines.why_none()
         if why:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-engine."))
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="mlops-engine.", dir=engines.place())
+            )
             why = stack.enter_context(engines.started(Path(folder)))
         why = why or engines.use_a_client_that_builds() or engines.have_base()
         if why:
