@@ -33,7 +33,7 @@ def test_it_counts(clone, earlier):
     answer = promote(clone)
     assert answer.code == 0, answer.text
     assert "run 77 left: load-test" in answer.text
-    (_, proof) = clone.environment("production").release.spec.evidence
+    _, proof = clone.environment("production").release.spec.evidence
     assert (proof.release_id, proof.figures["requests"]) == (earlier, 900)
 
 
