@@ -24,7 +24,7 @@ class InTurn(FlowControl):
 
     def resume_reading(self) -> None:
         """Go on reading unless there are requests to answer."""
-        if not self._pipeline:
+        if self.read_paused and not self._pipeline:
             super().resume_reading()
 
 
