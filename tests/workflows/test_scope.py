@@ -7,6 +7,9 @@ from tests.workflows.road import Road
 
 pytestmark = pytest.mark.slow
 
+POLICY = "environments/staging/policy.yaml"
+OURS = "https://github.com/o/r/.github/workflows/reusable-package.yml@refs/heads/main"
+
 
 @pytest.fixture
 def staged(shipped, tmp_path):
@@ -57,3 +60,16 @@ def test_two_environments_are_red(staged):
     run = answered(staged)
     assert run.results["all-green"] == "failure"
     assert "It decides the releases of dev, staging" in run.summary
+
+
+def test_an_unsigned_release_is_red_where_the_policy_asks_for_a_signature(staged):
+    """Lint reads the store: a cluster takes what is merged, and no `deploy` looks again."""
+    staged.git("checkout", "--quiet", "-b", "change")
+    staged.mlops("promote", "--env", "staging")
+    staged.git("checkout", "--quiet", "main")
+    staged.repository.edit(POLICY, "freeze: []", f"freeze: []\nsigned_by: [{{identity: {OURS}}}]")
+    staged.repository.commit("Only what our workflow built")
+    staged.git("checkout", "--quiet", "change")
+    run = staged.act("pull_request", "ci.yml", staged.repository.pull_request())
+    assert run.results["Lint / lint"] == "failure" and run.results["all-green"] == "failure"
+    assert "P122" in run.summary
