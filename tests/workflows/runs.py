@@ -147,7 +147,7 @@ def _explain(process: subprocess.Popen, told: Path, said: Path) -> None:
     # Go answers with what each of its threads waits for.
     process.send_signal(signal.SIGQUIT)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=20)
+        process.wait(timeout=5)
     process.kill()
     for step in steps:
         with contextlib.suppress(psutil.NoSuchProcess):
