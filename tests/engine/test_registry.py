@@ -146,10 +146,10 @@ def test_a_token_is_got_for_what_is_done(with_tokens, thing, tmp_path):
     (registry, authority), name = with_tokens, "acme/with-tokens"
     _log_in(tmp_path, registry.host, "writer:secret")
     assert Store(f"oci://{registry.host}/{name}").put(*thing)
-    assert ("writer:secret", f"repository:{name}:pull,push") in authority.asked
+    assert ("writer:secret", name, {"pull", "push"}) in authority.asked
     (tmp_path / "config.json").unlink()
     assert Store(f"oci://{registry.host}/{name}").fetch(thing[1])
-    assert authority.asked[-1] == ("", f"repository:{name}:pull")
+    assert authority.asked[-1] == ("", name, {"pull"})
 
 
 @pytest.mark.parametrize("user", ["reader:secret", "writer:wrong", ""])

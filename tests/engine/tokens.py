@@ -40,12 +40,14 @@ class Authority:
 
     def token(self, user: str, scopes: list[str]) -> str:
         """Sign what this user may do of what is asked for, `repository:NAME:pull,push` each."""
-        self.asked.append((user, *scopes))
         access = []
         for scope in " ".join(scopes).split():
             kind, rest = scope.split(":", 1)
             name, actions = rest.rsplit(":", 1)
-            granted = sorted(MAY.get(user, {"pull"}) & set(actions.split(",")))
+            # A registry names them in any order.
+            wanted = set(actions.split(","))
+            self.asked.append((user, name, wanted))
+            granted = sorted(MAY.get(user, {"pull"}) & wanted)
             access.append({"type": kind, "name": name, "actions": granted})
         now = int(time.time())
         claims = {"iss": "tokens", "aud": "registry", "sub": user, "access": access}
