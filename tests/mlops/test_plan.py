@@ -84,7 +84,7 @@ def test_who_wrote_it(head, trusted):
 def test_the_pythons_are_those_of_pyproject():
     """One list for the tests on a laptop and on GitHub; requires-python is its oldest."""
     listed = subprocess.run(
-        ["make", "-f", "-", "shown"],
+        ["make", "--no-print-directory", "-f", "-", "shown"],
         input="include Makefile\nshown:\n\t@echo $(TESTED)\n",
         capture_output=True,
         text=True,
