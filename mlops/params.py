@@ -111,13 +111,16 @@ class ServeParams(Strict):
     max_rows: int = Field(1000, ge=1, le=100_000, description="most rows in one request")
     ready_seconds: Positive = Field(60, description="how long a deployment may take to be ready")
     max_waiting: int = Field(
-        64, ge=1, le=10_000, description="most requests a worker lets wait; more are answered 503"
+        256, ge=1, le=10_000, description="most requests a worker lets wait; more are answered 503"
     )
     max_wait_seconds: Positive = Field(
         1, description="a request that waited longer for its turn is answered 503"
     )
+    batch_rows: int = Field(
+        64, ge=1, description="rows of waiting requests scored in one call; 1 = each request alone"
+    )
     max_held_mb: int = Field(
-        64, ge=1, description="most that a worker holds of requests still arriving"
+        64, ge=1, description="most that a worker holds of requests that arrive or wait"
     )
     max_connections: int = Field(
         900, ge=1, description="most connections of a worker; one more is answered 503 and ended"

@@ -1,7 +1,8 @@
 """Does the packed model answer over HTTP what it answers in process? Asked with real rows.
 
-Training and serving see rows in other shapes, a DataFrame and lists from JSON; a model that treats
-them differently is wrong in production only.
+Training and serving see rows in other shapes, a DataFrame and lists from JSON, and in other
+company: all that are held out, or those of requests that came together. A model to which that makes
+a difference is wrong in production only.
 """
 
 import json
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 ROWS = 50
 # Scores of one model differ by rounding at most: JSON holds every digit.
 TOLERANCE = 1e-6
+SHAPES = "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
+COMPANY = "model.predict must score a row whatever other rows it is asked for with."
 # A service that does not end by then when asked to is killed.
 GRACE_SECONDS = 5.0
 
@@ -43,31 +46,43 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
     The frame holds features (rows,), expected the scores in process (rows,).
     """
     try:
-        answered = _ask(source, as_sent(frame), seconds)
+        together, alone = _ask(source, as_sent(frame), seconds)
     except (OSError, HTTPException, ValueError, KeyError) as error:
         message = f"The service gave no answer to {len(frame)} held-out rows: {error}."
         return find(PARITY, "service", False, message)
+    wrong = _otherwise(frame, together, expected, "", SHAPES)
+    wrong = wrong or _otherwise(frame, alone, expected, " when asked for alone", COMPANY)
+    message = wrong or f"{len(frame)} held-out rows were answered as in process."
+    return find(PARITY, "service", not wrong, message)
+
+
+def _otherwise(
+    frame: "DataFrame", answered: list[float], expected: "ndarray", how: str, remedy: str
+) -> str | None:
+    """Say what is wrong with answers that are not the expected ones."""
     far = [abs(a - e) / max(1.0, abs(e)) for a, e in zip(answered, expected, strict=True)]
     worst = max(range(len(far)), key=far.__getitem__)
     if far[worst] <= TOLERANCE:
-        message = f"{len(frame)} held-out rows were answered as in process."
-        return find(PARITY, "service", True, message)
+        return None
     count = sum(distance > TOLERANCE for distance in far)
-    message = (
-        f"{count} of {len(frame)} held-out rows are answered otherwise, such as "
+    return (
+        f"{count} of {len(frame)} held-out rows are answered otherwise{how}, such as "
         f"{answered[worst]:g} over HTTP and {expected[worst]:g} in process for "
-        f"{json.dumps(as_sent(frame)[worst])}. model.predict must treat a DataFrame and a dict of "
-        "lists, missing values None, alike."
+        f"{json.dumps(as_sent(frame)[worst])}. {remedy}"
     )
-    return find(PARITY, "service", False, message)
 
 
-def _ask(source: Path, rows: list[dict], seconds: float) -> list[float]:
-    """Return the scores that a service, started for this and ended after it, gives the rows."""
+def _ask(source: Path, rows: list[dict], seconds: float) -> tuple[list[float], list[float]]:
+    """Return the scores that a service, started for this and ended after it, gives the rows.
+
+    First to all of them in one request, then to each in a request of its own.
+    """
     # A file, for a service that says much would wait for the reader of a pipe.
     with tempfile.TemporaryFile() as said, _service(source, said) as url:
         try:
-            return [one["score"] for one in probe.predict(url, rows, seconds)["predictions"]]
+            together = probe.predict(url, rows, seconds)["predictions"]
+            alone = [probe.predict(url, [row], seconds)["predictions"][0] for row in rows]
+            return [one["score"] for one in together], [one["score"] for one in alone]
         except (OSError, HTTPException) as error:
             said.seek(0)
             words = said.read().decode(errors="replace").strip().splitlines()

@@ -4,32 +4,25 @@ A framework's routing, request and response take longer than a check of the row;
 ASGI itself, answers come twice as fast.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from time import perf_counter
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 
+from mlops.serving.batching import Queue
 from mlops.serving.journal import Journal, Made
 from mlops.serving.limits import Message, Receive, Refusal, Room, require_json
-from mlops.serving.log import predictions
 from mlops.serving.metrics import Metrics
-from mlops.serving.problems import explain
 from mlops.serving.scorer import Scorer
-from mlops.serving.values import TooManyValues
 
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # More than the text of any value takes; a body with more a value is not read to its end.
 BYTES_A_VALUE = 1024
-
-logger = logging.getLogger("bentoml.mlops")
 
 
 @dataclass
@@ -42,6 +35,7 @@ class Live:
     metrics: Metrics
     journal: Journal
     room: Room
+    queue: Queue
 
     @cached_property
     def opening(self) -> bytes:
@@ -106,24 +100,4 @@ async def _made(live: Live, scope: Message, receive: Receive) -> Made:
         raise Refusal("method", 405, text, allow="POST")
     require_json(scope["headers"], live.max_bytes)
     body = await live.room.read(scope, receive, live.max_bytes)
-    await live.room.turn()
-    rows = _rows(live.scorer, body)
-    try:
-        # On the event loop: a thread would cost as much as the answer.
-        scores = live.scorer.score(columns := live.scorer.columns(rows))
-    except Exception:  # pylint: disable=broad-except  # whatever a team's model raises
-        logger.exception("the model failed on rows that keep to its schema")
-        raise Refusal("model", 500, "The model could not score these rows.") from None
-    return Made(datetime.now(UTC), body, rows, columns, scores, predictions(scores))
-
-
-def _rows(scorer: Scorer, body: bytes) -> list[dict[str, Any]]:
-    try:
-        return scorer.check(body)
-    except ValidationError as error:
-        refusal = Refusal("bad_request", 400, "")
-        refusal.content = explain(error, scorer.schema, scorer.max_rows)
-        raise refusal from None
-    except TooManyValues:
-        text = f"The body holds far more values than the fields of {scorer.max_rows:,} rows."
-        raise Refusal("too_large", 413, text) from None
+    return await live.queue.made(body)

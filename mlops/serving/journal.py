@@ -24,8 +24,6 @@ class Made(NamedTuple):
     at: datetime
     body: bytes
     rows: list[dict[str, Any]]
-    columns: dict[str, list]
-    scores: list[float]
     made: list[bytes]
 
 
@@ -61,12 +59,10 @@ class Journal:
         for status in {status for status, _, _ in answered}:
             seconds = [took for was, took, _ in answered if was == status]
             self._metrics.answered("/predict", status, seconds)
-        if made := [made for _, _, made in answered if made]:
-            self._predictions.scored([score for one in made for score in one.scores])
-            for one in made:
-                self._predictions.asked(one.columns)
-            if self._log:
-                self._log.put(b"".join(map(self._lines, made)), sum(len(one.rows) for one in made))
+        self._predictions.settle()
+        made = [made for _, _, made in answered if made]
+        if made and self._log:
+            self._log.put(b"".join(map(self._lines, made)), sum(len(one.rows) for one in made))
 
     def close(self) -> None:
         """Count and write what was answered."""

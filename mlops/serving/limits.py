@@ -1,7 +1,5 @@
 """What a request may take of a service: time, bytes, a place among those that wait."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,25 +25,11 @@ class Room:
 
     max_waiting: int
     max_wait_seconds: float
+    batch_rows: int
     max_held_bytes: int
     max_connections: int
     arrive_seconds: float
-    waiting: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
-
-    async def turn(self) -> None:
-        """Wait until the requests before this one are answered; raises Refusal if that is long."""
-        if self.waiting >= self.max_waiting:
-            raise _overload()
-        self.waiting += 1
-        since = time.perf_counter()
-        try:
-            # A round of the event loop: all that came meanwhile are counted before one is scored.
-            await asyncio.sleep(0)
-        finally:
-            self.waiting -= 1
-        if time.perf_counter() - since > self.max_wait_seconds:
-            raise _overload()
 
     async def read(self, scope: Message, receive: Receive, most: int) -> bytes:
         """Return the body of a request; raises Refusal for one too large, too slow or given up."""
@@ -60,7 +44,7 @@ class Room:
                 if size > most:
                     raise _too_large(most)
                 if self.held > self.max_held_bytes:
-                    raise _overload()
+                    raise overload()
         finally:
             self.held -= size
         return b"".join(parts)
@@ -96,5 +80,6 @@ def _too_large(most: int) -> Refusal:
     return Refusal("too_large", 413, f"The body is over {most:,} bytes. Send fewer rows.")
 
 
-def _overload() -> Refusal:
+def overload() -> Refusal:
+    """Return the refusal of one request too many."""
     return Refusal("overload", 503, "Too many requests at once. Try again.", retry_after="1")

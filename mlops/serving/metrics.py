@@ -61,6 +61,7 @@ class Predictions:
         from prometheus_client import Counter, Histogram
 
         self._known = _known(reference, fields)
+        self._noted: list[tuple[Mapping[str, Sequence], Sequence[float]]] = []
         self._rows = Counter("mlops_predictions", "Rows scored")
         edges = _edges(reference, fields)
         self._scores = Histogram("mlops_score", "Scores given", buckets=edges)
@@ -70,16 +71,20 @@ class Predictions:
         for field in self._known:
             self._unseen.labels(field)
 
-    def scored(self, scores: Sequence[float]) -> None:
-        """Count rows and their scores."""
-        self._rows.inc(len(scores))
-        _observe(self._scores, scores)
+    def scored(self, columns: Mapping[str, Sequence], scores: Sequence[float]) -> None:
+        """Note rows, as columns, and their scores."""
+        self._noted.append((columns, scores))
 
-    def asked(self, columns: Mapping[str, Sequence]) -> None:
-        """Count what in the columns of a request is unseen."""
-        for field, known in self._known.items():
-            if not known.issuperset(values := columns[field]):
-                self._unseen.labels(field).inc(sum(value not in known for value in values))
+    def settle(self) -> None:
+        """Count what was noted."""
+        noted, self._noted = self._noted, []
+        every = [score for _, scores in noted for score in scores]
+        self._rows.inc(len(every))
+        _observe(self._scores, every)
+        for columns, _ in noted:
+            for field, known in self._known.items():
+                if not known.issuperset(values := columns[field]):
+                    self._unseen.labels(field).inc(sum(value not in known for value in values))
 
 
 def _observe(histogram: Any, values: Sequence[float]) -> None:

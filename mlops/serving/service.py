@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from mlops.serving.batching import Queue
 from mlops.serving.front import Front, Live
 from mlops.serving.journal import Journal
 from mlops.serving.limits import Room
@@ -111,7 +112,8 @@ class Predictor:
         log = _prediction_log(scorer.limits["log_mb"], figures)
         room = _room(scorer.limits)
         journal = Journal(told["release_id"], figures, predictions, log)
-        app.state.live = Live(scorer, told, described, figures, journal, room)
+        queue = Queue(scorer, room, predictions)
+        app.state.live = Live(scorer, told, described, figures, journal, room, queue)
         settle_files()
         # What is there now stays: searching it for garbage would stop answers for a while.
         gc.collect()
@@ -127,6 +129,7 @@ def _room(limits: dict[str, Any]) -> Room:
     return Room(
         limits["max_waiting"],
         limits["max_wait_seconds"],
+        limits["batch_rows"],
         limits["max_held_mb"] * 2**20,
         limits["max_connections"],
         limits["arrive_seconds"],

@@ -1,6 +1,5 @@
 """A service with little room, asked over sockets for more than it has: refused soon and clearly."""
 
-import asyncio
 import json
 import socket
 import time
@@ -8,9 +7,6 @@ from contextlib import ExitStack
 from http.client import HTTPConnection
 
 import psutil
-import pytest
-
-from mlops.serving.limits import Refusal, Room
 
 HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
 
@@ -69,9 +65,3 @@ def test_an_announced_size_is_refused_before_it_is_sent(tight):
 def test_nothing_is_in_flight_in_the_end(tight):
     """Refused, given up or answered: each request is counted out again."""
     assert count(tight, "mlops_in_flight") == 0
-
-
-def test_a_turn_that_comes_too_late_is_refused():
-    """What came before took so long that the client no longer waits."""
-    with pytest.raises(Refusal, match="Too many requests"):
-        asyncio.run(Room(4, 0, 1, 1, 1).turn())

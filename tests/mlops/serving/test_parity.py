@@ -28,15 +28,16 @@ def test_the_packed_model_answers_alike(packaged_once):
         (
             'return 1 / (1 + np.exp(-model["slope"]',
             'return np.arange(len(size)) / (1 + np.exp(-model["slope"]',
-            None,
+            "29 of 30 held-out rows are answered otherwise when asked for alone, such as 0 over",
         ),
+        ("return 1 / (1 + np", "return 0.5 / (1 + np", None),
         (
             'if "QQX" in columns["town"]:',
             "if isinstance(columns, dict) and len(size) > 1:",
             "500 .*The model could not score these rows",
         ),
     ],
-    ids=["lists otherwise than frames", "other but alike", "an error on lists"],
+    ids=["lists otherwise", "by its place among others", "other but alike", "an error on lists"],
 )
 def test_a_model_that_answers_otherwise_is_refused(checkout, old, new, message):
     """The difference is shown with the row; nothing is stored or released."""
