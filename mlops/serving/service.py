@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from mlops.serving.scorer import Scorer, hide_what_is_not_locked
 from mlops.serving.writer import Writer
 
 LOG_FILES = 6
+# How often the supervisor looks for workers that died.
+CHECK_SECONDS = 1.0
 
 logging.getLogger("bentoml").setLevel(os.environ.get("MLOPS_LOG_LEVEL", "INFO").upper())
 
@@ -79,6 +82,13 @@ app = Starlette(
     ],
     exception_handlers={HTTPException: refuse},
 )
+
+
+if "bentoml_cli" in sys.modules:
+    # This process is the supervisor, which would look every ten seconds, whatever is configured.
+    from bentoml._internal.utils.circus import Arbiter
+
+    Arbiter.check_delay = property(lambda _: CHECK_SECONDS, lambda *_: None)
 
 
 class Fronted(bentoml.Service):

@@ -176,6 +176,20 @@ def test_a_changed_model_does_not_start(packaged_once, tmp_path):
     assert done.returncode == 1 and "was changed: its digest is" in done.stderr
 
 
+def test_a_worker_that_is_killed_is_replaced_soon(unpacked, tmp_path, row, serving, worker_of):
+    """Its supervisor looks every second; who asks meanwhile is answered by the next one."""
+    with serving(unpacked, tmp_path) as client:
+        for _ in range(2):
+            worker = worker_of(client)
+            worker.kill()
+            worker.wait()
+            begun = time.monotonic()
+            asked = {"json": {"rows": [row]}, "timeout": 30, "trust_env": False}
+            assert httpx.post(f"{client.base_url}/predict", **asked).status_code == 200
+        # BentoML's own supervisor looks every ten seconds.
+        assert time.monotonic() - begun < 8
+
+
 def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row, serving):
     """Counted together, whichever of the processes answered; each appends to a file of its own."""
     logs = [tmp_path / f"predictions/predictions-{worker}.jsonl" for worker in (1, 2)]
