@@ -12,7 +12,11 @@ from pydantic_core import to_json
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mlops.serving.limits import Refusal
+from mlops.serving.front import for_probes
+from mlops.serving.limits import Refusal, crowded
+
+# Connections beyond the most, for those who look after the service.
+FOR_PROBES = 32
 
 
 class InTurn(FlowControl):
@@ -43,8 +47,11 @@ class Connection(HttpToolsProtocol):
         """Watch the connection, or refuse it where there are too many."""
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
-        if len(self.connections) > self._live.room.max_connections:
-            self._refuse(Refusal("overload", 503, "Too many connections.", retry_after="1"))
+        too_many = len(self.connections) - self._live.room.max_connections
+        if too_many > FOR_PROBES:
+            self._refuse(crowded())
+        elif too_many > 0:
+            self.app = for_probes(self.app, self._live)
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,13 +14,14 @@ from pydantic_core import to_json
 
 from mlops.serving.batching import Queue
 from mlops.serving.journal import Journal, Made
-from mlops.serving.limits import Message, Receive, Refusal, Room, require_json
+from mlops.serving.limits import Message, Receive, Refusal, Room, crowded, require_json
 from mlops.serving.metrics import Metrics
 from mlops.serving.scorer import Scorer
 
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+PROBES = frozenset(("/livez", "/readyz", "/healthz", "/metrics"))
 # More than the text of any value takes; a body with more a value is not read to its end.
 BYTES_A_VALUE = 1024
 
@@ -74,6 +75,25 @@ class Front:
         await self._app(scope, receive, count)
 
 
+def for_probes(app: App, live: Live) -> App:
+    """Return an application that answers probes as another does, and ends other connections.
+
+    Who looks after a service comes on a connection of its own: told that there are too many, an
+    orchestrator would end what is busiest.
+    """
+
+    async def answer(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] in PROBES:
+            await app(scope, receive, send)
+            return
+        refusal = crowded()
+        live.metrics.refused.labels(refusal.reason).inc()
+        headers = [*refusal.headers, (b"connection", b"close")]
+        await _answer(send, refusal.status, to_json(refusal.content), headers)
+
+    return answer
+
+
 async def _predict(live: Live, scope: Message, receive: Receive, send: Send) -> None:
     start, status, made, headers = perf_counter(), 500, None, []
     live.journal.asked()
@@ -85,6 +105,12 @@ async def _predict(live: Live, scope: Message, receive: Receive, send: Send) -> 
         status, content, headers = refusal.status, to_json(refusal.content), refusal.headers
     finally:
         live.journal.answered(status, perf_counter() - start, made)
+    await _answer(send, status, content, headers)
+
+
+async def _answer(
+    send: Send, status: int, content: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
     headers += [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(content)),

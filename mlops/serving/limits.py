@@ -80,6 +80,11 @@ def _too_large(most: int) -> Refusal:
     return Refusal("too_large", 413, f"The body is over {most:,} bytes. Send fewer rows.")
 
 
+def crowded() -> Refusal:
+    """Return the refusal of one connection too many."""
+    return Refusal("overload", 503, "Too many connections.", retry_after="1")
+
+
 def overload() -> Refusal:
     """Return the refusal of one request too many."""
     return Refusal("overload", 503, "Too many requests at once. Try again.", retry_after="1")
