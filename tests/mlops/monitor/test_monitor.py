@@ -269,8 +269,8 @@ def test_a_service_and_its_own_log(monitored, rides):
 @pytest.fixture(scope="module")
 def summer(example):
     """The example with a model of June and July in dev."""
-    example.edit("params.yaml", "first: 2013-05", "first: 2013-06")
-    example.edit("params.yaml", "last: 2013-11", "last: 2013-08")
+    example.edit("params.yaml", "first: 2013-04", "first: 2013-06")
+    example.edit("params.yaml", "last: 2013-06", "last: 2013-08")
     example.mlops("check-data", "train", "evaluate", "gate", "package", "promote", "--env", "dev")
     return example
 
