@@ -32,7 +32,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         told = os.environ.get(VARIABLE)
-        self.url, self._place = (told or url).rstrip("/"), VARIABLE if told else "params.yaml"
+        self.url = os.path.expanduser(told or url).rstrip("/")
+        self._place = VARIABLE if told else "params.yaml"
 
     @property
     def name(self) -> str:
@@ -70,9 +71,11 @@ class Store:
             fresh = Path(scratch) / kept.name
             with self._reached() as (files, root):
                 name = f"{root}/{_name(digest)}"
-                if not files.exists(name):
-                    raise UserError(self._missing(digest))
-                files.get_file(name, str(fresh))
+                try:
+                    # Not asked whether it exists: some drivers say no where nobody answers.
+                    files.get_file(name, str(fresh))
+                except FileNotFoundError:
+                    raise UserError(self._missing(digest)) from None
             found = digest_file(fresh)
             if found != digest:
                 raise Corrupt(self._corrupt(digest, found))

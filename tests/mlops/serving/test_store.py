@@ -123,6 +123,19 @@ def test_a_store_out_of_reach_is_told(thing, url, said):
         Store(url).put(*thing)
 
 
+def test_a_host_that_is_down_is_not_told_as_a_missing_object(thing):
+    """fsspec says of its files that they do not exist."""
+    with pytest.raises(UserError, match="cannot be used: ClientConnectorError"):
+        Store("http://127.0.0.1:9/store").fetch(thing[1])
+
+
+def test_a_store_may_be_in_the_home(thing, tmp_path, monkeypatch):
+    """As a shell has it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Store("~/store").put(*thing)
+    assert (tmp_path / "store/sha256").is_dir()
+
+
 def test_a_store_s_password_is_not_told(thing):
     """What a log shows of a URL is where it leads, not who goes there."""
     with pytest.raises(UserError, match=r"store 'ftp://\*\*\*@127.0.0.1:9/store' cannot") as error:
