@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
         say("", f"{finding.verdict:<12} {finding.rule} {finding.subject}: {finding.message}")
     if traffic.failures:
         say("", f"{folder / FAILURES} lists what failed and why")
-    say("loadtest", f"{verdict.upper()}: {reason}")
+    held = f"All {len(findings)} rules hold." if verdict is Verdict.PASS else reason
+    say("loadtest", f"{verdict.upper()}: {held}")
     actions.output("verdict", verdict)
     actions.verdict(f"Load test of {live.release_id}", verdict, reason)
     return EXIT[verdict]
