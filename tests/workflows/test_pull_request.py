@@ -196,33 +196,43 @@ def test_without_a_plan_nothing_is_green(repository):
     assert "which the plan does not excuse" in run.summary
 
 
-@pytest.fixture
-def champion(repository):
-    """A model in production, its bundle in a store that jobs reach; returns where that is."""
-    store = str(repository.home / "store")
-    environment = repository.environment(MLOPS_STORE=store, OMP_NUM_THREADS="1")
+@pytest.fixture(scope="module")
+def crowned(seed, tmp_path_factory):
+    """A repository with a model in production, its bundle in a store: others are copies of it."""
+    repository = copy(seed, tmp_path_factory.mktemp("crowned") / "home")
+    place = {"MLOPS_STORE": str(repository.home / "store"), "OMP_NUM_THREADS": "1"}
     for steps in ("check-data train evaluate gate package", "promote --env dev"):
         command = [sys.executable, "-m", "mlops", *steps.split()]
+        environment = repository.environment(**place)
         subprocess.run(command, cwd=repository.folder, env=environment, check=True)
     # As far as a pull request sees: how it got there is the subject of other tests.
     release = (repository.folder / "environments/dev/release.yaml").read_text("utf-8")
     repository.write("environments/production/release.yaml", release)
     repository.commit()
-    return {"MLOPS_STORE": store}
+    return repository
 
 
-def test_a_change_is_judged_against_the_model_in_production(repository, champion):
+@pytest.fixture
+def champion(crowned, tmp_path):
+    """A repository with a model in production, and where jobs find its bundle."""
+    repository = copy(crowned, tmp_path / "home")
+    return repository, str(repository.home / "store")
+
+
+def test_a_change_is_judged_against_the_model_in_production(champion):
     """Its bundle comes from the store; a model that keeps every bound, but is worse, is refused."""
+    repository, store = champion
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 300")
-    run = answer(repository, variables=champion)
+    run = answer(repository, variables={"MLOPS_STORE": store})
     assert run.results["Train / train"] == "success", run.log
     assert run.results["Report / report"] == run.results["all-green"] == "failure"
     assert "### Gate: fail\n\nM107" in run.summary
 
 
-def test_a_production_that_cannot_be_compared_with_is_no_yes(repository, champion):
+def test_a_production_that_cannot_be_compared_with_is_no_yes(champion):
     """Without its bundle nobody knows whether the change is worse."""
+    repository, store = champion
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
-    run = answer(repository, variables={"MLOPS_STORE": f"{champion['MLOPS_STORE']}/elsewhere"})
+    run = answer(repository, variables={"MLOPS_STORE": f"{store}/elsewhere"})
     assert run.results["Report / report"] == run.results["all-green"] == "failure"
     assert "M106" in run.summary

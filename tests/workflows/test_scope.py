@@ -11,13 +11,21 @@ POLICY = "environments/staging/policy.yaml"
 OURS = "https://github.com/o/r/.github/workflows/reusable-package.yml@refs/heads/main"
 
 
-@pytest.fixture
-def staged(shipped, tmp_path):
-    """A road of one's own, with a second release in dev."""
-    made = Road(copy(shipped, tmp_path / "home"), begun=True)
+@pytest.fixture(scope="module")
+def in_dev(shipped, tmp_path_factory):
+    """A repository with a second release in dev: others are copies of it."""
+    made = Road(copy(shipped, tmp_path_factory.mktemp("in-dev") / "home"), begun=True)
     made.repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     made.repository.commit("Another model")
     made.ship("dev")
+    made.end()
+    return made.repository
+
+
+@pytest.fixture
+def staged(in_dev, tmp_path):
+    """A road of one's own, with a second release in dev."""
+    made = Road(copy(in_dev, tmp_path / "home"), begun=True)
     yield made
     made.end()
 
