@@ -63,7 +63,7 @@ class Queue:
             asked = self._waiting.popleft()
             try:
                 rows = self._checked(asked)
-            except Exception as error:  # pylint: disable=broad-except  # it is that request's own
+            except BaseException as error:  # pylint: disable=broad-except  # that request's own
                 _end(asked, error)
             else:
                 together.append((asked, rows))
@@ -93,7 +93,7 @@ class Queue:
         try:
             # On the event loop: a thread would cost as much as the answer.
             scores = self._scorer.score(columns := self._scorer.columns(every))
-        except Exception:  # pylint: disable=broad-except  # whatever a team's model raises
+        except BaseException:  # pylint: disable=broad-except  # such as a panic of a Rust library
             if len(together) > 1:
                 # One request's rows may be what the model fails on, and the others' are not.
                 for one in together:
@@ -110,6 +110,6 @@ class Queue:
                 asked.answer.set_result(Made(at, asked.body, rows, told[mine]))
 
 
-def _end(asked: Asked, error: Exception) -> None:
+def _end(asked: Asked, error: BaseException) -> None:
     if not asked.answer.done():
         asked.answer.set_exception(error)

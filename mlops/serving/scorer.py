@@ -85,7 +85,8 @@ class Scorer:
     def score(self, columns: dict[str, list]) -> list[float]:
         """Return a score for each row of the columns; raises ValueError for what is no number."""
         rows = len(columns[self.fields[0]])
-        scores = [float(score) for score in self.predict(columns)]
+        # A copy: a model may put other columns in their place, and these are counted afterwards.
+        scores = [float(score) for score in self.predict(dict(columns))]
         if len(scores) != rows or not all(map(isfinite, scores)):
             raise ValueError(f"model.predict gave {scores[:3]}... for {rows} rows")
         return scores

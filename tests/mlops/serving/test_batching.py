@@ -55,7 +55,7 @@ def ask(team, *requests, **room):
     async def together():
         bodies = [json.dumps({"rows": [{"size": size} for size in one]}) for one in requests]
         asked = (queue.made(body.encode()) for body in bodies)
-        return await asyncio.gather(*asked, return_exceptions=True)
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
 
     return [_scores(one) for one in asyncio.run(together())]
 
@@ -99,6 +99,26 @@ def test_what_a_model_fails_on_fails_nobody_else(team):
     assert team[1] == [([1], [2]), ([2], [4])]
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, BaseException])
+def test_a_model_that_raises_what_is_no_exception_fails_nobody_else(team, monkeypatch, error):
+    """A panic of a Rust library is none, and nobody would have been answered."""
+
+    def fail(columns):
+        if 13 in columns["size"]:
+            raise error
+        return columns["size"]
+
+    monkeypatch.setattr(team[0], "_predict", fail)
+    assert ask(team, [1], [13], [2]) == [[1], 500, [2]]
+
+
+def test_a_model_may_change_the_columns_it_is_given(team, monkeypatch):
+    """What is counted is what was asked."""
+    monkeypatch.setattr(team[0], "_predict", lambda columns: columns.pop("size"))
+    assert ask(team, [1], [2]) == [[1], [2]]
+    assert team[1] == [([1, 2], [1, 2])]
+
+
 def test_one_too_many_and_who_waited_for_too_long_are_told_to_come_back(team):
     """Neither is scored."""
     assert ask(team, *[[1]] * 10) == [[2]] * 8 + [503] * 2
@@ -116,11 +136,17 @@ def test_what_waits_takes_no_more_memory_than_there_is(team):
         asyncio.run(queue.made(b'{"rows": [{"size": 1}]}'))
 
 
-def test_a_scorer_that_breaks_leaves_nobody_waiting(team, monkeypatch):
+@pytest.mark.parametrize("error", [ZeroDivisionError, BaseException])
+def test_a_scorer_that_breaks_leaves_nobody_waiting(team, monkeypatch, error):
     """A mistake of ours ends the request it happened in, as any exception does."""
-    monkeypatch.setattr(team[0], "check", lambda body: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(Queue(team[0], Room(**REST, **ROOM), team[1]).made(b"{}"))
+
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(team[0], "check", fail)
+    made = Queue(team[0], Room(**REST, **ROOM), team[1]).made(b"{}")
+    with pytest.raises(error):
+        asyncio.run(asyncio.wait_for(made, 5))
 
 
 def test_who_gave_up_is_left_out(team):
