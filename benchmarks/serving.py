@@ -30,7 +30,6 @@ from pathlib import Path
 import psutil
 
 SERVER_CORE, CLIENT_CORE = "1", "0"
-CONNECTIONS = 16
 # A batch keeps the server busy for long; one more connection hides the client's own work.
 BATCH_CONNECTIONS = 2
 COLUMNS = "{:<24}" + " {:>10}" * 7
@@ -111,7 +110,9 @@ def main() -> None:
             _soak(servers, bodies, options)
             return
         rounds = [_round(servers, bodies, options) for _ in range(options.rounds)]
-    print(f"\nOne row, {CONNECTIONS} connections, one core; medians of {options.rounds} rounds")
+    print(
+        f"\nOne row, {options.connections} connections, one core; {options.rounds} rounds' medians"
+    )
     _print(rounds, "row", "tuned")
     print(f"\nBatches of {len(rows):,} rows; the limit is checking and scoring them in process")
     _print(rounds, "batch", "limit")
@@ -133,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("bundle", type=Path, nargs="?", metavar="BUNDLE")
     parser.add_argument("--rounds", type=int, default=10, help="how often each side is asked")
     parser.add_argument("--seconds", type=float, default=2, help="how long each time")
+    parser.add_argument("--connections", type=int, default=16, help="that ask for rows")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="see whether memory grows")
     parser.add_argument("--python", default=sys.executable, help="runs the servers: another venv's")
     options = parser.parse_args()
@@ -225,7 +227,7 @@ def _asked(server: tuple, bodies: dict[str, Path], options: argparse.Namespace) 
     """Return rate, latencies and processor time of a server asked for rows, then for batches."""
     (port, processes), found = server, {}
     for kind, body in bodies.items():
-        connections = CONNECTIONS if kind == "row" else BATCH_CONNECTIONS
+        connections = options.connections if kind == "row" else BATCH_CONNECTIONS
         words = [str(port), str(body), str(connections), str(options.seconds)]
         before = _cpu(processes)
         client = [sys.executable, __file__, "--client", *words]
