@@ -95,9 +95,11 @@ class Queue:
             scores = self._scorer.score(columns := self._scorer.columns(every))
         except BaseException:  # pylint: disable=broad-except  # such as a panic of a Rust library
             if len(together) > 1:
-                # One request's rows may be what the model fails on, and the others' are not.
-                for one in together:
-                    self._score([one])
+                # One request's rows may be what the model fails on, and the others' are not. The
+                # event loop answers probes between the calls.
+                loop, half = asyncio.get_running_loop(), len(together) // 2
+                loop.call_soon(self._score, together[:half])
+                loop.call_soon(self._score, together[half:])
                 return
             logger.exception("the model failed on rows that keep to its schema")
             _end(together[0][0], Refusal("model", 500, "The model could not score these rows."))

@@ -94,9 +94,16 @@ def test_a_mistake_is_its_makers_alone(team):
 
 
 def test_what_a_model_fails_on_fails_nobody_else(team):
-    """Then each is scored alone; what got no score is not counted."""
+    """Those before and after it are scored without it; what got no score is not counted."""
     assert ask(team, [1], [13], [2]) == [[2], 500, [4]]
     assert team[1] == [([1], [2]), ([2], [4])]
+
+
+def test_one_row_that_a_model_fails_on_costs_few_calls(team):
+    """The others are asked for again by halves, not one by one."""
+    asked, much = [[1]] * 31 + [[13]] + [[1]] * 32, {"max_waiting": 64, "max_held_bytes": 9999}
+    assert ask(team, *asked, batch_rows=64, **much) == [[2]] * 31 + [500] + [[2]] * 32
+    assert len(team[0].calls) == 13
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, BaseException])
