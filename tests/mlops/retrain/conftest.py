@@ -8,31 +8,23 @@ BUILD = ("check-data", "train", "evaluate", "gate", "package")
 ENVIRONMENTS = ("dev", "staging", "production")
 
 
-@pytest.fixture(scope="session")
-def origin(tmp_path_factory):
-    """Where the fork is kept once it is made."""
-    return tmp_path_factory.mktemp("retrain") / "origin"
-
-
 @pytest.fixture(scope="module")
-def shipped(fork, origin):
-    """The fork with a model of q1 and q2 in production, made once for all test modules."""
-    if not origin.exists():
-        # What retraining does has nothing to do with load, so no evidence about load is asked for.
-        policy = fork.folder / "environments/production/policy.yaml"
-        policy.write_text("from: staging\nevidence: [{kind: gate, environment: build}]\n", "utf-8")
-        fork.edit("params.yaml", "data: {}", "data: {last: q3}  # the newest quarter in use")
-        fork.mlops(*BUILD)
-        for name in ENVIRONMENTS:
-            fork.mlops("promote", "--env", name)
-        shutil.copytree(fork.folder, origin)
+def shipped(fork):
+    """The fork with a model of q1 and q2 in production."""
+    # What retraining does has nothing to do with load, so no evidence about load is asked for.
+    policy = fork.folder / "environments/production/policy.yaml"
+    policy.write_text("from: staging\nevidence: [{kind: gate, environment: build}]\n", "utf-8")
+    fork.edit("params.yaml", "data: {}", "data: {last: q3}  # the newest quarter in use")
+    fork.mlops(*BUILD)
+    for name in ENVIRONMENTS:
+        fork.mlops("promote", "--env", name)
     return fork
 
 
 @pytest.fixture
-def shop(shipped, origin, tmp_path):
+def shop(shipped, tmp_path):
     """A copy of it for one test."""
-    shutil.copytree(origin, tmp_path / "shop")
+    shutil.copytree(shipped.folder, tmp_path / "shop")
     return type(shipped)(tmp_path / "shop")
 
 
