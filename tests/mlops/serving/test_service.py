@@ -176,16 +176,19 @@ def test_a_changed_model_does_not_start(packaged_once, tmp_path):
     assert done.returncode == 1 and "was changed: its digest is" in done.stderr
 
 
+def kill(worker):
+    """Kill a worker; return the seconds until its supervisor has another."""
+    supervisor, begun = worker.parent(), time.monotonic()
+    worker.kill()
+    assert eventually(lambda: set(supervisor.children()) - {worker})
+    return time.monotonic() - begun
+
+
 def test_a_worker_that_is_killed_is_replaced_soon(unpacked, tmp_path, row, serving, worker_of):
     """Its supervisor looks every second; who asks meanwhile is answered by the next one."""
     with serving(unpacked, tmp_path) as client:
         for _ in range(2):
-            worker = worker_of(client)
-            supervisor = worker.parent()
-            worker.kill()
-            begun = time.monotonic()
-            assert eventually(lambda: set(supervisor.children()) - {worker})
-            took = time.monotonic() - begun
+            took = kill(worker_of(client))
             asked = {"json": {"rows": [row]}, "timeout": 30, "trust_env": False}
             assert httpx.post(f"{client.base_url}/predict", **asked).status_code == 200
         # BentoML's own supervisor looks every ten seconds, and had just done so.
