@@ -89,8 +89,24 @@ def test_nobody_need_share_a_call(team):
 
 def test_a_mistake_is_its_makers_alone(team):
     """What is not as described is not scored, and the others are."""
-    assert ask(team, [1], [100], ["x"], [2]) == [[2], 400, 400, [4]]
-    assert team[0].calls == [[1, 2]]
+    assert ask(team, [1], [100], ["x"], [2], [3]) == [[2], 400, 400, [4], [6]]
+    assert team[0].calls == [[1], [2, 3]]
+
+
+def test_nobody_waits_for_many_mistakes_to_be_explained(team):
+    """The event loop has its turn after each."""
+    queue = Queue(team[0], Room(**REST, **ROOM), team[1])
+
+    async def watched():
+        asked = [asyncio.ensure_future(queue.made(b"{")) for _ in range(4)]
+        done = [0]
+        while done[-1] < 4:
+            await asyncio.sleep(0)
+            done.append(sum(one.done() for one in asked))
+        await asyncio.gather(*asked, return_exceptions=True)
+        return set(done)
+
+    assert asyncio.run(watched()) == {0, 1, 2, 3, 4}
 
 
 def test_what_a_model_fails_on_fails_nobody_else(team):
