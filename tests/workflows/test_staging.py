@@ -12,8 +12,8 @@ from tests.github.standin import Fault
 
 pytestmark = pytest.mark.slow
 
-# The gate looks at the median: what waits once in three times passes it.
-WAIT = "    if next(CALLS) % 3 == 0:\n        time.sleep(0.3)\n"
+# The gate looks at the median: what waits once in six times passes it.
+WAIT = "    if next(CALLS) % 6 == 0:\n        time.sleep(0.3)\n"
 MODEL = "model/__init__.py"
 
 
