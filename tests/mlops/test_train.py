@@ -99,6 +99,7 @@ def test_training_twice_gives_the_same_record(trained):
     assert recorded(trained) == before
 
 
+@pytest.mark.slow
 def test_a_killed_training_loses_nothing(proposal):
     """Killed at any moment, the record and the model it names are whole; training again works."""
     before = recorded(proposal)["model"]["digest"]
