@@ -95,6 +95,7 @@ class Fronted(bentoml.Service):
     """A BentoML service that scores before BentoML's middlewares, which take longer, are asked."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
+        """Return BentoML's application behind ours."""
         # BentoML names no protocol to uvicorn, which then takes the one that is called this.
         uvicorn.config.HTTP_PROTOCOLS["auto"] = "mlops.serving.connection:Connection"
         return Front(super().to_asgi(is_main), app.state)
