@@ -137,14 +137,9 @@ class Predictor:
 
 
 def _room(limits: dict[str, Any]) -> Room:
-    return Room(
-        limits["max_waiting"],
-        limits["max_wait_seconds"],
-        limits["batch_rows"],
-        limits["max_held_mb"] * 2**20,
-        limits["max_connections"],
-        limits["arrive_seconds"],
-    )
+    kept = ("max_waiting", "max_wait_seconds", "batch_rows", "max_connections", "arrive_seconds")
+    held = limits["max_held_mb"] * 2**20
+    return Room(max_held_bytes=held, **{name: limits[name] for name in kept})
 
 
 def _prediction_log(megabytes: int, figures: Metrics) -> Writer | None:

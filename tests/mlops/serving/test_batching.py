@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from http.client import HTTPConnection
 
@@ -186,24 +187,33 @@ def test_who_gave_up_is_left_out(team):
     assert _scores(asyncio.run(one_gives_up())) == [4]
 
 
+def at_once(client, worker, bodies):
+    """Ask a service for all of them while it holds its breath; return what it answers."""
+    connections = [HTTPConnection(client.base_url.host, client.base_url.port) for _ in bodies]
+    for connection in connections:
+        connection.request("GET", "/version")
+        connection.getresponse().read()
+    worker.suspend()
+    while worker.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    for connection, body in zip(connections, bodies):
+        connection.request("POST", "/predict", body, JSON)
+    worker.resume()
+    return [connection.getresponse() for connection in connections]
+
+
+def scores(answer):
+    """The scores in an answer; the ids are given once."""
+    return [one["score"] for one in answer.get("predictions", ())]
+
+
 def test_each_gets_from_the_service_what_it_gets_alone(client, row, worker_of):
     """Twenty at once, three of them mistaken and two that the model fails on."""
     changes = [{"size": 1 + i} for i in range(15)]
     changes += [{"size": 0}, {"color": "x"}, {"kind": 1}, {"town": "QQX"}, {"town": "QQY"}]
     bodies = [json.dumps({"rows": [row, {**row, **change}]}) for change in changes]
     alone = [client.post("/predict", content=body, headers=JSON) for body in bodies]
-    address = client.base_url.host, client.base_url.port
-    connections = [HTTPConnection(*address) for _ in bodies]
-    process = worker_of(client)
-    for connection in connections:
-        connection.connect()
-    process.suspend()
-    while process.status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
-    for connection, body in zip(connections, bodies):
-        connection.request("POST", "/predict", body, JSON)
-    process.resume()
-    answers = [connection.getresponse() for connection in connections]
+    answers = at_once(client, worker_of(client), bodies)
     assert [answer.status for answer in answers] == [200] * 15 + [400] * 3 + [500] * 2
     for answer, expected in zip(answers, alone):
         told, expected = json.load(answer), expected.json()
@@ -211,6 +221,19 @@ def test_each_gets_from_the_service_what_it_gets_alone(client, row, worker_of):
         assert scores(told) == pytest.approx(scores(expected))
 
 
-def scores(answer):
-    """The scores in an answer; the ids are given once."""
-    return [one["score"] for one in answer.get("predictions", ())]
+def test_the_service_asks_its_model_for_several_at_once(
+    unpacked, tmp_path, serving, row, worker_of
+):
+    """At most as many rows a call as params.yaml says."""
+    bundle, calls = shutil.copytree(unpacked, tmp_path / "bundle"), tmp_path / "calls"
+    file, size = bundle / "src/model/__init__.py", "    size = np.asarray("
+    tell = f"    print(len(columns['size']), file=open({str(calls)!r}, 'a'))\n"
+    file.write_text(file.read_text("utf-8").replace(size, tell + size), "utf-8")
+    record = json.loads((bundle / "src/record.json").read_text("utf-8"))
+    record["params"]["values"]["serve"]["batch_rows"] = 8
+    (bundle / "src/record.json").write_text(json.dumps(record), "utf-8")
+    (tmp_path / "run").mkdir()
+    with serving(bundle, tmp_path / "run") as client:
+        answers = at_once(client, worker_of(client), [json.dumps({"rows": [row]})] * 20)
+    assert {answer.status for answer in answers} == {200}
+    assert 1 < max(map(int, calls.read_text("utf-8").split())) <= 8
