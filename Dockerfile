@@ -32,11 +32,11 @@ RUN set -eu; mkdir -p etc tmp var/lib/dpkg/status.d; \
     cp -a --parents "$python" "$stdlib" .; \
     (cd ".$stdlib" && rm -rf site-packages dist-packages config-* test idlelib tkinter turtledemo \
       lib2to3 ensurepip pydoc_data lib-dynload/_tkinter*); \
-    find . \( -name '*.so*' -o -path ".$python" \) -exec ldd {} + 2>/dev/null \
+    find . \( -name '*.so*' -o -path ".$python" \) -print0 | xargs -0 -n 50 -P 4 ldd 2>/dev/null \
       | awk '/=> \//{print $3} /^\t\//{print $1}' | grep -v ^/image/ > /libraries; \
     find /lib/ -name libgcc_s.so.1 >> /libraries; sort -u -o /libraries /libraries; \
     xargs -a /libraries cp -L --parents -t .; cp -L /etc/ld.so.cache /etc/os-release etc/; \
-    sed 's|.*/|*/|' /libraries | xargs -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u \
+    sed 's|.*/|*/|' /libraries | xargs dpkg -S 2>/dev/null | cut -d: -f1 | sort -u \
       | while read -r name; do dpkg -s "$name" > "var/lib/dpkg/status.d/$name"; done; \
     find . -path ./venv -prune -o -exec chmod u=rwX,go=rX {} +; chmod 1777 tmp; \
     find . -path ./venv -prune -o -exec touch -h -d @0 {} +
