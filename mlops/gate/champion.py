@@ -42,20 +42,19 @@ def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     if measured["higher_is_better"]:
         least, most = -most, -least
     found = f"{signed(difference)} against the champion"
+    allowed = f"{number(margin)} is allowed"
     if most <= margin:
-        message = f"{found}; worse by at most {number(most)}, {number(margin)} allowed."
+        message = f"{found}; at worst {number(most)} worse, and {allowed}."
         verdict = Verdict.PASS
         if most <= 0:
             message = f"{found}; significantly better."
     elif least > 0:
         verdict = Verdict.FAIL
-        message = (
-            f"{found}; significantly worse, by up to {number(most)}, {number(margin)} allowed."
-        )
+        message = f"{found}; significantly worse, at worst by {number(most)}, and {allowed}."
     else:
         verdict = Verdict.INCONCLUSIVE
         message = (
-            f"{found}; could be worse by {number(most)}, {number(margin)} allowed, and could be no "
-            "worse at all. Hold out more rows (data.holdout) to tell."
+            f"{found}; at worst {number(most)} worse, and {allowed}; at best no worse. Hold out more "
+            "rows (data.holdout) to tell."
         )
     return Finding(NOT_WORSE.id, name, verdict, message)
