@@ -19,8 +19,9 @@ def complain(text: str) -> None:
 
 
 def without_password(text: str) -> str:
-    """Return a text in which no URL tells its user or password."""
-    return re.sub(r"(?<=://)[^\s'\"]*@", "***@", text)
+    """Return a text in which no address, with a scheme or without, tells its user or password."""
+    # What stands before `@sha256:` is the name and tag of an image.
+    return re.sub(r"(?<=://)[^\s'\"]*@|[^\s'\"/:@]+:[^\s'\"/]+@(?!sha256:)", "***@", text)
 
 
 def age(since: datetime, now: datetime) -> str:

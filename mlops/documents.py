@@ -20,7 +20,7 @@ class Strict(BaseModel):
 
 
 def _without_secret(address: str) -> str:
-    if re.search(r"://[^/\s]*:[^/\s]*@", address):
+    if re.match(r"(.*://)?[^/\s]*:[^/\s]*@", address):
         raise ValueError(
             "it holds a password, and Git forgets nothing: a variable can name the place instead"
         )

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops.console import without_password
 from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file
 
@@ -61,7 +62,7 @@ class Repository:
         found = _NAME.fullmatch(self.name)
         if not found:
             raise UserError(
-                f"{name!r} is no repository of a registry. It has a host and a path, such as "
+                f"{without_password(repr(name))} is no repository of a registry. It has a host and a path, such as "
                 "ghcr.io/owner/name or 127.0.0.1:5000/name, and neither tag nor digest."
             )
         self.host, self.path = found["host"], found["path"]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, NaiveDatetime, field_validator, model_validator
 
-from mlops.documents import Strict
+from mlops.documents import Address, Strict
 
 BUILD = "build"
 KEY_NAME = r"[a-z0-9][a-z0-9._-]*"
@@ -70,7 +70,7 @@ class Settings(Strict):
     port: int = Field(ge=1, le=65535)
     workers: int = Field(1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    registry: str | None = Field(
+    registry: Address | None = Field(
         None, description="bundle and image are copied here, by digest, and run from here"
     )
     docker: Docker | None = None

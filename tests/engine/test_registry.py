@@ -193,6 +193,12 @@ def test_what_is_no_repository_is_refused(name):
         Repository(name)
 
 
+def test_a_mistaken_name_tells_no_password():
+    """Its message may end up in a pull request."""
+    with pytest.raises(UserError, match=r"^'\*\*\*@ghcr.io/acme' is no repository"):
+        Repository("me:hunter2@ghcr.io/acme")
+
+
 def test_a_promotion_copies_digests(built, fork, registry, new_registry):
     """Image, bundle and what is attached come to another registry as they are, however often."""
     promoted, other = built.promoted, f"{new_registry().host}/production/fares"

@@ -49,6 +49,11 @@ def test_the_committed_file_is_valid():
             "store: ftp://me:hunter2@host/store",
             r"store: found 'ftp://\*\*\*@host/store'\..*holds a password",
         ),
+        (
+            "registry: null",
+            "registry: me:hunter2@host:5000/images",
+            r"registry: found '\*\*\*@host:5000/images'\..*holds a password",
+        ),
         ("users: 8", "users: .inf", r"loadtest\.users: found inf"),
     ],
 )

@@ -75,6 +75,10 @@ def test_settings_are_missing():
         ("target: local\nport: 70000\n", "here:2: port: found 70000"),
         ("target: local\nport: 3001\nlog_level: loud\n", "here:3: log_level: found 'loud'"),
         ("target: local\n", "port: this key is required"),
+        (
+            "target: local\nport: 1\nregistry: me:p@host/x\n",
+            "here:3: registry: found '***@host/x'. Value error, it holds a password",
+        ),
         ("", "here holds no keys"),
     ],
 )
