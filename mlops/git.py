@@ -72,11 +72,13 @@ def changed(*paths: str) -> list[str]:
 
 
 def show(commit: str, path: Path) -> str | None:
-    """Return a file's text at a commit, or None where it was not there."""
-    done = subprocess.run(
-        ["git", "show", f"{commit}:{path.as_posix()}"], capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else None
+    """Return a file's text at a commit, None where it was not there; UserError if not UTF-8."""
+    name = f"{commit}:{path.as_posix()}"
+    done = subprocess.run(["git", "show", name], capture_output=True, check=False)
+    try:
+        return done.stdout.decode() if done.returncode == 0 else None
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is no text in UTF-8. Save it as UTF-8 and commit it.") from None
 
 
 def commit_files(message: str, paths: list[Path]) -> str:

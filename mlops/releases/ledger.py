@@ -42,7 +42,8 @@ def _is_ours(path: Path, planned: str | None) -> bool:
     if planned is None or not path.is_file():
         return False
     # The killed run wrote the same but for the time of day.
-    return _TIME.sub("", path.read_text(encoding="utf-8")) == _TIME.sub("", planned)
+    there = path.read_bytes().decode(errors="replace")
+    return _TIME.sub("", there) == _TIME.sub("", planned)
 
 
 def commit(message: str, changes: Changes, base: str) -> str:

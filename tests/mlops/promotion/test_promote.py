@@ -253,6 +253,26 @@ def test_an_edit_that_is_not_committed(clone, file):
     assert answer.refusals == ["P116"] and str(path) in answer.text
 
 
+def test_a_file_that_is_no_text(clone):
+    """It differs from HEAD like any other, even where a promotion is to write."""
+    clone.package()
+    Path(DEV).write_bytes(b"\xff")
+    assert clone.mlops("promote", "--env", "dev").refusals == ["P116"]
+
+
+def test_an_environment_with_the_line_ends_of_windows(clone):
+    """What git holds is taken byte for byte, so that it is found unchanged."""
+    for name in ("policy", "settings", "release"):
+        path = Path("environments/trial", f"{name}.yaml")
+        path.parent.mkdir(exist_ok=True)
+        text = Path("environments/dev", path.name).read_text("utf-8")
+        path.write_text(text, "utf-8", newline="\r\n")
+    clone.git("add", "environments")
+    clone.git("commit", "-qm", "On trial")
+    clone.package()
+    assert clone.mlops("promote", "--env", "trial").code == 0
+
+
 def test_a_catalogue_entry_that_others_left(clone):
     """A file of that name that no promotion wrote is not committed unseen."""
     release_id = clone.package()

@@ -90,11 +90,16 @@ def test_a_broken_policy(clone):
     assert "broken" in line(clone, "staging") and "not running" in line(clone, "production")
 
 
-@pytest.mark.usefixtures("two")
-def test_a_broken_quarantine(clone):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"- x\n", "quarantine.yaml:1"), (b"# \xff\n", "quarantine.yaml is no text in UTF-8")],
+)
+def test_a_broken_quarantine(clone, content, words):
     """It is told, not raised."""
-    clone.commit("environments/quarantine.yaml", "- x\n")
-    assert "quarantine.yaml" in clone.mlops("status").text
+    Path("environments/quarantine.yaml").write_bytes(content)
+    clone.git("commit", "-qam", "by hand")
+    answer = clone.mlops("status")
+    assert (answer.code, words in answer.text) == (0, True), answer.text
 
 
 @pytest.mark.usefixtures("two")
