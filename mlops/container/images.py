@@ -76,6 +76,12 @@ def build(promoted: Promoted, packed: Path, name: str) -> None:
             str(folder),
             what=f"The image of {promoted.bundle.digest[:19]} could not be built. What docker said",
         )
+    if engine.image(name) is None:
+        raise UserError(
+            f"{name} was built, but the engine does not hold it: the builder that BUILDX_BUILDER "
+            "or `docker buildx install` chose keeps what it builds. Unset BUILDX_BUILDER, or "
+            "`docker buildx uninstall`, and build again."
+        )
 
 
 def push(where: Repository, tag: str) -> str:

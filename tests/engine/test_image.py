@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.image import half_sent, stop
 from mlops.bundle import unpack
+from mlops.container.registry import Repository
 from mlops.releases.release import read_release
 from mlops.store import cached
 from tests.engine.conftest import BUILD
@@ -225,6 +226,20 @@ def test_no_daemon_and_no_docker_are_told(fork, built, registry, tmp_path):
         with fork.given(MLOPS_REGISTRY=f"{registry.host}/acme/unbuilt", **change):
             done = fork.mlops("image", check=False)
         assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_builder_that_keeps_the_image_is_told(fork, built, registry, tmp_path):
+    """As buildx's own in a container do, which say that they built it."""
+    del built
+    keeping, real = tmp_path / "docker", shutil.which("docker")
+    apart = 'if [ "$1" = build ]; then set -- "$@" --output=type=tar,dest=/dev/null; fi'
+    keeping.write_text(f'#!/bin/sh\n{apart}\nexec {real} "$@"\n')
+    keeping.chmod(0o755)
+    path = f"{tmp_path}:{fork.environment['PATH']}"
+    with fork.given(MLOPS_REGISTRY=f"{registry.host}/acme/kept", PATH=path):
+        done = fork.mlops("image", check=False)
+    assert done.returncode == 2 and "Unset BUILDX_BUILDER" in done.stderr
+    assert Repository(f"{registry.host}/acme/kept").tags() == []
 
 
 def test_a_failed_build_shows_its_end(fork, built):
