@@ -32,6 +32,7 @@ RUN set -eu; mkdir -p etc tmp var/lib/dpkg/status.d; \
     cp -a --parents "$python" "$stdlib" .; \
     (cd ".$stdlib" && rm -rf site-packages dist-packages config-* test idlelib tkinter turtledemo \
       lib2to3 ensurepip pydoc_data lib-dynload/_tkinter*); \
+    find . -name __pycache__ -prune -exec rm -rf {} +; \
     find . \( -name '*.so*' -o -path ".$python" \) -print0 | xargs -0 -n 50 -P 4 ldd 2>/dev/null \
       | awk '/=> \//{print $3} /^\t\//{print $1}' | grep -v ^/image/ > /libraries; \
     find /lib/ -name libgcc_s.so.1 >> /libraries; sort -u -o /libraries /libraries; \
@@ -48,11 +49,15 @@ COPY . bento
 RUN PYTHONHASHSEED=0 PYTHONPATH=/bento/src BENTOML_HOME=/tmp/home chroot . /venv/bin/python -c \
       'import bentoml_cli.cli, _bentoml_impl.worker.service, _bentoml_impl.server.serving; \
        from mlops.serving.service import Predictor; Predictor.inner()' \
-    && rm -rf tmp/* && chmod -R u=rwX,go=rX bento && mkdir /served && mv bento /served \
-    && find . /served -newermt @0 -exec touch -h -d @0 {} +
+    && mkdir /compiled /served && chmod -R u=rwX,go=rX bento && mv bento /served \
+    && find venv usr -name '*.pyc' -exec cp --parents -t /compiled {} + \
+    && find /compiled /served -exec touch -h -d @0 {} +
 
+# A layer each: what the lock decides, what Python compiled of that, the bundle. The first is copied
+# while the model answers.
 FROM scratch
-COPY --from=served /image /
+COPY --from=root /image /
+COPY --from=served /compiled /
 COPY --from=served /served /
 ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp BENTOML_HOME=/tmp/bentoml \
     BENTOML_DO_NOT_TRACK=True DO_NOT_TRACK=1 OTEL_SDK_DISABLED=true
