@@ -129,6 +129,6 @@ def superseded(offer: Move | Retraining, number: int) -> str:
 def recomputed(offer: Move | Retraining) -> str:
     """Return what a proposal is told that no longer can be merged as it is."""
     return (
-        f"Closed: `{offer.name}` is proposed anew, since what this one replaces or the "
-        "evidence it brings is no longer current."
+        f"Closed: `{offer.name}` is proposed anew, since the branch it was computed on, what it "
+        "replaces or the evidence it brings is no longer current."
     )

@@ -12,11 +12,16 @@ from mlops.releases.release import is_release_id, sequence
 
 
 def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
-    """Say whether the commit its branch is at proposes the same, and still could be merged."""
+    """Say whether the commit its branch is at proposes the same, and could be merged as well as this.
+
+    A rule asks that a branch holds all of the base; people who bring it up to date may not approve.
+    """
     if not isinstance(mine, Move):
         return True
-    theirs = offer.move(tip)
-    if theirs is None or not git.descends(base, f"{tip}^"):
+    theirs, parent = offer.move(tip), f"{tip}^"
+    if theirs is None or not git.descends(base, parent):
+        return False
+    if not git.descends(parent, f"{mine.commit}^"):
         return False
     ours, found = mine.release.spec, theirs.release.spec
     fields = ("release_id", "supersedes", "rollback")

@@ -112,6 +112,19 @@ def test_computed_again_it_is_one(clone, forge, promoted_to_dev):
     assert forge.branch(f"promote/dev/{promoted_to_dev}") == tip
 
 
+def test_main_has_moved_on(clone, forge, promoted_to_dev):
+    """Its branch must hold all of main to be merged: run again, it is proposed from there."""
+    proposed(clone)
+    clone.anew()
+    clone.commit("README.md", "Read this.\n")
+    clone.merge()
+    clone.mlops("promote", "--env", "dev")
+    proposed(clone)
+    branch = f"promote/dev/{promoted_to_dev}"
+    assert opened(forge) == {3: branch} and opened(forge, "closed") == {1: branch}
+    assert forge.run_git("rev-parse", f"{branch}^") == forge.run_git("rev-parse", "main")
+
+
 def test_a_checkout_without_a_branch_of_its_own(clone, forge, promoted_to_dev):
     """As in a job that was given a commit: only origin's main is known, and what is open stays."""
     proposed(clone)
