@@ -75,7 +75,7 @@ def dashboard() -> str:
         "timezone": "browser",
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": [_source(), _environment()]},
+        "templating": {"list": [_source(), *_choices()]},
         "panels": [_panel(number, panel) for number, panel in enumerate(panels())],
     }
     return json.dumps(plain, indent=1) + "\n"
@@ -85,13 +85,17 @@ def _source() -> dict[str, Any]:
     return {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
 
 
-def _environment() -> dict[str, Any]:
-    query = "label_values(mlops_release_info, environment)"
+def _choices() -> list[dict[str, Any]]:
+    """Return the model and the environment to look at, of those that answer."""
+    return [_choice("model", ""), _choice("environment", '{model="$model"}')]
+
+
+def _choice(label: str, of: str) -> dict[str, Any]:
     return {
-        "name": "environment",
+        "name": label,
         "type": "query",
         "datasource": SOURCE,
-        "query": {"query": query, "refId": "environment"},
+        "query": {"query": f"label_values(mlops_release_info{of}, {label})", "refId": label},
         "refresh": 2,
         "sort": 1,
     }

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops import watching
+from mlops import contract, watching
+from mlops.releases import environments
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text("utf-8"))
-LABELS = 'environment="dev",job="predictor"'
+LABELS = ('model="mini"', 'environment="dev"', 'job="predictor"')
 EVERY = [
     (name, kind, told)
     for name in CASES
@@ -19,18 +20,20 @@ EVERY = [
 
 
 def series(name, values):
-    """One series of a case, with the labels that all have in common."""
+    """One series of a case, with the labels that all have in common unless it says otherwise."""
     assert isinstance(values, str), f"{name}: quote {values}"
     metric, _, labels = name.partition("{")
     own = labels.rstrip("}")
-    return {"series": f"{metric}{{{LABELS}{',' if own else ''}{own}}}", "values": values}
+    common = [one for one in LABELS if one.partition('"')[0] not in own]
+    return {"series": f"{metric}{{{','.join(filter(None, (*common, own)))}}}", "values": values}
 
 
 def case(name, kind, told):
     """One test as promtool reads it."""
     found = CASES[name][kind][told]
     severity = watching.alerts()[name]["labels"]["severity"]
-    labels = {"environment": "dev", "severity": severity, **CASES[name].get("labels", {})}
+    labels = {"model": "mini", "environment": "dev", "severity": severity}
+    labels |= CASES[name].get("labels", {})
     return {
         "name": f"{name} {kind}: {told}",
         "interval": found.get("step", "1m"),
@@ -94,10 +97,22 @@ def test_the_configuration_is_what_prometheus_reads(promtool):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_configuration_asks_every_environment_where_it_is_on_a_laptop():
+    """And labels it as a cluster does."""
+    (job,) = yaml.safe_load((watching.MONITORING / "prometheus.yaml").read_text())["scrape_configs"]
+    told = {one["targets"][0]: one["labels"] for one in job["static_configs"]}
+    assert told == {
+        f"127.0.0.1:{one.settings.port}": {"model": contract.params().name, "environment": one.name}
+        for one in map(environments.environment, environments.names())
+    }
+
+
 @pytest.mark.parametrize("name, rule", watching.alerts().items())
 def test_an_alert_says_how_urgent_it_is_what_it_is_and_where_to_read(name, rule):
     assert rule["labels"]["severity"] in ("page", "ticket")
-    assert rule["annotations"]["summary"].startswith("{{ $labels.environment }}: ")
+    assert rule["annotations"]["summary"].startswith(
+        "{{ $labels.model }} {{ $labels.environment }}: "
+    )
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     headings = re.findall(r"(?m)^### (\w+)$", Path(page).read_text("utf-8"))
     assert name in headings and anchor == name.lower()

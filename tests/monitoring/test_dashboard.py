@@ -50,14 +50,17 @@ def test_panels_lie_side_by_side(dashboard):
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_every_query_asks_for_the_environment_that_was_chosen(dashboard):
+def test_every_query_asks_for_the_model_and_environment_that_were_chosen(dashboard):
     """And the choice lists those that answer."""
-    source, environment = dashboard["templating"]["list"]
-    assert (source["type"], environment["name"]) == ("datasource", "environment")
+    source, model, environment = dashboard["templating"]["list"]
+    assert (source["type"], model["name"]) == ("datasource", "model")
+    wanted = 'label_values(mlops_release_info{model="$model"}, environment)'
+    assert environment["query"]["query"] == wanted
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
             metrics = re.findall(r"\b(?:mlops_|up\b|ALERTS\b)\w*", target["expr"])
-            assert target["expr"].count('environment="$environment"') == len(metrics)
+            chosen = 'model="$model",environment="$environment"'
+            assert target["expr"].count(chosen) == len(metrics)
 
 
 def test_every_query_is_one_that_prometheus_reads(dashboard, promtool, tmp_path):

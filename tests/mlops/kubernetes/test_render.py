@@ -63,6 +63,15 @@ def test_settings_decide_how_it_runs(rendered):
     assert variables(objects)["MLOPS_LOG_LEVEL"] == settings.log_level
 
 
+def test_figures_say_whose_they_are(rendered):
+    """One Prometheus watches many models, and their alerts must not mix."""
+    (endpoint,) = rendered.objects["ServiceMonitor"]["spec"]["endpoints"]
+    assert {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"]} == {
+        "model": rendered.release.promoted.model.name,
+        "environment": rendered.environment.name,
+    }
+
+
 def test_all_is_in_one_namespace(rendered):
     namespace = rendered.environment.settings.kubernetes.namespace
     named = {

@@ -41,10 +41,10 @@ def rules():
 
 
 def queries():
-    """What the dashboard asks, of the environment that is served here."""
+    """What the dashboard asks, of the model and environment that are served here."""
     for panel in watching.panels():
         for expression in panel["lines"].values():
-            yield expression.replace("$environment", "dev")
+            yield expression.replace("$model", "mini").replace("$environment", "dev")
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Watched:
 @contextmanager
 def running(program, folder, target):
     """Prometheus, asking the target every second."""
-    static = [{"targets": [target], "labels": {"environment": "dev"}}]
+    static = [{"targets": [target], "labels": {"model": "mini", "environment": "dev"}}]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yaml"],
@@ -215,8 +215,9 @@ def test_a_log_that_cannot_be_written_fires(watched, row):
 
 
 def test_a_service_that_ends_fires(watched):
-    """And its summary says which."""
+    """And whoever is woken reads which, and what ran there."""
     watched.end.close()
     assert watched.until(lambda: "ServiceDown" in watched.firing())
-    summary = watched.firing()["ServiceDown"]["annotations"]["summary"]
-    assert summary == "dev: nothing answers", json.dumps(watched.firing())
+    told = watched.firing()["ServiceDown"]["annotations"]
+    assert told["summary"] == "mini dev: nothing answers", json.dumps(watched.firing())
+    assert told["releases"] == RELEASE_ID
