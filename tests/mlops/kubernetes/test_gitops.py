@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops import rendering
+from mlops import contract, rendering
 from mlops.releases import environments
 
 NAMES = environments.names()
@@ -17,7 +17,7 @@ NAMES = environments.names()
 def argo():
     """What is applied for Argo CD, by kind."""
     found = rendering.objects(rendering.kustomize(Path("environments/argo-cd")))
-    return {one["kind"]: one["spec"] for one in found}
+    return {one["kind"]: one["spec"] | {"name": one["metadata"]["name"]} for one in found}
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,22 @@ def test_flux_waits_for_what_it_applies(flux):
     """So that its own status is that of the roll-out."""
     applied = [one["spec"] for one in flux.values() if one["kind"] == "Kustomization"]
     assert all(spec["wait"] and spec["prune"] for spec in applied)
-    assert {spec["sourceRef"]["name"] for spec in applied} == {"predictor"}
-    assert flux["predictor"]["spec"]["ref"] == {"branch": "main"}
+    (repository,) = {spec["sourceRef"]["name"] for spec in applied}
+    assert flux[repository]["spec"]["ref"] == {"branch": "main"}
+
+
+@pytest.mark.parametrize("folder", ["argo-cd", "flux"])
+def test_models_may_share_a_cluster(folder):
+    """What has one name would be taken over by the model that was applied last."""
+    found = rendering.objects(rendering.kustomize(Path("environments", folder)))
+    prefix = f"{contract.params().name}-"
+    assert all(one["metadata"]["name"].startswith(prefix) for one in found)
+
+
+def test_an_application_belongs_to_the_project_and_is_named_as_its_namespace(argo):
+    template = argo["ApplicationSet"]["template"]
+    assert template["spec"]["project"] == argo["AppProject"]["name"]
+    assert template["metadata"]["name"] == template["spec"]["destination"]["namespace"]
 
 
 @pytest.mark.parametrize("folder", ["argo-cd", "flux"])
