@@ -29,6 +29,7 @@ READ = (
 # These shape a model, but not the container it travels in.
 SHAPING = ("data/*", "model/*", "params.yaml", "environments/waivers.yaml")
 HOSTED = ("ubuntu-24.04",)
+DEPENDABOT = "dependabot[bot]"
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 
 
@@ -75,7 +76,9 @@ def place(variable: str, trusted: bool) -> Place:
         return Place(HOSTED, "cpu", "the variable GPU_RUNNER is not set")
     labels = _labels(variable)
     if not trusted:
-        return Place(HOSTED, "cpu", "code from a fork does not reach a runner of your own")
+        return Place(
+            HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
+        )
     return Place(labels, "gpu", "the variable GPU_RUNNER names it")
 
 
@@ -86,9 +89,14 @@ def base(event: dict[str, Any]) -> str:
 
 
 def trusted(event: dict[str, Any]) -> bool:
-    """Return whether an event's code was written by somebody who may push to the repository."""
+    """Return whether an event's code was written by somebody who may push to the repository.
+
+    Dependabot pushes to a branch here, but what it brings is code of others that nobody has read.
+    """
     if "pull_request" not in event:
         return True
+    if (event["pull_request"].get("user") or {}).get("login") == DEPENDABOT:
+        return False
     head = (event["pull_request"].get("head") or {}).get("repo") or {}
     return head.get("full_name") == event["repository"]["full_name"]
 

@@ -61,7 +61,7 @@ def test_a_runner_of_ours_is_for_us_only():
     assert plan.place(labels, trusted=True).runner == ("self-hosted", "gpu")
     assert plan.place(labels, trusted=True).device == "gpu"
     assert plan.place(labels, trusted=False) == plan.Place(
-        plan.HOSTED, "cpu", "code from a fork does not reach a runner of your own"
+        plan.HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
     )
     assert plan.place(" ", trusted=True).runner == plan.HOSTED
 
@@ -79,6 +79,14 @@ def test_who_wrote_it(head, trusted):
     """A fork that was deleted meanwhile is a stranger too."""
     event = {"pull_request": {"head": head}, "repository": {"full_name": "us/flights"}}
     assert plan.trusted(event) is trusted
+
+
+def test_what_dependabot_brings_is_a_strangers():
+    """Its branch is one of ours, its code is not."""
+    change = {"head": {"repo": {"full_name": "us/flights"}}, "user": {"login": "dependabot[bot]"}}
+    event = {"pull_request": change, "repository": {"full_name": "us/flights"}}
+    assert not plan.trusted(event)
+    assert plan.trusted({**event, "pull_request": {**change, "user": {"login": "ada"}}})
 
 
 def test_the_pythons_are_those_of_pyproject():
