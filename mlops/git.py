@@ -11,12 +11,15 @@ from mlops.errors import UserError
 # Who commits in a workflow: the account that GITHUB_TOKEN acts as, known to GitHub by this address.
 BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
 
+# Whatever people set for their own eyes, what is read here stays the same.
+PLAIN = ("-c", "log.showSignature=false", "-c", "log.follow=false")
+
 
 def git(*arguments: str, check: bool = True, environment: Mapping[str, str] | None = None) -> str:
     """Run git here and return what it printed; raises UserError with git's own words."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            ["git", *PLAIN, *arguments],
             capture_output=True,
             text=True,
             check=False,
