@@ -17,6 +17,7 @@ WEIGHT = {"none": 0, "read": 1, "write": 2}
 USES = re.compile(r"(?m)^\s*(?:- )?uses: (\S+)(?: # (\S+))?")
 # One make target or step; what it is given comes through `env`.
 RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z-]+"?| --[a-z-]+)+')
+PIN = re.compile(r"[0-9a-f]{40} # v\d+(\.\d+)*")
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
@@ -183,15 +184,26 @@ def _example(workflow: Workflow, inputs: dict[str, Any]) -> Iterator[str]:
 
 
 def pinned(workflow: Workflow) -> Iterator[str]:
-    """What others wrote is used at the commit that pins.yaml names; our own by `$/`."""
-    pins = yaml.safe_load((workflow.tree / ".github/pins.yaml").read_text("utf-8"))
-    for uses, version in USES.findall(workflow.text):
-        if uses.startswith("$/"):
-            continue
-        name, _, commit = uses.partition("@")
-        pin = pins.get("/".join(name.split("/")[:2]))
-        if pin is None or (commit, version) != (pin["commit"], pin["version"]):
-            yield f"{uses} # {version} is not what pins.yaml says: {pin}"
+    """What others wrote is used at a whole commit with its version beside it; our own by `$/`.
+
+    One action is used at one commit in the whole tree: whoever raises it has read it once.
+    """
+    files = sorted((workflow.tree / ".github").rglob("*.yml"))
+    everywhere = {pin for path in files for pin in _pins(path.read_text("utf-8"))}
+    for action, commit, version in sorted(set(_pins(workflow.text))):
+        if not PIN.fullmatch(f"{commit} # {version}"):
+            yield f"{action}@{commit} # {version} is no whole commit with its version"
+        for name, other, told in sorted(everywhere):
+            if name == action and (other, told) != (commit, version):
+                yield f"{action} is used at {commit} # {version} and at {other} # {told}"
+
+
+def _pins(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield repository, commit and version of every use of what others wrote."""
+    for uses, version in USES.findall(text):
+        if not uses.startswith("$/"):
+            name, _, commit = uses.partition("@")
+            yield "/".join(name.split("/")[:2]), commit, version
 
 
 def plain(workflow: Workflow) -> Iterator[str]:
