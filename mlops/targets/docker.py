@@ -231,8 +231,12 @@ def _require_said(order: Order, url: str) -> None:
         "model_digest": order.promoted.model.digest,
         "commit": order.promoted.source.commit,
     }
-    wrong = [f"{key} {said.get(key)}, not {value}" for key, value in wanted.items()]
-    if any(said.get(key) != value for key, value in wanted.items()):
+    wrong = [
+        f"{key} {said.get(key)}, not {value}"
+        for key, value in wanted.items()
+        if said.get(key) != value
+    ]
+    if wrong:
         raise Refused(f"the service says that it is {'; '.join(wrong)}")
 
 
