@@ -8,6 +8,12 @@ from typing import Any
 from mlops.errors import UserError
 
 LINES = 20
+# In lower case, of clients from 20.10 to 29.
+UNREACHABLE = (
+    "cannot connect to the docker daemon",
+    "failed to connect to the docker api",
+    "error during connect",
+)
 
 
 def docker(*words: str, what: str, timeout: float | None = None) -> str:
@@ -70,12 +76,12 @@ def _inspect(kind: str, name: str) -> dict[str, Any] | None:
 
 def _require_daemon(done: subprocess.CompletedProcess) -> None:
     words = done.stderr.lower() if done.returncode else ""
-    if "permission denied" in words and "daemon socket" in words:
+    if "permission denied" in words and ("docker daemon" in words or "docker api" in words):
         raise UserError(
             "The Docker daemon does not let you in. Join its group (`sudo usermod -aG docker "
             "$USER`, then log in again), or use rootless Docker."
         )
-    if "cannot connect to the docker daemon" in words or "error during connect" in words:
+    if any(said in words for said in UNREACHABLE):
         where = os.environ.get("DOCKER_HOST", "its usual socket")
         raise UserError(
             f"No Docker daemon answers at {where}. Start it (`sudo systemctl start docker`, or "
