@@ -3,10 +3,12 @@
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from importlib.metadata import packages_distributions
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -125,13 +127,51 @@ def hide_what_is_not_locked(root: Path = ROOT) -> None:
     XGBoost imports pandas and scikit-learn wherever they are installed, which on a laptop takes
     seconds and 100 MB; and team code that needs them should fail here, not in production.
     """
-    lock = (root.parent / "env/python/requirements.txt").read_text(encoding="utf-8")
-    locked = {line.split("==")[0] for line in lock.splitlines()}
+    locked = _locked(root)
     for module, package in HEAVY.items():
-        if package not in locked and module not in sys.modules:
-            sys.modules[module] = None
+        if package not in locked:
+            _hide(module)
+
+
+def hide_all_that_is_not_locked(root: Path = ROOT) -> dict[str, str]:
+    """Do so with every package, and return which package each hidden module comes in.
+
+    To know them all takes a second, which is for `package` to spend, not for a service that starts.
+    """
+    locked, own, hidden = _locked(root), {path.stem for path in root.iterdir()}, {}
+    for module, packages in packages_distributions().items():
+        names = {re.sub(r"[-_.]+", "-", package).lower() for package in packages}
+        if module not in own and not names & locked and _hide(module):
+            hidden[module] = min(names)
+    return hidden
+
+
+def _locked(root: Path) -> set[str]:
+    lock = (root.parent / "env/python/requirements.txt").read_text(encoding="utf-8")
+    return {line.split("==")[0] for line in lock.splitlines()}
+
+
+def _hide(module: str) -> bool:
+    if module in sys.modules:
+        return False
+    sys.modules[module] = None
+    return True
+
+
+def main() -> None:
+    """Answer a row with what the lock names and nothing else; say which package that lacks."""
+    hidden = hide_all_that_is_not_locked()
+    try:
+        print(Scorer().warm_up())
+    except ModuleNotFoundError as error:
+        package = hidden.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        sys.exit(
+            f"it imports {error.name}, and the lock of the service has no {package}. Add {package} "
+            "to the group `serve` in pyproject.toml, then `make lock`."
+        )
 
 
 if __name__ == "__main__":
-    hide_what_is_not_locked()
-    print(Scorer().warm_up())
+    main()

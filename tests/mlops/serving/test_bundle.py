@@ -58,14 +58,15 @@ def test_the_home_of_bentoml_is_left_alone(packaged_once):
     assert left == {"cache", "models", "record.json", "release.yaml", "store", "verdict.json"}
 
 
-def test_a_model_that_cannot_answer_is_not_packed(checkout):
-    """Code that needs what the lock lacks would fail in the image; it fails here."""
+def test_a_model_that_needs_what_the_lock_lacks_is_not_packed(checkout):
+    """Installed here, it would be missed in the image; what to add, and where, is told."""
     code = (checkout.path / "model/__init__.py").read_text()
-    checkout.write("model/__init__.py", f"import pandas\n{code}")
+    checkout.write("model/__init__.py", f"import xdist\n{code}")
     checkout.train()
     done = checkout.run("package")
     assert done.returncode == 2 and not (checkout.path / "build/release.yaml").exists()
-    assert "The packed model gave no answer" in done.stderr and "pandas" in done.stderr
+    assert "The packed model gave no answer" in done.stderr
+    assert "Add pytest-xdist to the group `serve` in pyproject.toml" in done.stderr
 
 
 def test_unpacking_refuses_other_bytes(packaged_once, tmp_path):
