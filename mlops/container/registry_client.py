@@ -38,8 +38,10 @@ class Client(Registry):
         super().__init__(host, insecure=here, auth_backend=kind)
         self.session = self.auth.session = session
         # oras looks into the home only; docker looks where this says.
-        elsewhere = os.environ.get("DOCKER_CONFIG")
-        self.auth.load_configs(container, [f"{elsewhere}/config.json"] if elsewhere else None)
+        folder = os.environ.get("DOCKER_CONFIG")
+        elsewhere = folder and f"{folder}/config.json"
+        known = elsewhere and os.path.exists(elsewhere)
+        self.auth.load_configs(container, [elsewhere] if known else None)
         token = os.environ.get("GITHUB_TOKEN")
         if host == "ghcr.io" and token and not hasattr(self.auth, "_basic_auth"):
             self.auth.set_basic_auth(os.environ.get("GITHUB_ACTOR", "token"), token)
