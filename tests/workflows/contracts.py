@@ -19,6 +19,8 @@ USES = re.compile(r"(?m)^\s*(?:- )?uses: (\S+)(?: # (\S+))?")
 RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z-]+"?| --[a-z-]+)+')
 PIN = re.compile(r"[0-9a-f]{40} # v\d+(\.\d+)*")
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
+# What a job that can sign may run: none of these imports `model`, `data` or what serves them.
+APART = {"make setup", "make sbom", "make sign"}
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
 
@@ -242,6 +244,25 @@ def careful(workflow: Workflow) -> Iterator[str]:
             yield f"job {name} hands over every secret"
 
 
+def apart(workflow: Workflow) -> Iterator[str]:
+    """A job that can sign runs nothing of the model, which could sign whatever it likes."""
+    for name, job in workflow.jobs.items():
+        steps, key = job.get("steps", []), re.compile(r"secrets\.signing[-_]key", re.IGNORECASE)
+        if {"id-token", "attestations"} & set(job.get("permissions", ())) or key.search(str(steps)):
+            for run in sorted({*_runs(workflow, steps)} - APART):
+                yield f"job {name} can sign, and runs {run!r}"
+
+
+def _runs(workflow: Workflow, steps: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what steps run, those of our own actions too."""
+    for step in steps:
+        if "run" in step:
+            yield step["run"].strip()
+        elif step["uses"].startswith("$/"):
+            action = load(workflow.tree / step["uses"][2:] / "action.yml")
+            yield from _runs(workflow, action["runs"]["steps"])
+
+
 def short(workflow: Workflow) -> Iterator[str]:
     """An entry workflow can be read at once."""
     lines = len(workflow.text.splitlines())
@@ -264,5 +285,6 @@ CONTRACTS: tuple[Contract, ...] = (
     plain,
     inert,
     careful,
+    apart,
     short,
 )

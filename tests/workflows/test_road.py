@@ -59,6 +59,7 @@ def test_a_merge_becomes_a_release(released):
     """Trained, judged and packed again from what was merged, and signed where that can be."""
     run, _ = released
     run.require("Plan / plan", "Train / train", "Report / report", "Package / package")
+    run.require("Sign / bill and signature")
     assert {"release.yaml", "sbom.cdx.json"} == {p.name for p in run.artifact("release").iterdir()}
 
 

@@ -8,7 +8,7 @@ from tests.workflows.road import Road
 pytestmark = pytest.mark.slow
 
 POLICY = "environments/staging/policy.yaml"
-OURS = "https://github.com/o/r/.github/workflows/reusable-package.yml@refs/heads/main"
+OURS = "https://github.com/o/r/.github/workflows/reusable-sign.yml@refs/heads/main"
 
 
 @pytest.fixture(scope="module")

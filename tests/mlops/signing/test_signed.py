@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from mlops.releases.release import Image, read_release
 from mlops.signing.check import KIND, check_signature
 from mlops.store import Store
 from tests.mlops.signing.released import DEMAND, POLICY, STORE, at_deploy, kept, package, seal, sign
+
+ROOT = Path(__file__).parents[3]
 
 
 def at_both(clone):
@@ -291,3 +297,19 @@ def test_signatures_are_found_in_a_registry(demanding, registry, promoted, monke
     sign(demanding)
     answer = demanding.mlops("promote", "--env", "dev")
     assert (answer.code, at_deploy(), kept()) == (0, [], []), answer.text
+
+
+@pytest.mark.usefixtures("demanding")
+def test_who_signs_imports_nothing_of_the_model():
+    """What can sign anything runs neither the team's code nor the libraries that train and serve."""
+    for step in ("sbom", "sign"):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "mlops", step],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        imported = set(re.findall(r"(?m)^import time: .*\| +(\w+)", done.stderr))
+        assert "mlops" in imported
+        assert not imported & {"model", "data", "xgboost", "bentoml", "sklearn", "numpy"}
