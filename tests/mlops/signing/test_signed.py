@@ -301,7 +301,7 @@ def test_signatures_are_found_in_a_registry(demanding, registry, promoted, monke
 
 @pytest.mark.usefixtures("demanding")
 def test_who_signs_imports_nothing_of_the_model():
-    """What can sign anything runs neither the team's code nor the libraries that train and serve."""
+    """What can sign anything runs neither the team's code nor what trains and serves it."""
     for step in ("sbom", "sign"):
         done = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "mlops", step],
