@@ -24,10 +24,12 @@ READ = (
     "environments/*/*",
     "environments/advisories.yaml",
     ".github/ISSUE_TEMPLATE/*",
+    ".github/settings/*",
     ".github/CODEOWNERS",
+    ".github/dependabot.yml",
+    ".gitignore",
+    ".pre-commit-config.yaml",
 )
-# These shape a model, but not the container it travels in.
-SHAPING = ("data/*", "model/*", "params.yaml", "environments/waivers.yaml")
 HOSTED = ("ubuntu-24.04",)
 DEPENDABOT = "dependabot[bot]"
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
@@ -35,11 +37,10 @@ CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 
 @dataclass(frozen=True)
 class Work:
-    """Which jobs a change needs, and why."""
+    """Whether a change needs the tests, and a model trained and judged; and why."""
 
     tests: bool
     train: bool
-    image: bool
     why: str
 
 
@@ -56,14 +57,13 @@ def work(changed: Iterable[str] | None, why: str = "no file differs") -> Work:
     """Return what the changed files need: everything where they are unknown, or none."""
     files = sorted(changed or ())
     if not files:
-        return Work(True, True, True, f"everything is needed: {why}")
+        return Work(True, True, f"everything is needed: {why}")
     beyond = [name for name in files if not _any(name, (*MOVED, *READ))]
-    if not beyond:
-        tests = any(not _any(name, MOVED) for name in files)
-        said = "nothing that a model is made from" if tests else "only where releases run"
-        return Work(tests, False, False, f"{said} changed ({_count(files)})")
-    image = [name for name in beyond if not _any(name, SHAPING)]
-    return Work(True, True, bool(image), f"{(image or beyond)[0]} changed ({_count(files)})")
+    if beyond:
+        return Work(True, True, f"{beyond[0]} changed ({_count(files)})")
+    tests = any(not _any(name, MOVED) for name in files)
+    said = "nothing that a model is made from" if tests else "only where releases run"
+    return Work(tests, False, f"{said} changed ({_count(files)})")
 
 
 def place(variable: str, trusted: bool) -> Place:
@@ -86,6 +86,11 @@ def base(event: dict[str, Any]) -> str:
     """Return the commit that a change to be merged is compared with, empty for other events."""
     pull_request, group = event.get("pull_request", {}), event.get("merge_group", {})
     return pull_request.get("base", {}).get("sha", "") or group.get("base_sha", "")
+
+
+def pushed(event: dict[str, Any]) -> bool:
+    """Return whether an event is a push to a branch; to a pull request's it is none."""
+    return "before" in event and "pull_request" not in event
 
 
 def trusted(event: dict[str, Any]) -> bool:

@@ -1,9 +1,10 @@
-"""Say what a change needs: tests, training, an image; on which Pythons and which runner.
+"""Say what a change needs: tests, training, a release; on which Pythons and which runner.
 
 Compares HEAD with the commit in BASE_SHA, else with the one a pull request or a merge group names,
-since both left their common ancestor. Without one, or where git does not know it, and with
-FORCE=true, everything is needed. The runner is the one that GPU_RUNNER names (a JSON list of
-labels), and a hosted one for a fork's pull request. Needs nothing installed.
+since both left their common ancestor; after a push with the last one for which this workflow
+succeeded, so that nothing is lost with a run that failed or gave way. Without one, or where git
+does not know it, and with FORCE=true, everything is needed. The runner is the one that GPU_RUNNER
+names (a JSON list of labels), and a hosted one for a fork's pull request. Needs nothing installed.
 """
 
 import argparse
@@ -12,9 +13,10 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from mlops import git
-from mlops.ci import actions, plan
+from mlops.ci import actions, past, plan
 from mlops.console import say
 from mlops.errors import UserError
 
@@ -24,13 +26,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 def run(_: argparse.Namespace) -> None:
     """Print the plan, and hand it to the jobs that follow."""
     event = actions.payload()
-    work = _work(os.environ.get("BASE_SHA") or plan.base(event))
+    work = _work(event)
     place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
     pythons = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
     found = {
         "run-tests": json.dumps(work.tests),
-        "run-train": json.dumps(work.train),
-        "run-image": json.dumps(work.image),
+        # What is merged was judged; it is trained once more where it becomes a release.
+        "run-train": json.dumps(work.train and not plan.pushed(event)),
+        "run-release": json.dumps(work.train),
         "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
         "python-versions": json.dumps(pythons),
         "runner": json.dumps(place.runner),
@@ -45,9 +48,13 @@ def run(_: argparse.Namespace) -> None:
     actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}")
 
 
-def _work(base: str) -> plan.Work:
+def _work(event: dict[str, Any]) -> plan.Work:
     if os.environ.get("FORCE") == "true":
         return plan.work(None, "it was asked for")
+    try:
+        base = _base(event)
+    except UserError as error:
+        return plan.work(None, str(error))
     if not COMMIT.fullmatch(base) or not int(base, 16):
         return plan.work(None, "there is no commit to compare with")
     try:
@@ -55,6 +62,12 @@ def _work(base: str) -> plan.Work:
     except UserError as error:
         return plan.work(None, f"git cannot compare with {base}: {error}")
     return plan.work(name for name in found.split("\0") if name)
+
+
+def _base(event: dict[str, Any]) -> str:
+    if plan.pushed(event):
+        return past.last_success(event["ref"])
+    return os.environ.get("BASE_SHA") or plan.base(event)
 
 
 def _safe(text: str) -> str:

@@ -50,7 +50,7 @@ def pushed(road, workflow):
 def released(road):
     """The first model was merged; returns the run and the release it left."""
     run = pushed(road, "release.yml")
-    run.require("Package / package", "Sign / bill and signature", "Propose / promote dev")
+    run.require("Package / bundle and image", "Sign / what was built", "Propose / promote dev")
     return run, read_release(run.artifact("release") / "release.yaml")
 
 
@@ -71,8 +71,10 @@ def test_its_bill_lists_what_is_in_the_image(released):
 def test_it_is_signed_by_a_step_that_alone_has_the_key(released):
     """And attested, where the repository is public, by a job that runs no model."""
     run, release = released
-    signing = run.jobs["Sign / bill and signature"].log
-    assert f"{release.release_id} is signed by the key release" in signing
+    assert (
+        f"{release.release_id} is signed by the key release"
+        in run.jobs["Sign / what was built"].log
+    )
     assert len([text for text in run.environments.values() if "PRIVATE KEY" in text]) == 1
     assert "actions/attest" in {one["action"] for one in run.actions}
 
@@ -90,7 +92,7 @@ def deployed(road, released):
 def test_dev_runs_that_very_image(deployed, released):
     """The container is of that digest, and says that it is the release."""
     run, container = deployed
-    run.require("Deploy / deploy dev")
+    run.require("Deploy / dev")
     assert container["Config"]["Image"] == released[1].promoted.image.ref
     port = container["NetworkSettings"]["Ports"]["3000/tcp"][0]["HostPort"]
     assert probe.served(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
@@ -98,7 +100,7 @@ def test_dev_runs_that_very_image(deployed, released):
 
 def test_what_dev_runs_is_proposed_to_staging(road, deployed, released):
     """The same image, by the same digest."""
-    deployed[0].require("Promote / promote staging")
+    deployed[0].require("Propose / promote staging")
     branch = f"promote/staging/{released[1].release_id}"
     assert road.open == [branch]
     text = road.git("show", f"{road.tip(branch)}:environments/staging/release.yaml")

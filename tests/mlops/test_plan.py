@@ -12,34 +12,39 @@ import pytest
 from mlops.ci import plan
 from mlops.errors import UserError
 from mlops.steps import plan as step
+from tests.github.standin import Fault
 
 ROOT = Path.cwd()
 NOTHING_INSTALLED = (sys.executable, "-S", "-m", "mlops")
 
 
 @pytest.mark.parametrize(
-    ("changed", "tests", "train", "image"),
+    ("changed", "tests", "train"),
     [
-        (["docs/gate.md", "model/README.md"], True, False, False),
-        (["tests/model/test_model.py"], True, False, False),
-        (["environments/dev/release.yaml", "environments/releases/0001.yaml"], False, False, False),
-        (["environments/dev/release.yaml", "docs/gate.md"], True, False, False),
-        (["environments/staging/policy.yaml"], True, False, False),
-        (["environments/base/deployment.yaml"], True, False, False),
-        (["environments/waivers.yaml"], True, True, False),
-        (["model/features.py"], True, True, False),
-        (["data/partitions/flights-2013-12.parquet", "params.yaml"], True, True, False),
-        (["docs/gate.md", "requirements.txt"], True, True, True),
-        (["mlops/serving/service.py"], True, True, True),
-        ([".github/workflows/ci.yml"], True, True, True),
-        (["something/new"], True, True, True),
-        (["docs"], True, True, True),
-        ([], True, True, True),
+        (["docs/gate.md", "model/README.md"], True, False),
+        (["tests/model/test_model.py"], True, False),
+        (["environments/dev/release.yaml", "environments/releases/0001.yaml"], False, False),
+        (["environments/dev/release.yaml", "docs/gate.md"], True, False),
+        (["environments/staging/policy.yaml"], True, False),
+        (["environments/base/deployment.yaml"], True, False),
+        ([".github/dependabot.yml", ".github/CODEOWNERS"], True, False),
+        ([".github/ISSUE_TEMPLATE/model.yml", ".github/PULL_REQUEST_TEMPLATE.md"], True, False),
+        ([".github/settings/settings.yaml", ".github/settings/rulesets/main.json"], True, False),
+        ([".pre-commit-config.yaml", ".gitignore"], True, False),
+        (["environments/waivers.yaml"], True, True),
+        (["model/features.py"], True, True),
+        (["data/partitions/flights-2013-12.parquet", "params.yaml"], True, True),
+        (["docs/gate.md", "requirements.txt"], True, True),
+        (["mlops/serving/service.py"], True, True),
+        ([".github/workflows/ci.yml"], True, True),
+        (["something/new"], True, True),
+        (["docs"], True, True),
+        ([], True, True),
     ],
 )
-def test_what_a_change_needs(changed, tests, train, image):
+def test_what_a_change_needs(changed, tests, train):
     found = plan.work(changed)
-    assert (found.tests, found.train, found.image) == (tests, train, image)
+    assert (found.tests, found.train) == (tests, train)
 
 
 def test_every_file_of_this_tree_is_planned_for():
@@ -123,6 +128,7 @@ def planned(tmp_path):
         subprocess.run(["git", *me, *words], cwd=folder, check=True)
 
     def run(**environment):
+        (tmp_path / "o").write_text("", "utf-8")
         out = {"GITHUB_OUTPUT": str(tmp_path / "o"), "GITHUB_STEP_SUMMARY": str(tmp_path / "s")}
         done = subprocess.run(
             [*NOTHING_INSTALLED, "plan"],
@@ -167,6 +173,67 @@ def test_the_event_names_the_base(planned, tmp_path):
     (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
     told, _ = planned(GITHUB_EVENT_PATH=str(tmp_path / "event.json"))
     assert "nothing that a model is made from changed" in told
+
+
+@pytest.fixture
+def push(planned, github, tmp_path):
+    """A function that plans a push after which docs/ differ from what a run succeeded for."""
+    planned()
+    github.workflows["release.yml"] = {}
+    place = {
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_WORKFLOW_REF": f"{github.repository}/.github/workflows/release.yml@refs/heads/main",
+    }
+
+    def run(**said):
+        event = {"ref": "refs/heads/main", "before": "2" * 40} | said
+        (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
+        return planned(**github.environment(), **place)
+
+    run.begin = planned.base.stdout.strip()
+    return run
+
+
+def ended(github, *runs):
+    """Let GitHub know of runs of the release workflow, newest first: event, conclusion, commit."""
+    for number, (event, conclusion, commit) in enumerate(runs):
+        facts = {"id": number, "workflow": "release.yml", "head_branch": "main", "event": event}
+        github.runs.append(facts | {"conclusion": conclusion, "head_sha": commit})
+
+
+@pytest.mark.parametrize("conclusion", ["failure", "cancelled"])
+def test_what_a_run_did_not_end_is_planned_for_again(push, github, conclusion):
+    """Nothing differs from what was pushed before, whose run failed or gave way to this one."""
+    ended(github, ("push", conclusion, "3" * 40), ("push", "success", push.begin))
+    told, outputs = push()
+    assert "nothing that a model is made from changed (1 file)" in told
+    assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
+
+
+def test_a_fork_s_branch_of_the_same_name_is_not_this_one(push, github):
+    ended(github, ("pull_request", "success", "3" * 40), ("push", "success", push.begin))
+    assert "(1 file)" in push()[0]
+
+
+def test_a_push_after_no_success_needs_everything_but_a_verdict(push):
+    """It was judged before it was merged; what it makes is a release."""
+    told, outputs = push()
+    assert "everything is needed: there is no commit to compare with" in told
+    assert re.search(r"(?m)^run-release<<.*\ntrue$", outputs)
+    assert re.search(r"(?m)^run-train<<.*\nfalse$", outputs)
+
+
+def test_where_github_does_not_say_everything_is_needed(push, github):
+    github.faults.append(Fault("GET", "/runs$", 502))
+    assert "everything is needed: GitHub does not say when release.yml last" in push()[0]
+
+
+def test_a_push_to_a_pull_request_is_none_to_main(push):
+    """Such an event has a `before` too."""
+    us = {"full_name": "us/flights"}
+    asked = {"base": {"sha": push.begin}, "head": {"repo": us}}
+    told, _ = push(pull_request=asked, repository=us)
+    assert "nothing that a model is made from changed (1 file)" in told
 
 
 def test_a_name_is_neither_a_command_nor_markup():

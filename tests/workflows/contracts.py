@@ -66,7 +66,7 @@ def read(path: Path) -> Workflow:
 
 
 def named(workflow: Workflow) -> Iterator[str]:
-    """Every workflow, job and step has a name, since a check is known by it."""
+    """Every workflow, job and step has a name, since a check is known by it; none stutters."""
     if "name" not in workflow.says:
         yield "the workflow has no name"
     yield from (
@@ -75,6 +75,11 @@ def named(workflow: Workflow) -> Iterator[str]:
     for name, step in workflow.steps:
         if "name" not in step:
             yield f"a step of {name} has no name: {step}"
+    for job in workflow.jobs.values():
+        callee = workflow.callee(job)
+        for inner in callee.jobs.values() if callee else ():
+            if inner["name"].lower().startswith(job["name"].lower()):
+                yield f"a check is called {job['name']} / {inner['name']}"
 
 
 def limited(workflow: Workflow) -> Iterator[str]:
@@ -140,6 +145,12 @@ def aggregated(workflow: Workflow) -> Iterator[str]:
     for event, filters in workflow.says["on"].items():
         if {"paths", "paths-ignore"} & (filters or {}).keys():
             yield f"{event} has paths: skipped, the required check would wait for ever"
+
+
+def remembering(workflow: Workflow) -> Iterator[str]:
+    """What a push needs is not judged by that push alone: the run before may have failed."""
+    if "github.event.before" in workflow.text:
+        yield "it compares with github.event.before: what a run that failed left undone stays so"
 
 
 def uncached(workflow: Workflow) -> Iterator[str]:
@@ -244,6 +255,16 @@ def careful(workflow: Workflow) -> Iterator[str]:
             yield f"job {name} hands over every secret"
 
 
+def hosted(workflow: Workflow) -> Iterator[str]:
+    """A pull request's code runs where the plan says, which knows whose it is, or on GitHub's."""
+    if "pull_request" in workflow.says["on"]:
+        for name, job in workflow.jobs.items():
+            callee = workflow.callee(job)
+            for inner in callee.jobs.values() if callee else (job,):
+                if "vars." in str(inner.get("runs-on")):
+                    yield f"job {name} brings a pull request to a runner of ours"
+
+
 def apart(workflow: Workflow) -> Iterator[str]:
     """A job that can sign runs nothing of the model, which could sign whatever it likes."""
     for name, job in workflow.jobs.items():
@@ -279,12 +300,14 @@ CONTRACTS: tuple[Contract, ...] = (
     covered,
     grouped,
     aggregated,
+    remembering,
     uncached,
     documented,
     pinned,
     plain,
     inert,
     careful,
+    hosted,
     apart,
     short,
 )

@@ -178,7 +178,8 @@ class Repository:
         if not native:
             (folder / workflow).write_text(flat.flatten(path, self.folder), "utf-8")
             path = folder / workflow
-        environment = self._given(folder) | given.get("environment", {})
+        place = {"GITHUB_WORKFLOW_REF": f"{OWNER}/{NAME}/.github/workflows/{workflow}@main"}
+        environment = self._given(folder) | place | given.get("environment", {})
         secrets = {"GITHUB_TOKEN": "token-of-the-run"} | given.get("secrets", {})
         command = [
             *runs.command(folder, event, path),

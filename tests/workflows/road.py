@@ -19,7 +19,7 @@ class Road:
         self.repository = repository
         self.folder = repository.folder
         self.github = Standin(repository=f"{OWNER}/{NAME}", git=repository.forge)
-        self.github.workflows["staging.yml"] = {}
+        self.github.workflows = {"staging.yml": {}, "release.yml": {}}
         self._server = serving(self.github)
         self._server.__enter__()  # pylint: disable=unnecessary-dunder-call # until the road ends
         repository.api = self.github.url
@@ -42,7 +42,15 @@ class Road:
         payload = self.repository.push() if payload is None else payload
         run = self.repository.act(event, payload, workflow, variables=variables, **options)
         sweep(run.folder)
+        if workflow == "release.yml":
+            self.ended(workflow, payload["after"], "failure" if run.code else "success")
         return run
+
+    def ended(self, workflow: str, commit: str, conclusion: str) -> None:
+        """Let GitHub know of a push's run on main, the newest first."""
+        facts = {"id": 1 + len(self.github.runs), "event": "push", "head_branch": "main"}
+        about = facts | {"workflow": workflow, "head_sha": commit, "conclusion": conclusion}
+        self.github.runs.insert(0, about)
 
     def dispatch(self, workflow: str, **inputs: str) -> Run:
         """Let somebody run a workflow by hand, on main."""

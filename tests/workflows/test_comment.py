@@ -101,17 +101,17 @@ def bodies(github):
 
 def test_a_stranger_s_report_is_posted_once_and_then_edited(strange, github):
     """CML makes the comment; a second run of the same finds it."""
-    strange().require("Comment / comment")
+    strange().require("Comment / post")
     ((author, first),) = bodies(github)
     assert author == MINE and "CML watermark report" in first and "come from a run of code" in first
     next(iter(github.comments.values()))["body"] = first.replace("mean absolute", "OLD")
-    strange().require("Comment / comment")
+    strange().require("Comment / post")
     assert bodies(github) == [(author, first)]
 
 
 def test_where_cml_fails_gh_posts(posting, strange, github):
     program(posting, "node", "exit 1")
-    strange().require("Comment / comment")
+    strange().require("Comment / post")
     ((_, body),) = bodies(github)
     assert body.endswith("posted by gh")
 
@@ -119,7 +119,7 @@ def test_where_cml_fails_gh_posts(posting, strange, github):
 def test_where_cml_cannot_be_fetched_gh_posts(posting, strange, github):
     forge = posting.forges / "iterative/cml.git"
     forge.rename(forge.with_name("gone"))
-    strange().require("Comment / comment")
+    strange().require("Comment / post")
     assert bodies(github)[0][1].endswith("posted by gh")
 
 
@@ -127,7 +127,7 @@ def test_a_stranger_s_comment_is_never_edited(strange, github):
     """It carries CML's mark: CML would take it for its own."""
     body = '![](https://cml.dev/watermark.png#abc "CML watermark report")'
     github.comments = {1: {"id": 1, "issue": 7, "user": "stranger", "body": body}}
-    strange().require("Comment / comment")
+    strange().require("Comment / post")
     assert bodies(github)[0] == ("stranger", body)
     assert bodies(github)[1][0] == MINE
 
@@ -135,7 +135,7 @@ def test_a_stranger_s_comment_is_never_edited(strange, github):
 def test_when_the_head_moved_nothing_is_posted_and_the_run_says_so(strange, github):
     github.pulls[7]["head"]["sha"] = "b" * 40
     run = strange()
-    assert run.results["Comment / comment"] == "failure"
+    assert run.results["Comment / post"] == "failure"
     assert "has moved on to bbbbbbbbbbbb" in run.log
     assert bodies(github) == []
 
@@ -159,13 +159,13 @@ def answered(repository, github, number):
 def test_a_pull_request_has_one_comment_kept_up_to_date(posting, github):
     """From the run's own artifact, right after its report; the second push edits it."""
     posting.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
-    answered(posting, github, 7).require("Comment / comment", "all-green")
+    answered(posting, github, 7).require("Comment / post", "all-green")
     ((author, first),) = bodies(github)
     assert author == MINE and first.startswith("## ✓ Pass")
     posting.git("checkout", "--quiet", "change")
     posting.edit("params.yaml", "ridge: 0.4", "ridge: 90000")
     run = answered(posting, github, 7)
-    assert run.results["all-green"] == "failure" == run.results["Report / report"]
+    assert run.results["all-green"] == "failure" == run.results["Report / verdict"]
     ((_, second),) = bodies(github)
     assert second.startswith("## ✗ Fail") and "M1" in second
 
@@ -175,5 +175,5 @@ def test_a_comment_that_fails_fails_nothing_else(posting, github):
     comments = f"/repos/{OWNER}/{NAME}/issues/7/comments"
     github.closed = {f"POST {comments}": 403}
     run = answered(posting, github, 7)
-    run.require("Comment / comment", "all-green")
+    run.require("Comment / post", "all-green")
     assert [call.status for call in github.said("POST", comments)] == [403, 403]

@@ -10,12 +10,12 @@ import pytest
 from tests.workflows.repositories import copy
 
 EVERY_JOB = (
-    "Plan / plan",
-    "Lint / lint",
+    "Plan / what is needed",
+    "Lint / every file",
     "Test / Python 3.11",
     "Test / Python 3.12",
-    "Train / train",
-    "Report / report",
+    "Train / candidate",
+    "Report / verdict",
     "all-green",
 )
 SECRETS = {"DEPLOY_KEY": "canary-of-the-owner", "APP_PRIVATE_KEY": "canary-of-the-app"}
@@ -90,13 +90,17 @@ def test_a_pull_request_fills_no_cache(hostile):
     assert not (repository.home / "caches").exists()
 
 
-def test_main_fills_the_cache(repository):
-    """And there everything is done, whatever was pushed; the next run finds what this one kept."""
+def test_main_fills_the_cache_and_trains_nothing(repository):
+    """What is merged was judged, and a release trains it anew; the next run finds what was kept."""
     (repository.home / ".cache/uv").mkdir(parents=True)
     (repository.home / ".cache/uv/wheel").write_text("of the lock", "utf-8")
-    repository.write("docs/more.md", "More")
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     repository.commit()
-    repository.act("push", repository.push(), "ci.yml").require(*EVERY_JOB)
+    run = repository.act("push", repository.push(), "ci.yml")
+    run.require("Lint / every file", "Test / Python 3.11", "Test / Python 3.12", "all-green")
+    assert (
+        "| train | skipped, as planned |" in run.summary and "Train / candidate" not in run.results
+    )
     kept = [path.name for path in (repository.home / "caches").glob("uv-Linux-X64-3.1[12]-*/wheel")]
     assert kept == ["wheel", "wheel"]
 
@@ -105,7 +109,7 @@ def test_a_worse_model_is_red_with_the_rule(repository):
     """The report is there all the same, and says which rule refused it."""
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 90000")
     run = answer(repository)
-    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert run.results["Report / verdict"] == run.results["all-green"] == "failure"
     assert "### Gate: fail\n\nM103" in run.summary
     assert json.loads((run.artifact("report") / "verdict.json").read_text())["verdict"] == "fail"
 
@@ -123,8 +127,8 @@ def test_in_the_merge_queue_a_worse_model_is_red_with_the_rule(repository):
     """A change that was green alone may be worse on top of another."""
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 90000")
     run = queued(repository)
-    assert run.results["Report / report"] == run.results["all-green"] == "failure"
-    assert "### Gate: fail\n\nM103" in run.summary and "Comment / comment" not in run.results
+    assert run.results["Report / verdict"] == run.results["all-green"] == "failure"
+    assert "### Gate: fail\n\nM103" in run.summary and "Comment / post" not in run.results
 
 
 def test_too_little_evidence_is_red_and_says_so(repository):
@@ -140,17 +144,17 @@ def test_bad_data_are_red_with_the_rule(repository):
     repository.edit("data/__init__.py", "return rows, f", "return rows[rows['km'] > 15], f")
     repository.edit("data/__init__.py", "uniform(1, 20", "uniform(1, 20 - 4 * (number == 3)")
     run = answer(repository)
-    assert run.results["Train / train"] == run.results["all-green"] == "failure"
+    assert run.results["Train / candidate"] == run.results["all-green"] == "failure"
     assert "### Data check: fail\n\nD1" in run.summary
-    assert "Report / report" not in run.results
+    assert "Report / verdict" not in run.results
 
 
 def test_a_change_to_the_documentation_trains_nothing(repository):
     """The tests read the pages; a skip that the plan announces is green."""
     repository.write("docs/more.md", "More")
     run = answer(repository)
-    run.require("Lint / lint", "Test / Python 3.11", "all-green")
-    assert "Train / train" not in run.results
+    run.require("Lint / every file", "Test / Python 3.11", "all-green")
+    assert "Train / candidate" not in run.results
     assert "| train | skipped, as planned |" in run.summary
 
 
@@ -158,7 +162,7 @@ def test_a_broken_test_is_red(repository):
     repository.write("tests/test_it.py", "def test_it():\n    assert False\n")
     run = answer(repository)
     assert run.results["Test / Python 3.11"] == run.results["all-green"] == "failure"
-    assert run.results["Lint / lint"] == "success"
+    assert run.results["Lint / every file"] == "success"
 
 
 def test_a_deleted_file_runs_the_tests(repository):
@@ -172,9 +176,9 @@ def test_a_fork_gets_its_answer_without_a_secret_or_a_runner_of_ours(repository)
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = answer(repository, fork=True, secrets=SECRETS, variables=GPU)
     run.require(*EVERY_JOB)
-    assert run.jobs["Plan / plan"].outputs["runner"] == '["ubuntu-24.04"]'
+    assert run.jobs["Plan / what is needed"].outputs["runner"] == '["ubuntu-24.04"]'
     assert "canary" not in str(run.environments) + str(run.actions)
-    assert "Comment / comment" not in run.results
+    assert "Comment / post" not in run.results
     with_token = {text for text in run.environments.values() if "token-of-the-run" in text}
     assert all("MLOPS_STORE=" in text for text in with_token)
 
@@ -184,14 +188,14 @@ def test_a_runner_of_ours_trains_for_us(repository):
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = answer(repository, variables=GPU)
     run.require(*EVERY_JOB)
-    assert run.jobs["Plan / plan"].outputs["runner"] == '["self-hosted", "gpu"]'
+    assert run.jobs["Plan / what is needed"].outputs["runner"] == '["self-hosted", "gpu"]'
     assert "on cpu (gpu asked for)" in run.summary
 
 
 def test_without_a_plan_nothing_is_green(repository):
     """Every job is skipped then, which alone would count as success."""
     run = answer(repository, variables={"GPU_RUNNER": "gpu"})
-    assert run.results == {"Plan / plan": "failure", "all-green": "failure"}
+    assert run.results == {"Plan / what is needed": "failure", "all-green": "failure"}
     assert "GPU_RUNNER is 'gpu'. It is a JSON list" in run.log
     assert "which the plan does not excuse" in run.summary
 
@@ -224,8 +228,8 @@ def test_a_change_is_judged_against_the_model_in_production(champion):
     repository, store = champion
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 300")
     run = answer(repository, variables={"MLOPS_STORE": store})
-    assert run.results["Train / train"] == "success", run.log
-    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert run.results["Train / candidate"] == "success", run.log
+    assert run.results["Report / verdict"] == run.results["all-green"] == "failure"
     assert "### Gate: fail\n\nM107" in run.summary
 
 
@@ -234,5 +238,5 @@ def test_a_production_that_cannot_be_compared_with_is_no_yes(champion):
     repository, store = champion
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = answer(repository, variables={"MLOPS_STORE": f"{store}/elsewhere"})
-    assert run.results["Report / report"] == run.results["all-green"] == "failure"
+    assert run.results["Report / verdict"] == run.results["all-green"] == "failure"
     assert "M106" in run.summary

@@ -58,8 +58,13 @@ def in_production(road, tested):
 def test_a_merge_becomes_a_release(released):
     """Trained, judged and packed again from what was merged, and signed where that can be."""
     run, _ = released
-    run.require("Plan / plan", "Train / train", "Report / report", "Package / package")
-    run.require("Sign / bill and signature")
+    run.require(
+        "Plan / what is needed",
+        "Train / candidate",
+        "Report / verdict",
+        "Package / bundle and image",
+        "Sign / what was built",
+    )
     assert {"release.yaml", "sbom.cdx.json"} == {p.name for p in run.artifact("release").iterdir()}
 
 
@@ -79,22 +84,22 @@ def test_only_what_proposes_may_write(released):
 def test_deployed_to_dev_it_is_proposed_to_staging(in_dev):
     """The real service was started and asked; then comes one file's change."""
     run, proposals = in_dev
-    run.require("Due / due", "Deploy / deploy dev", "Promote / promote staging")
+    run.require("Due / environments", "Deploy / dev", "Propose / promote staging")
     assert [branch.split("/")[1] for branch in proposals] == ["staging"]
-    assert "dev serves fares-" in run.jobs["Deploy / deploy dev"].log
+    assert "dev serves fares-" in run.jobs["Deploy / dev"].log
 
 
 def test_verified_in_staging_the_branch_moves(road, in_staging):
     """Branch staging is at main's commit, and its workflow was started: the push starts nothing."""
     run, proposals = in_staging
-    run.require("Deploy / deploy staging", "Advance / advance staging")
+    run.require("Deploy / staging", "Advance / branch staging")
     assert (road.github.dispatches, proposals) == ([("staging.yml", "staging", {})], [])
 
 
 def test_under_load_it_is_proposed_to_production(road, tested):
     """With the load test's verdict as evidence in the file and in the pull request."""
     run, proposals = tested
-    run.require("Load test / load test staging", "Propose / promote production")
+    run.require("Load test / staging", "Propose / promote production")
     (branch,) = proposals
     body = max(road.github.pulls.items())[1]["body"]
     assert branch.startswith("promote/production/") and "| load-test | staging | pass |" in body
@@ -103,7 +108,7 @@ def test_under_load_it_is_proposed_to_production(road, tested):
 def test_production_serves_it(road, in_production):
     """The job sits in the protected environment; nothing is left to propose."""
     run, proposals = in_production
-    run.require("Deploy / deploy production")
+    run.require("Deploy / production")
     assert proposals == [] and road.held("production") == road.held("dev")
 
 
@@ -111,8 +116,8 @@ def test_what_changes_no_model_makes_no_release(road, in_production):
     """The push of a promotion trains nothing: green, and one job."""
     assert in_production
     run = road.act("push", "release.yml")
-    run.require("Plan / plan")
-    assert "Train / train" not in run.results and road.open == []
+    run.require("Plan / what is needed")
+    assert "Train / candidate" not in run.results and road.open == []
 
 
 def test_promoted_already(road, in_production):
@@ -127,8 +132,8 @@ def test_by_the_clock_what_does_not_serve_is_deployed(road, in_production):
     """All three are down, as after a lost run: each is brought up, and nothing new is proposed."""
     assert in_production
     run = road.clock("deploy.yml")
-    deployed = [f"Deploy / deploy {name}" for name in ("dev", "staging", "production")]
-    run.require(*deployed, "Promote / promote staging", "Advance / advance staging")
+    deployed = [f"Deploy / {name}" for name in ("dev", "staging", "production")]
+    run.require(*deployed, "Propose / promote staging", "Advance / branch staging")
     assert road.open == []
 
 
@@ -136,8 +141,8 @@ def test_on_a_hosted_runner_the_clock_finds_nothing_lost(road, in_production):
     """What ran on the runner itself is gone with its job: nothing to bring up."""
     assert in_production
     run = road.clock("deploy.yml", environment={"RUNNER_ENVIRONMENT": "github-hosted"})
-    run.require("Due / due")
-    assert "gone with each job" in run.jobs["Due / due"].log and len(run.results) == 1
+    run.require("Due / environments")
+    assert "gone with each job" in run.jobs["Due / environments"].log and len(run.results) == 1
 
 
 def test_by_the_clock_without_drift_nothing_is_proposed(road, in_production):
@@ -146,7 +151,7 @@ def test_by_the_clock_without_drift_nothing_is_proposed(road, in_production):
     road.repository.edit("params.yaml", "last: q3", "last: q4")
     road.repository.commit("Use q4 as well")
     run = road.clock("retrain.yml")
-    run.require("Monitor / monitor production", "Retrain / retrain")
+    run.require("Monitor / production", "Retrain / candidate")
     assert "Retrain: no reason" in run.summary and "W101" in run.summary and road.open == []
     road.git("reset", "--quiet", "--hard", "HEAD~1")
     road.git("push", "--quiet", "--force", "origin", "main")
