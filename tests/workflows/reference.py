@@ -28,6 +28,25 @@ def called() -> list[str]:
     ]
 
 
+def minutes() -> list[str]:
+    """Return what each workflow takes that the clock starts: a month, at two minutes a job."""
+    found = []
+    for one in _workflows():
+        jobs = sum("if" not in job for job in one.jobs.values())
+        runs = sum(_runs(told["cron"]) for told in one.says["on"].get("schedule", ()))
+        found += [f"`{one.path.name}` {2 * jobs * runs:.0f}"] if runs else []
+    return found
+
+
+def _runs(cron: str) -> float:
+    """Return how often a month something starts every so many hours, or once a day or week."""
+    _, hour, day, month, weekday = cron.split()
+    assert (day, month) == ("*", "*"), f"{cron} starts neither by the day nor by the week"
+    daily = 24 / int(hour[2:]) if hour.startswith("*/") else 1
+    assert daily > 1 or hour.isdecimal(), f"the hour of {cron} is neither a number nor */N"
+    return 30 * daily / (1 if weekday == "*" else 7)
+
+
 def _workflows() -> list[Workflow]:
     return [read(path.absolute()) for path in sorted(FOLDER.glob("*.yml"))]
 

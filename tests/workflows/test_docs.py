@@ -20,6 +20,11 @@ def test_the_tables_are_those_of_the_files(rows):
     assert [row for row in rows() if row not in PAGE] == []
 
 
+def test_what_the_clock_costs_is_told():
+    """Computed from the cron lines; what a minute is assumed to hold stands beside it."""
+    assert ", ".join(reference.minutes()) in " ".join(PAGE.split())
+
+
 def test_no_file_is_told_of_that_is_gone():
     files = {path.name for path in reference.FOLDER.glob("*.yml")}
     assert set(re.findall(r"(?m)^\| `([a-z-]+\.yml)` \|", PAGE)) == files
