@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mlops.gate.words import Measured
 from mlops.params import GateParams
 from mlops.record import Record
 from mlops.rules import BUDGET, SAME_TWICE, Finding, Verdict, find
@@ -36,9 +37,20 @@ def budgets(record: Record, gate: GateParams) -> Iterator[Finding]:
     message = f"{size:.2f} MB, {limits.model_mb:g} MB allowed (gate.budgets.model_mb)."
     yield find(BUDGET, "size", size <= limits.model_mb, message)
     for key, words in (("p50_ms", "Half of the rows"), ("p99_ms", "99 rows in 100")):
-        found, most = taken[f"predict_{key}"], getattr(limits, key)
-        message = (
-            f"{words} scored by themselves within {found:.2f} ms, {most:g} ms allowed "
-            f"(gate.budgets.{key})."
+        yield _quick(key, words, taken, getattr(limits, key))
+
+
+def _quick(key: str, words: str, taken: Measured, most: float) -> Finding:
+    """Judge a time by the least disturbed measurement; a pass needs the usual one as well."""
+    best = taken[f"predict_{key}"]
+    # A record made before rounds were measured has one time only.
+    usual = taken.get(f"predict_usual_{key}", best)
+    message = f"{words} scored by themselves within {best:.2f} ms at best"
+    allowed = f"{most:g} ms allowed (gate.budgets.{key})."
+    if best <= most < usual:
+        message += (
+            f" and {usual:.2f} ms in the usual round, {allowed} The machine was busy, or the model "
+            "is slow now and then. Measure again where nothing else runs: `make evaluate gate`."
         )
-        yield find(BUDGET, key, found <= most, message)
+        return Finding(BUDGET.id, key, Verdict.INCONCLUSIVE, message)
+    return find(BUDGET, key, best <= most, f"{message}, {allowed}")

@@ -9,19 +9,22 @@ from mlops.errors import UserError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ROWS = 300
-# A slow model is timed on fewer rows, but never on so few that a percentile means nothing.
+Predict = Callable[[Mapping[str, Sequence]], Any]
+
+ROWS, ROUNDS = 300, 5
+# A slow model is timed on fewer rows, but never on so few that a percentile means nothing, and in
+# fewer rounds, but never in one.
 SECONDS, LEAST = 1.0, 20
 
 
-def latency(
-    predict: Callable[[Mapping[str, Sequence]], Any], frame: "DataFrame"
-) -> dict[str, float]:
+def latency(predict: Predict, frame: "DataFrame") -> dict[str, float]:
     """Return the median and the 99th percentile in ms of scoring single rows, as the service does.
 
+    At best, each row by the quickest of several rounds, and as usual, by the median of the rounds.
     Raises UserError when the team's predict fails on a dict of lists.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     step = max(1, len(frame) // ROWS)
     chosen = frame.iloc[::step][:ROWS]
@@ -33,15 +36,32 @@ def latency(
             "model.predict fails on a dict of lists, which is how the service calls it: "
             f"{type(error).__name__}: {error}. Make it take a DataFrame and a dict of lists alike."
         ) from error
-    taken, begun = [], perf_counter()
+    # One thread, as in the service: two wait for each other whenever a neighbour has one's core.
+    with threadpool_limits(1):
+        rounds = np.array(_rounds(predict, columns))
+    best = np.percentile(rounds.min(axis=0), (50, 99))
+    usual = np.median(np.percentile(rounds, (50, 99), axis=1), axis=1)
+    names = (f"predict_{kind}{key}_ms" for kind in ("", "usual_") for key in ("p50", "p99"))
+    return {name: round(float(value), 3) for name, value in zip(names, (*best, *usual))}
+
+
+def _rounds(predict: Predict, columns: list[dict[str, list]]) -> list[list[float]]:
+    """Return the time in ms of the same rows in every round; the first decides how many."""
+    begun, first = perf_counter(), []
     for one in columns:
-        start = perf_counter()
-        predict(one)
-        taken.append(1000 * (perf_counter() - start))
-        if len(taken) >= LEAST and perf_counter() - begun > SECONDS:
+        first.append(_timed(predict, one))
+        if len(first) >= LEAST and perf_counter() - begun > SECONDS:
             break
-    middle, high = np.percentile(taken, (50, 99))
-    return {"predict_p50_ms": round(float(middle), 3), "predict_p99_ms": round(float(high), 3)}
+    rounds = [first]
+    while len(rounds) < 2 or len(rounds) < ROUNDS and perf_counter() - begun < ROUNDS * SECONDS:
+        rounds.append([_timed(predict, one) for one in columns[: len(first)]])
+    return rounds
+
+
+def _timed(predict: Predict, one: dict[str, list]) -> float:
+    start = perf_counter()
+    predict(one)
+    return 1000 * (perf_counter() - start)
 
 
 def as_sent(frame: "DataFrame") -> list[dict[str, Any]]:

@@ -166,6 +166,16 @@ BAD = {
     "too big": ("model.bytes", 900_000_000, ("M111", "fail")),
     "too slow": ("cost.predict_p50_ms", 80.0, ("M111", "fail")),
     "slow at times": ("cost.predict_p99_ms", 800.0, ("M111", "fail")),
+    "slowed by a neighbour": (
+        "cost",
+        {"predict_p50_ms": 0.5, "predict_p99_ms": 0.9, "predict_usual_p50_ms": 51.0},
+        ("M111", "inconclusive"),
+    ),
+    "slow even at best": (
+        "cost",
+        {"predict_p50_ms": 51.0, "predict_p99_ms": 60.0, "predict_usual_p50_ms": 80.0},
+        ("M111", "fail"),
+    ),
     "made otherwise": ("training.repeat", "sha256:b", ("M112", "fail")),
     "miscalibrated": ("evaluation.curves.candidate.calibration", tenths(0.2), ("M113", "fail")),
     "no score": ("evaluation.curves.candidate.calibration", [], ("M113", "fail")),

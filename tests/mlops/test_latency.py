@@ -1,10 +1,15 @@
 """The time of one row: measured as the service asks, bounded, and clear where the model refuses."""
 
+import os
+import subprocess
+import sys
 import time
-from itertools import count
+from contextlib import ExitStack
+from itertools import chain, cycle
 
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from mlops.errors import UserError
 from mlops.statistics import latency as module
@@ -14,35 +19,83 @@ ROWS = pd.DataFrame({"km": [1.0, None] * 400, "zone": ["a", "b"] * 400})
 
 
 def test_rows_come_one_by_one_as_the_service_sends_them():
-    """A dict of lists of one value, missing ones None."""
+    """A dict of lists of one value, missing ones None, the same rows in every round."""
     seen = []
     latency(seen.append, ROWS)
-    assert len(seen) == 1 + module.ROWS
+    assert len(seen) == 1 + module.ROUNDS * module.ROWS
     assert seen[:2] == [{"km": [1.0], "zone": ["a"]}] * 2
     assert latency(seen.append, ROWS.iloc[1:2])["predict_p50_ms"] < 1
     assert seen[-1] == {"km": [None], "zone": ["b"]}
 
 
 def test_a_slow_model_is_slow_and_does_not_hold_up_everything(monkeypatch):
-    """Its median is told from fewer rows."""
-    monkeypatch.setattr(module, "SECONDS", 0.1)
+    """Its median is told from fewer rows and rounds."""
+    monkeypatch.setattr(module, "SECONDS", 0.01)
     asked = []
     taken = latency(lambda one: asked.append(one) or time.sleep(0.01), ROWS)
     assert taken["predict_p50_ms"] >= 10
-    # The first call warms up; then there are as many as a percentile needs.
-    assert len(asked) == 1 + module.LEAST
+    # The first call warms up; then there are as many as a percentile needs, twice.
+    assert len(asked) == 1 + 2 * module.LEAST
 
 
-def test_the_percentiles_are_told_in_milliseconds(monkeypatch):
-    """Of 300 rows that take 1 to 300 ms each."""
-    calls, now = count(), [0.0]
-
-    def predict(_):
-        now[0] += next(calls) / 1000
-
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still but for what is added to it."""
+    now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(module, "SECONDS", 1000.0)
-    assert latency(predict, ROWS) == {"predict_p50_ms": 150.5, "predict_p99_ms": 297.01}
+    return now
+
+
+def timed(clock, milliseconds):
+    """What is measured of a model whose calls, after the first, take these times."""
+    waits = chain([0], milliseconds)
+
+    def predict(_):
+        clock[0] += next(waits) / 1000
+
+    return list(latency(predict, ROWS).values())
+
+
+def test_the_percentiles_are_told_in_milliseconds(clock):
+    """Of 300 rows that take 1 to 300 ms each, in every round."""
+    told = [150.5, 297.01]
+    assert timed(clock, cycle(range(1, 301))) == told + told
+
+
+def test_a_neighbour_in_some_rounds_is_told_and_not_the_model_s(clock):
+    """Three of five rounds are disturbed: at best the model is as quick as it is."""
+    rounds = (1, 9, 9, 9, 1)
+    assert timed(clock, (ms for ms in rounds for _ in range(300))) == [1, 1, 9, 9]
+
+
+def test_a_neighbour_now_and_then_is_not_the_model_s(clock):
+    """Every seventh call waits for its core, another one in each round: none of them every time."""
+    best, tail, usual, usual_tail = timed(clock, cycle([1] * 6 + [50]))
+    assert (best, tail, usual, usual_tail) == (1, 1, 1, 50)
+
+
+def test_a_row_that_is_always_slow_is_the_model_s(clock):
+    """One row in fifty takes another path."""
+    assert timed(clock, cycle([1] * 49 + [50])) == [1, 50, 1, 50]
+
+
+def test_one_thread_is_measured_as_the_service_has_it():
+    """Threads that wait for each other are slowed most by a neighbour."""
+    threads = []
+    latency(lambda _: threads.append({pool["num_threads"] for pool in threadpool_info()}), ROWS[:1])
+    assert threads[-1] == {1}
+
+
+def test_busy_neighbours_make_no_quick_model_slow():
+    """Two busy loops on every core: at best it is as quick as its budget, a slow one is not."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    with ExitStack() as stack:
+        for _ in range(2 * os.cpu_count()):
+            stack.callback(stack.enter_context(subprocess.Popen(spin)).kill)
+        quick = latency(lambda _: sum(range(5_000)), ROWS)
+        slow = latency(lambda _: sum(range(250_000)), ROWS)
+    assert quick["predict_p50_ms"] < 1.5 < slow["predict_p50_ms"]
 
 
 def test_a_model_that_takes_frames_only_is_told_so():
