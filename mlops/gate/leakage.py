@@ -21,7 +21,7 @@ def leaking(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
         message = (
             f"{title} {number(value)} by itself, at most {number(most)} is believed "
             f"(gate.leakage.{key}). Is its value known when the prediction is asked for? "
-            "If not, take it out of data.SCHEMA."
+            "If so, raise that bound; if not, take it out of data.SCHEMA."
         )
         yield find(LEAKING, name, False, message)
     if not bad:

@@ -52,6 +52,22 @@ def test_a_leak_in_what_is_missing_is_refused(july):
     assert refused(worth(pd.DataFrame({"landed": landed}), july["late"])) == ["landed"]
 
 
+@pytest.mark.parametrize("rows", [40, 60, 113])
+def test_a_leak_in_few_rows_is_refused(rows):
+    """Where fifty bins would hold a row each, and the other half none to learn from."""
+    random = np.random.default_rng(0)
+    late = (random.random(rows) < 0.35).astype(int)
+    known = late * 40 + random.normal(0, 5, rows)
+    assert refused(worth(pd.DataFrame({"known": known}), late)) == ["known"]
+
+
+def test_chance_in_few_rows_is_not_refused():
+    """Noise is worth little more than nothing, whatever the rows."""
+    random = np.random.default_rng(0)
+    noise = pd.DataFrame({f"noise {n}": random.normal(0, 1, 60) for n in range(200)})
+    assert refused(worth(noise, (random.random(60) < 0.35).astype(int))) == []
+
+
 def test_a_leak_that_is_not_monotone_is_refused(july):
     """Codes say it as well as numbers do."""
     code = np.where(july["late"] == 1, "L", "O").astype(object) + july["carrier"]
