@@ -134,8 +134,9 @@ ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile 
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
 export ENV TO REASON RUN
+TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
-	@$(VENV)/bin/python -m mlops $@ $(if $(value ENV),--env "$$ENV") \
+	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
 	  $(if $(value REASON),--reason "$$REASON")) \
 	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) $(ARGS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.cli import GROUPS
+from mlops.cli import GROUPS, step_module
 
 STEPS = [step for steps in GROUPS.values() for step in steps]
 
@@ -65,6 +65,14 @@ def test_a_step_is_a_target(spoken, step):
 def test_the_environment_and_further_arguments_reach_the_step(spoken):
     said = make("deploy", "ENV=staging", "ARGS=--dry-run", folder=spoken).stdout.split()
     assert said == ["-m", "mlops", "deploy", "--env", "staging", "--dry-run"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_environment_reaches_the_steps_that_have_one_and_no_other(spoken, step):
+    """So that `make gate package promote ENV=dev` is one command, and ENV of a shell stops none."""
+    taken = any(option.flag == "--env" for option in getattr(step_module(step), "OPTIONS", ()))
+    said = make(step, folder=spoken, ENV="dev").stdout.split()
+    assert said[3:] == (["--env", "dev"] if taken else [])
 
 
 def test_steps_follow_one_another_though_make_is_told_to_hurry(spoken):
