@@ -203,7 +203,13 @@ class AnyModel(BaseModel):
 
 
 def params_type(model: type[BaseModel]) -> type[Params]:
-    """Return the type of params.yaml for a team whose `model:` section is `model`."""
+    """Return the type of params.yaml for a team whose `model:` section is `model`.
+
+    An unknown key there is an error as anywhere else, unless the team's own type says otherwise.
+    """
+    if "extra" not in model.model_config:
+        said = {"__doc__": model.__doc__, "__module__": model.__module__}
+        model = type(model.__name__, (model,), said | {"model_config": {"extra": "forbid"}})
     return create_model("Params", __base__=Params, model=(model, ...))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
+from pydantic import create_model
 
 from mlops import contract
 from mlops.errors import UserError
@@ -117,3 +118,14 @@ def test_the_schema_refuses_what_loading_refuses(old, new):
     validator = jsonschema_rs.validator_for(json.loads(schema_text()))
     assert validator.is_valid(yaml.safe_load(text))
     assert not validator.is_valid(yaml.safe_load(text.replace(old, new)))
+
+
+def test_a_section_of_the_team_s_that_says_nothing_of_unknown_keys_refuses_them(tmp_path):
+    """pydantic would drop `c: 1.0` without a word, and the default would train."""
+    declared = create_model("Params", C=(float, 2.0))
+    path = tmp_path / "params.yaml"
+    path.write_text("{name: a, data: {}, train: {}, model: {c: 1.0}}", "utf-8")
+    with pytest.raises(UserError, match=r"model\.c: unknown key .*Allowed here: C\."):
+        load_params(declared, path)
+    free = create_model("Params", __config__={"extra": "ignore"}, C=(float, 2.0))
+    assert load_params(free, path).model.C == 2
