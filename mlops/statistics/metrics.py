@@ -35,6 +35,8 @@ class Metric:
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Weighted]
     # the constant score that does best on these targets; None where a constant says nothing
     constant: Callable[[np.ndarray], float] | None = None
+    # it judges labels 0 and 1, and of others says something that is wrong
+    labels: bool = False
 
 
 def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], finish: Callable):
@@ -166,12 +168,12 @@ def _pinball(percent: int, name: str) -> Metric:
 def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
     """Return the built-in metrics by name; a score of at least the threshold calls the outcome."""
     metrics = (
-        Metric("auc", "AUC", True, _auc),
-        Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean),
-        Metric("brier", "Brier score", False, mean_of(_squared), np.mean),
+        Metric("auc", "AUC", True, _auc, labels=True),
+        Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean, labels=True),
+        Metric("brier", "Brier score", False, mean_of(_squared), np.mean, labels=True),
         Metric("calibration", "calibration error", False, _calibration),
-        Metric("accuracy", "accuracy", True, _accuracy(threshold), _majority),
-        Metric("f1", "F1", True, _f1(threshold)),
+        Metric("accuracy", "accuracy", True, _accuracy(threshold), _majority, labels=True),
+        Metric("f1", "F1", True, _f1(threshold), labels=True),
         Metric("mae", "mean absolute error", False, mean_of(_absolute), np.median),
         Metric("rmse", "root mean squared error", False, mean_of(_squared, np.sqrt), np.mean),
         Metric("r2", "R2", True, sums_of(_r2_terms, _r2), np.mean),
@@ -200,3 +202,15 @@ def chosen(wanted: dict[str, Loss | None], threshold: float = THRESHOLD) -> list
         known[name] if own is None else Metric(name, name.replace("_", " "), False, mean_of(own))
         for name, own in wanted.items()
     ]
+
+
+def require_labels(metrics: Sequence[Metric], target: np.ndarray) -> None:
+    """Raise UserError where a metric of labels 0 and 1 is asked for and the target has others."""
+    names, values = [metric.name for metric in metrics if metric.labels], np.unique(target)
+    if names and not set(values) <= {0, 1}:
+        shown = ", ".join(f"{value:g}" for value in values[:3])
+        raise UserError(
+            f"model/evaluate.py: METRICS names {', '.join(names)}, which judge labels 0 and 1. The "
+            f"target has {len(values)} value(s), such as {shown}. For numbers there are mae, rmse, "
+            "r2 and pinball; for classes a loss of your own (docs/fork.md)."
+        )

@@ -35,7 +35,7 @@ def run(_: argparse.Namespace) -> None:
     _require_same_params(made, params)
     rows = contract.load(made["data"]["holdout"]["partitions"])
     _require_same_rows(made, rows)
-    contract.require(rows.frame, (*columns.features, columns.target), "held-out rows")
+    contract.require(rows.frame, columns, "held-out rows")
     model = contract.team_model().load(record.model_folder(made))
     scores = contract.predict(model, rows.frame[list(columns.features)])
     rival, rival_scores = _champion(params, rows, made)
@@ -144,6 +144,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     comparison = Comparison(target, scored.cluster, settings)
     rival = None if scored.champion is None else curves(target, scored.champion)
     chosen = metrics.chosen(contract.metric_functions(), contract.threshold())
+    metrics.require_labels(chosen, target)
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {
         "rows": len(target),

@@ -160,3 +160,21 @@ def test_an_unknown_name_is_refused_with_those_there_are():
     """A typing error never leaves a metric out silently."""
     with pytest.raises(UserError, match="METRICS names aux.*auc, log_loss"):
         metrics.chosen({"aux": None, "auc": None})
+
+
+@pytest.mark.parametrize("target", [[0, 1, 2], [1, 2], [-1, 1]])
+def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
+    """Of ten digits, everything but 1 would count as no, and the AUC would be of nothing."""
+    chosen = metrics.chosen({"mae": None, "auc": None, "accuracy": None})
+    with pytest.raises(
+        UserError, match=rf"auc, accuracy, which .* {len(target)} value.*{target[0]}"
+    ):
+        metrics.require_labels(chosen, np.array(target))
+
+
+@pytest.mark.parametrize(
+    ("names", "target"), [(["auc"], [0, 1]), (["brier"], [True, False]), (["mae", "r2"], [0.5, 7])]
+)
+def test_a_target_is_judged_by_metrics_that_fit_it(names, target):
+    """Labels by any metric, numbers by those of numbers."""
+    metrics.require_labels(metrics.chosen(dict.fromkeys(names)), np.array(target))
