@@ -14,8 +14,11 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from mlops.errors import UserError
 from mlops.files import canonical, digest
@@ -41,17 +44,25 @@ def team_data() -> ModuleType:
 
 def params() -> Params:
     """Read params.yaml, its `model:` section as the team's Params declare it."""
-    return load_params(team_model().Params)
+    declared = team_model().Params
+    if not (isinstance(declared, type) and issubclass(declared, BaseModel)):
+        raise UserError(
+            f"model.Params is {declared!r}. It is a class derived from pydantic's BaseModel, whose "
+            "fields are what params.yaml says below `model:` (model/README.md)."
+        )
+    return load_params(declared)
 
 
 def _import(name: str, offers: Sequence[str]) -> ModuleType:
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"{name}/ cannot be imported: {error}. "
-            "Run this in the repository's root, after `make setup`."
-        ) from None
+        remedy = "Run this in the repository's root."
+        if (error.name or name).partition(".")[0] != name:
+            remedy = "`make setup`; before that, add its package to pyproject.toml and `make lock`."
+        elif error.name != name:
+            remedy = f"Add that module to {name}/, or mend the import."
+        raise UserError(f"{name}/ cannot be imported: {error}. {remedy}") from None
     # What a package names in __all__ may load late: asking for it would import it now.
     offered = {*dir(module), *getattr(module, "__all__", ())}
     missing = [offer for offer in offers if offer not in offered]
@@ -65,11 +76,21 @@ def _import(name: str, offers: Sequence[str]) -> ModuleType:
 
 @contextmanager
 def team_code(what: str) -> Iterator[None]:
-    """Turn a ValueError of the team's code into a UserError that says where it arose."""
+    """Turn a ValueError of the team's code into a UserError that says where it arose.
+
+    And a TypeError, where it is not their code that raised but the call of it.
+    """
     try:
         yield
     except ValueError as error:
         raise UserError(f"{what}: {error}") from error
+    except TypeError as error:
+        *_, (innermost, _) = walk_tb(error.__traceback__)
+        if innermost.f_globals.get("__name__", "").partition(".")[0] != "mlops":
+            raise
+        raise UserError(
+            f"{what}: {error}. mlops/contract.py says with what it is called and what it returns."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -149,10 +170,7 @@ def load(names: Sequence[str]) -> Rows:
     """Load partitions, not validated; raises UserError for what the team's loader refuses."""
     import pandas as pd
 
-    loaded = {}
-    for name in names:
-        with team_code(f"data.load({name!r})"):
-            loaded[name] = team_data().load(name)
+    loaded = {name: _loaded(name) for name in names}
     first, *others = loaded
     for name in others:
         # Joined anyway, a column that one lacks would silently turn into missing values.
@@ -166,8 +184,24 @@ def load(names: Sequence[str]) -> Rows:
     return Rows(frame, {name: fingerprint for name, (_, fingerprint) in loaded.items()})
 
 
-def require(frame: "DataFrame", needed: Sequence[str], where: str) -> None:
-    """Raise UserError when a frame lacks columns or rows."""
+def _loaded(name: str) -> "tuple[DataFrame, str]":
+    import pandas as pd
+
+    with team_code(f"data.load({name!r})"):
+        found = team_data().load(name)
+    match found:
+        case (pd.DataFrame(), str()):
+            return found
+    parts = found if isinstance(found, tuple) else (found,)
+    raise UserError(
+        f"data.load({name!r}) returned {', '.join(type(part).__name__ for part in parts)}. It "
+        "returns the rows, a DataFrame, and the fingerprint of their bytes, a str (data/README.md)."
+    )
+
+
+def require(frame: "DataFrame", columns: Columns, where: str) -> None:
+    """Raise UserError when a frame lacks columns or rows, or one cannot play its part."""
+    needed = (*columns.features, columns.target, columns.time)
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UserError(
@@ -176,6 +210,17 @@ def require(frame: "DataFrame", needed: Sequence[str], where: str) -> None:
         )
     if frame.empty:
         raise UserError(f"{where}: there are no rows. `make check-data` tells more.")
+    time, target = frame[columns.time].dtype, frame[columns.target].dtype
+    if time.kind != "M":
+        raise UserError(
+            f"{where}: TIME names {columns.time}, which holds {time}. It is a date: pa.DateTime in "
+            "data.SCHEMA, as pd.to_datetime makes it in data.load."
+        )
+    if target.kind not in "biuf":
+        raise UserError(
+            f"{where}: TARGET names {columns.target}, which holds {target}. It is a number: 0 or 1 "
+            "where the answer is no or yes; docs/fork.md says what else fits."
+        )
 
 
 def predict(model: Any, rows: "DataFrame") -> "ndarray":
@@ -186,8 +231,9 @@ def predict(model: Any, rows: "DataFrame") -> "ndarray":
         scores = np.asarray(team_model().predict(model, rows), dtype=float)
     if scores.shape != (len(rows),):
         raise UserError(
-            f"model.predict returned shape {scores.shape} for {len(rows)} rows; "
-            "it returns one score a row (model/predict.py)."
+            f"model.predict returned shape {scores.shape} for {len(rows)} rows; it returns one "
+            "score a row. Of a scikit-learn classifier for 0 and 1 that is "
+            "`predict_proba(...)[:, 1]`; docs/fork.md says what else fits."
         )
     return scores
 

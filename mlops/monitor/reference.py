@@ -46,7 +46,7 @@ def reference(release: Release, params: Params) -> Reference:
     """Load the partitions that the release names; raises UserError where one is gone."""
     columns, data = contract.columns(params.gate.cluster), release.promoted.data
     train, holdout = (contract.load(names) for names in (data.train, data.holdout))
-    contract.require(train.frame, (*columns.features, columns.target, columns.time), "training")
+    contract.require(train.frame, columns, "training rows")
     days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
     found = data_fingerprint(train.fingerprint, holdout.fingerprint)
     return Reference(release, Rows(train.frame, days), columns, found == data.fingerprint)

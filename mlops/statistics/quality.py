@@ -56,7 +56,9 @@ def _only(column: "Series") -> object | None:
     values = column.dropna()
     if len(values) < 2 or (values.to_numpy() != values.iloc[0]).any():
         return None
-    return values.iloc[0]
+    only = values.iloc[0]
+    # As Python's own, which people read: 0, not np.int64(0).
+    return only.item() if hasattr(only, "item") else only
 
 
 def findings(

@@ -25,9 +25,9 @@ SHOWN = 10
 def run(_: argparse.Namespace) -> int | None:
     """Validate each partition by itself, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
-    split = contract.split(params)
+    columns, split = contract.columns(params.gate.cluster), contract.split(params)
     loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
-    findings = _judge(loaded, split, params)
+    findings = _judge(loaded, columns, split, params)
     left = waivers.marked(findings, waivers.committed(), waivers.today())
     verdict, waived = worst(left), sum(finding.waived for finding in left)
     bad = [one for one in left if one.verdict is not Verdict.PASS and not one.waived]
@@ -55,7 +55,10 @@ def run(_: argparse.Namespace) -> int | None:
 
 
 def _judge(
-    loaded: dict[str, contract.Rows], split: contract.Split, params: Params
+    loaded: dict[str, contract.Rows],
+    columns: contract.Columns,
+    split: contract.Split,
+    params: Params,
 ) -> list[Finding]:
     from mlops.statistics import quality
 
@@ -68,8 +71,10 @@ def _judge(
             for name, found in problems.items()
             for problem in found
         ]
+    for name, rows in loaded.items():
+        contract.require(rows.frame, columns, name)
     good = f"{len(loaded)} partitions keep to data.SCHEMA."
-    profiles = {name: quality.profile(rows.frame, data.TIME) for name, rows in loaded.items()}
+    profiles = {name: quality.profile(rows.frame, columns.time) for name, rows in loaded.items()}
     return [
         find(DATA_CHECKED, "data", True, good),
         *quality.findings(profiles, split.holdout, params.check),
@@ -104,6 +109,9 @@ def _problems(frame: Any, schema: Any) -> list[str]:
             found.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
         elif check == "column_in_dataframe":
             found.append(f"the column(s) {values} are missing. data.SCHEMA asks for them.")
+        elif check.startswith("dtype("):
+            types = f"{frame[column].dtype} here and {schema.columns[column].dtype} in data.SCHEMA"
+            found.append(f"{column} is {types}. Convert it in data.load, or mend the schema.")
         else:
             found.append(f"{column}: {len(group):,} value(s) such as {values} fail {check}.")
     return found

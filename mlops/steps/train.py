@@ -80,7 +80,7 @@ def _device(asked: str, given: str) -> str:
 
 
 def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
-    contract.require(frame, (*columns.features, columns.target, columns.time), "training rows")
+    contract.require(frame, columns, "training rows")
     with contract.team_code("model.train"):
         return contract.team_model().train(
             frame[list(columns.features)],

@@ -132,6 +132,36 @@ def test_a_quarter_that_is_not_whole_is_refused(deployed, new, message):
     assert re.search(message, done.stderr) and "train" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code", "told"),
+    [
+        (
+            "pa.Column(float, pa.Check.in_range(0, 100)",
+            'pa.Column("int8", pa.Check.in_range(0, 100)',
+            1,
+            "q1: km is float64 here and int8 in data.SCHEMA. Convert it in data.load",
+        ),
+        (
+            'TIME = "at"',
+            'TIME = "day"',
+            2,
+            "TIME names the column 'day', which data.SCHEMA does not",
+        ),
+        ('TARGET = "fare"', 'TARGET = "zone"', 2, "q1: TARGET names zone, which holds str"),
+    ],
+    ids=["type", "name", "part"],
+)
+def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
+    deployed, old, new, code, told
+):
+    """What it is, what was asked for, and what to do."""
+    deployed.edit("data/__init__.py", old, new)
+    done = deployed.mlops("check-data", check=False)
+    deployed.git("revert", "--no-edit", "HEAD")
+    assert done.returncode == code
+    assert told in done.stderr and "Traceback" not in done.stderr
+
+
 def test_machinery_was_not_touched(deployed):
     """All of the fork's commits change data, model, parameters and environments only."""
     names = deployed.git("log", "--name-only", "--format=", "--invert-grep", "--grep=^Begin$")
