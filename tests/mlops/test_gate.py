@@ -327,6 +327,13 @@ def test_a_metric_nobody_measured_is_refused(record, key):
     assert re.search(rf"gate\.{key} names 'aux'.* log_loss", bad.message)
 
 
+def test_a_metric_that_no_constant_answers_best_is_told_as_such(record):
+    """It was measured, and a look for a typing error would be in vain."""
+    findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={"beat_constant": ["auc"]}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert "names 'auc', which has no best constant answer. It can name " in bad.message
+
+
 def test_a_gate_without_margins_is_inconclusive(record):
     """A champion that is compared by nothing is not compared."""
     assert ("M107", "inconclusive") in failing(
