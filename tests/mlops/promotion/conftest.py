@@ -137,7 +137,7 @@ class Clone:
             "releaseId": release_id,
             "verdict": "pass",
             "reason": "p95 31 ms",
-            "at": (datetime.now(UTC) - age).isoformat(),
+            "at": (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "figures": {"p95_ms": 31.0, "requests": 900},
             **changes,
         }

@@ -72,6 +72,18 @@ def test_what_changes_nothing_there_is_not_tested_again(clone, forge, live, work
     assert forge.branch("staging") == tip and len(forge.dispatches) == 1 and not workflow
 
 
+@pytest.mark.parametrize("file", ["environments/staging/policy.yaml", "environments/base/x.yaml"])
+@pytest.mark.usefixtures("workflow")
+def test_what_changes_what_runs_is_tested_again(clone, forge, live, file):
+    """The files of the environment, and what all are built upon."""
+    advanced(clone)
+    clone.commit(file, "from: dev\nevidence: []\n")
+    clone.merge()
+    verified(clone, live)
+    advanced(clone)
+    assert forge.branch("staging") == clone.git("rev-parse", "HEAD")
+
+
 def test_killed_between_push_and_start(clone, forge, live, workflow):
     """The branch moved, and nothing ran on it: the next run starts it."""
     del live, workflow

@@ -8,6 +8,7 @@ import pytest
 
 from mlops.errors import Refused
 from mlops.releases.environments import deployable
+from mlops.releases.promotion import check_catalogue
 from mlops.releases.release import read_release
 
 DEV, STAGING, PRODUCTION = (
@@ -81,6 +82,16 @@ def test_a_changed_catalogue(clone, two):
     clone.edit(f"environments/releases/{two[1]}.yaml", "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
         deployable(clone.environment("production"))
+
+
+def test_a_catalogue_that_tells_of_other_content(clone, promoted):
+    """The seal is 12 digits, which somebody could hit: all of it is compared, and the id."""
+    other = clone.package().replace("-0001-", "-0009-")
+    release = read_release()
+    for update in ({"promoted": promoted(model="two")}, {"release_id": other}):
+        spec = release.spec.model_copy(update=update)
+        found = check_catalogue(release, release.model_copy(update={"spec": spec}))
+        assert [refusal.rule for refusal in found] == ["P103"]
 
 
 def test_two_releases_with_one_number(clone, two):
@@ -170,6 +181,21 @@ def test_a_stage_that_is_only_claimed(clone):
     )
     clone.commit(PRODUCTION, text)
     assert "P108" in clone.refused_at_deploy("production")
+
+
+@pytest.mark.parametrize("claimed", ["HEAD", "HEAD^"], ids=["aside", "another"])
+@pytest.mark.usefixtures("two")
+def test_a_rollback_to_what_did_not_run_here(clone, claimed):
+    """On a branch aside it did, at the commit before it was another: the mark spares nothing."""
+    clone.git("checkout", "-qb", "aside")
+    clone.ship("dev", "staging", "production", model="three")
+    text = Path(PRODUCTION).read_text("utf-8")
+    origin = f"environment: production\n    commit: {clone.git('rev-parse', claimed)}\n"
+    clone.git("checkout", "-q", "--detach", "HEAD^")
+    text = re.sub(r"environment: staging\n    commit: \S+\n", origin, text, count=1)
+    mark = "  rollback: {reason: trust me}\n  promoted:\n"
+    clone.commit(PRODUCTION, text.replace("  promoted:\n", mark))
+    assert clone.refused_at_deploy("production") == ["P120"]
 
 
 @pytest.mark.usefixtures("two")

@@ -12,7 +12,7 @@ import pytest
 from mlops import git
 from mlops.errors import Refused
 from mlops.releases import ledger
-from mlops.releases.release import parse_release, read_release
+from mlops.releases.release import none_yet, parse_release, read_release
 
 ROOT = Path(__file__).parents[3]
 DEV = "environments/dev/release.yaml"
@@ -68,6 +68,15 @@ def test_evidence_travels_with_the_release(clone):
     clone.ship("dev", "staging", "production")
     gate, load_test = read_release(Path(PRODUCTION)).spec.evidence
     assert (gate.kind, load_test.kind, load_test.figures["p95_ms"]) == ("gate", "load-test", 31)
+
+
+def test_evidence_is_carried_once(clone):
+    """What came into the environment before, and still lies here, is the same evidence."""
+    clone.load_test(clone.ship("dev"))
+    for name in ("staging", "production"):
+        clone.mlops("promote", "--env", name)
+    found = [proof.kind for proof in read_release(Path(PRODUCTION)).spec.evidence]
+    assert found == ["gate", "load-test"]
 
 
 def test_what_is_staged_or_dirty_stays(clone):
@@ -192,6 +201,17 @@ def test_evidence_that_does_not_do(clone, changes, refusal):
     assert clone.mlops("promote", "--env", "production").refusals == [refusal]
 
 
+@pytest.mark.parametrize("name", ["a.json", "z.json"])
+def test_the_newest_evidence_counts(clone, name):
+    """In whatever order it is found, an earlier pass does not outvote a later failure."""
+    release_id = clone.ship("dev", "staging")
+    clone.load_test(release_id, age=timedelta(hours=2))
+    found = Path("build/evidence", release_id, "load-test.json")
+    found.rename(found.with_name(name))
+    clone.load_test(release_id, verdict="fail")
+    assert clone.mlops("promote", "--env", "production").refusals == ["P111"]
+
+
 def test_evidence_collected_on_another_branch(clone):
     """A load test under settings that nobody merged proves nothing."""
     release_id = clone.ship("dev", "staging")
@@ -253,24 +273,28 @@ def test_an_edit_that_is_not_committed(clone, file):
     assert answer.refusals == ["P116"] and str(path) in answer.text
 
 
-def test_a_file_that_is_no_text(clone):
+@pytest.mark.parametrize("change", [lambda p: p.write_bytes(b"\xff"), Path.unlink])
+def test_a_file_that_is_no_text_or_gone(clone, change):
     """It differs from HEAD like any other, even where a promotion is to write."""
     clone.package()
-    Path(DEV).write_bytes(b"\xff")
+    change(Path(DEV))
     assert clone.mlops("promote", "--env", "dev").refusals == ["P116"]
 
 
-def test_an_environment_with_the_line_ends_of_windows(clone):
-    """What git holds is taken byte for byte, so that it is found unchanged."""
-    for name in ("policy", "settings", "release"):
-        path = Path("environments/trial", f"{name}.yaml")
-        path.parent.mkdir(exist_ok=True)
-        text = Path("environments/dev", path.name).read_text("utf-8")
-        path.write_text(text, "utf-8", newline="\r\n")
-    clone.git("add", "environments")
-    clone.git("commit", "-qm", "On trial")
-    clone.package()
-    assert clone.mlops("promote", "--env", "trial").code == 0
+@pytest.mark.parametrize(
+    "texts",
+    [[], ["spec: {\n", none_yet()], [none_yet().replace("\n", "\r\n")]],
+    ids=["missing", "broken", "windows"],
+)
+def test_a_new_environment_takes_its_first_release(clone, texts):
+    """Also where its file is missing, was broken at first, or has the line ends of Windows."""
+    for name in ("policy", "settings"):
+        text = Path(f"environments/dev/{name}.yaml").read_text("utf-8")
+        clone.commit(f"environments/trial/{name}.yaml", text)
+    for text in texts:
+        clone.commit("environments/trial/release.yaml", text)
+    clone.ship("trial")
+    assert clone.refused_at_deploy("trial") == []
 
 
 def test_a_catalogue_entry_that_others_left(clone):

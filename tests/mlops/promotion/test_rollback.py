@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlops import git
-from mlops.releases import quarantine
+from mlops.releases import ledger, quarantine
 from mlops.releases.environments import deployable
 from mlops.releases.release import read_release, short
 
@@ -105,6 +105,13 @@ def test_the_same_command_again_goes_back_once(clone):
     answer = back(clone)
     assert (answer.code, git.head()) == (0, head)
     assert "give another reason" in answer.text
+
+
+@pytest.mark.usefixtures("two")
+def test_a_rollback_is_told_of_a_promotion(clone):
+    """Both write one file, so they take turns."""
+    with ledger.alone():
+        assert back(clone).refusals == ["P117"]
 
 
 def test_another_reason_goes_further_back(clone, two):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops.releases.release import short
+from mlops.releases.release import none_yet, short
+from mlops.targets import Live, local
 
 PRODUCTION = "environments/production/release.yaml"
 
@@ -29,6 +30,14 @@ def test_a_release_that_is_not_deployed(clone, two):
     """What should run does not."""
     found = line(clone, "production")
     assert short(two[1]) in found and "not running" in found and "load-test pass" in found
+
+
+@pytest.mark.parametrize(("served", "state"), [(0, "differs"), (1, "live")])
+def test_what_runs_is_what_answers(clone, two, monkeypatch, served, state):
+    """Whatever was told to run."""
+    monkeypatch.setattr(local, "live", lambda _: Live(two[served], "http://x", "now"))
+    row = json.loads(clone.mlops("status", "--json").text)["environments"][2]
+    assert (row["live"], row["url"], row["state"]) == (two[served], "http://x", state)
 
 
 @pytest.mark.usefixtures("two")
@@ -65,8 +74,9 @@ def test_a_broken_release(clone):
     [
         lambda clone: clone.git("revert", "--no-edit", "HEAD"),
         lambda clone: clone.edit(PRODUCTION, "p95 31 ms", "p95 3 ms"),
+        lambda clone: clone.commit(PRODUCTION, f"# Emptied.\n{none_yet()}"),
     ],
-    ids=["reverted", "edited"],
+    ids=["reverted", "edited", "emptied"],
 )
 @pytest.mark.usefixtures("two")
 def test_a_release_that_no_promotion_put_there(clone, change):
