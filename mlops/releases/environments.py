@@ -171,8 +171,7 @@ def deploy_refusals(
 
     `committed` is when it will have been put there; None: when git says it was.
     """
-    catalogue = catalogue_path(release.release_id)
-    yield from check_clean([*environment.differing(), *git.changed(catalogue.as_posix())])
+    yield from check_clean(environment.differing())
     yield from check_catalogue(release, catalogue_entry(release.release_id))
     yield from check_unique(release, catalogue_ids())
     yield from check_quarantine(release, quarantine.entries())

@@ -19,7 +19,7 @@ from mlops.releases.environments import Environment
 from mlops.releases.holdings import Held, check_place, holdings
 from mlops.releases.quarantine import QUARANTINE, Entry
 from mlops.releases.refusals import BUNDLE, NEVER_HERE, NO_WAY_BACK, Refusal, refused, require_none
-from mlops.releases.release import Origin, Release, Rollback, catalogue_path, short
+from mlops.releases.release import Origin, Release, Rollback, short
 from mlops.signing.check import check_signature
 from mlops.store import Store
 
@@ -106,10 +106,8 @@ def _restored(
 
 
 def _refusals(environment: Environment, release: Release, changes: ledger.Changes) -> list[Refusal]:
-    path = catalogue_path(release.release_id)
-    differing = [*environment.differing(), *git.changed(path.as_posix())]
     return [
-        *promotion.check_clean(ledger.foreign(differing, changes)),
+        *promotion.check_clean(ledger.foreign(environment.differing(), changes)),
         *promotion.check_catalogue(release, environments.catalogue_entry(release.release_id)),
         *promotion.check_quarantine(release, quarantine.entries()),
         *_check_bundle(environment, release),
