@@ -1,5 +1,6 @@
 """The image: what is in it, what is not, and how it behaves where it may do nothing else."""
 
+import io
 import json
 import re
 import shutil
@@ -14,7 +15,9 @@ import pytest
 
 from benchmarks.image import half_sent, stop
 from mlops.bundle import unpack
+from mlops.container import images
 from mlops.container.registry import Repository
+from mlops.files import digest_file
 from mlops.releases.release import read_release
 from mlops.store import cached
 from tests.engine.conftest import BUILD
@@ -101,6 +104,34 @@ def test_the_same_bundle_gives_the_same_layers(fork, built, tmp_path):
     layers = [config(ref)["RootFS"]["Layers"] for ref in (built_again, built.promoted.image.ref)]
     docker("rmi", built_again)
     assert layers[0] == layers[1]
+
+
+def packed(folder, word):
+    """A bundle of next to nothing but a word, and its digest."""
+    parts = {
+        "env/docker/Dockerfile": "FROM scratch\nCOPY . /\n",
+        "src/record.json": json.dumps({"environment": {"python": "3.11.0"}, "word": word}),
+    }
+    path = folder / word
+    with tarfile.open(path, "w") as tar:
+        for name, text in parts.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return path, digest_file(path)
+
+
+def test_bundles_of_equal_sizes_and_times_are_two_images(fork, built, tmp_path, monkeypatch):
+    """buildx compares no bytes of what it has been sent before."""
+    monkeypatch.chdir(fork.folder)
+    layers = []
+    for word in ("one", "two"):
+        path, digest = packed(tmp_path, word)
+        made = built.promoted.bundle.model_copy(update={"digest": digest})
+        images.build(built.promoted.model_copy(update={"bundle": made}), path, f"fares-{word}")
+        layers.append(config(f"fares-{word}")["RootFS"]["Layers"])
+    docker("rmi", "fares-one", "fares-two")
+    assert layers[0] != layers[1]
 
 
 def test_it_holds_no_tool(listing):
