@@ -13,7 +13,7 @@ from mlops.doctor.tree import workflows
 from mlops.errors import UserError
 from mlops.hub.changes import holds
 
-APP, KEY, RUNNER = "APP_ID", "APP_PRIVATE_KEY", "GPU_RUNNER"
+APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 POST = Path(".github/actions/post-report/action.yml")
 CML = "iterative/cml"
 
@@ -66,7 +66,7 @@ def variables(seen: Seen) -> Iterator[Finding]:
 
 def _understood(name: str, value: str) -> bool:
     try:
-        return name != RUNNER or bool(plan.place(value, trusted=True))
+        return name not in RUNNERS or bool(plan.place(value, trusted=True))
     except UserError:
         return False
 
@@ -113,7 +113,7 @@ def _patience(cron: str) -> timedelta:
 
 def runner_group(seen: Seen) -> Iterator[Finding]:
     """A runner of one's own takes jobs from the workflows it is for, and no others."""
-    if RUNNER not in seen.variables:
+    if not set(RUNNERS) & set(seen.variables):
         yield note("runner group", "no runner of your own is used")
         return
     if seen.about["owner"]["type"] != "Organization":

@@ -18,7 +18,7 @@ from mlops.releases import environments
 from mlops.releases.environments import SHARED, Environment
 
 OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
-# What these start is gone with the job, unless the runner stays.
+# What these start is gone with the job, also where the runner stays: it ends what a job leaves.
 ON_RUNNER = ("local", "docker")
 
 
@@ -65,8 +65,7 @@ def _differs(environment: Environment) -> bool:
     """Say whether something else serves than should, where what was deployed outlives its job."""
     from mlops.targets import target_of
 
-    hosted = os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
-    if hosted and environment.settings.target in ON_RUNNER:
+    if os.environ.get("RUNNER_ENVIRONMENT") and environment.settings.target in ON_RUNNER:
         say("due", f"{environment.name}: its target is the runner itself, gone with each job")
         return False
     live = target_of(environment).live(environment)

@@ -142,6 +142,7 @@ MISSING = {
     "the secret APP_PRIVATE_KEY is missing": lambda g: g.secrets.clear(),
     "the variable APP_ID is missing": lambda g: g.variables.pop("APP_ID"),
     "variable GPU_RUNNER: 'gpu' is not understood": lambda g: g.variables.update(GPU_RUNNER="gpu"),
+    "variable RUNNER: .* is not understood": lambda g: g.variables.update(RUNNER='["a" "b"]'),
     "variable MLOPS_STORE: .* is not understood": lambda g: g.variables.update(MLOPS_STORE="build"),
     "schedule retrain.yml: disabled inactivity": lambda g: g.workflows["retrain.yml"].update(
         state="disabled_inactivity"

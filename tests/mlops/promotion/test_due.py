@@ -72,8 +72,9 @@ def test_the_clock_asks_what_runs(clone, due, monkeypatch):
     """What does not serve what it should is due; a runner's own processes are gone anyway."""
     clone.ship("dev")
     assert due({"schedule": "0 * * * *"})[0] == ["dev"]
-    monkeypatch.setenv("RUNNER_ENVIRONMENT", "github-hosted")
-    assert due({"schedule": "0 * * * *"})[0] == []
+    for kind in ("github-hosted", "self-hosted"):
+        monkeypatch.setenv("RUNNER_ENVIRONMENT", kind)
+        assert due({"schedule": "0 * * * *"})[0] == []
 
 
 def test_what_is_named_is_due(clone, due):
