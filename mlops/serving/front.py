@@ -95,6 +95,14 @@ def for_probes(app: App, live: Live) -> App:
 
 
 async def _predict(live: Live, scope: Message, receive: Receive, send: Send) -> None:
+    # Apart: a client that is slow to read the answer would keep all that it was made of.
+    await _answer(send, *await _answered(live, scope, receive))
+
+
+async def _answered(
+    live: Live, scope: Message, receive: Receive
+) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Return status, content and headers of the answer to a request for scores."""
     start, status, made, headers = perf_counter(), 500, None, []
     live.journal.asked()
     try:
@@ -103,9 +111,12 @@ async def _predict(live: Live, scope: Message, receive: Receive, send: Send) -> 
     except Refusal as refusal:
         live.metrics.refused.labels(refusal.reason).inc()
         status, content, headers = refusal.status, to_json(refusal.content), refusal.headers
+        # Its frames hold the request, which holds it: such a circle keeps a body until the garbage
+        # collector comes by, who counts objects and not bytes.
+        refusal.__traceback__ = refusal.__context__ = None
     finally:
         live.journal.answered(status, perf_counter() - start, made)
-    await _answer(send, status, content, headers)
+    return status, content, headers
 
 
 async def _answer(

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 
 import psutil
 
+JSON = {"content-type": "application/json"}
 HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
 
 
@@ -60,6 +61,15 @@ def test_an_announced_size_is_refused_before_it_is_sent(tight):
         connection = connect(tight, stack)
         connection.sendall(HEAD.format(2**40).encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_what_was_refused_is_not_kept(tight, worker_of):
+    """Large bodies with a mistake, one after the other, take no memory that stays."""
+    body, process, held = b'{"rows":[{}]' + b" " * 250_000 + b"}", worker_of(tight), []
+    for _ in range(200):
+        assert tight.post("/predict", content=body, headers=JSON).status_code == 400
+        held.append(process.memory_info().rss)
+    assert held[-1] - held[0] < 2e6
 
 
 def test_nothing_is_in_flight_in_the_end(tight):
