@@ -50,6 +50,7 @@ def check_scope(changed: Changes, moves: list[str], release: Release | None) -> 
         return
     if moves and release is None:
         yield SCOPE.refuse(found=f"It takes the release away from {moves[0]}.")
+        return
     own = _own(moves, release)
     if moves:
         others = [path.as_posix() for path in changed if changed[path] not in own.get(path, "")]

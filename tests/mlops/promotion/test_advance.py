@@ -44,10 +44,12 @@ def test_the_branch_moves(clone, forge, live, workflow):
     assert forge.dispatches == [("staging.yml", "staging", {})]
 
 
-def test_a_push_of_an_app_starts_the_workflow_itself(clone, forge, live, workflow, monkeypatch):
+@pytest.mark.parametrize("told", [{"GITHUB_ACTIONS": "true", "PUSH_STARTS_RUNS": "true"}, {}])
+@pytest.mark.usefixtures("live")
+def test_a_push_of_an_app_or_a_person_starts_the_workflow(clone, forge, monkeypatch, told):
     """So it is not started twice."""
-    del live, workflow
-    monkeypatch.setenv("PUSH_STARTS_RUNS", "true")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
     advanced(clone)
     assert forge.branch("staging") and not forge.dispatches
 
@@ -132,8 +134,11 @@ def test_nothing_was_verified(clone, forge):
 
 
 def test_another_release_was_verified(clone, forge, live):
-    """Word of another release than that commit holds is worth nothing."""
+    """Word of another release than that commit holds, or of one that holds none, is worth none."""
     verified(clone, live.replace("0001", "0009"))
+    assert clone.mlops("advance", "--env", "staging").code == 1
+    clone.git("checkout", "-q", "HEAD~2")
+    verified(clone, live)
     assert clone.mlops("advance", "--env", "staging").code == 1
     assert forge.branch("staging") is None
 

@@ -75,11 +75,16 @@ def test_two_environments(clone, staged):
 
 @pytest.mark.parametrize(
     "file",
-    ["environments/staging/settings.yaml", "environments/staging/policy.yaml", "code.py"],
+    [
+        "environments/staging/settings.yaml",
+        "environments/staging/policy.yaml",
+        "environments/releases/{}.yaml",
+        "code.py",
+    ],
 )
 def test_a_promotion_with_something_beside_it(clone, staged, file):
-    """Settings, a policy or code with it are refused, and named."""
-    del staged
+    """Settings, a policy, code or a change of the catalogue with it are refused, and named."""
+    file = file.format(staged)
     clone.ship("staging")
     clone.commit(file, Path(file).read_text("utf-8") + "# more\n")
     answer = checked(clone)
@@ -122,10 +127,24 @@ def test_the_catalogue_alone(clone, staged):
     assert checked(clone).refusals == ["P130"]
 
 
-def test_a_release_taken_away(clone, staged):
-    """An environment is emptied by no pull request."""
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_release_taken_away(clone, staged, emptied):
+    """An environment is emptied by no pull request, nor left without its file."""
     assert staged
-    clone.commit(DEV, Path(STAGING).read_text("utf-8"))
+    if emptied:
+        clone.commit(DEV, Path(STAGING).read_text("utf-8"))
+    else:
+        clone.git("rm", "-q", DEV)
+        clone.git("commit", "-qm", "by hand")
+    assert checked(clone).refusals == ["P130"]
+
+
+def test_a_new_environment_that_brings_a_release(clone, staged):
+    """What it holds first is promoted like all that follows."""
+    assert staged
+    for name in ("release", "settings", "policy"):
+        text = Path(f"environments/dev/{name}.yaml").read_text("utf-8")
+        clone.commit(f"environments/trial/{name}.yaml", text)
     assert checked(clone).refusals == ["P130"]
 
 

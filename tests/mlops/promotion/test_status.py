@@ -38,6 +38,7 @@ def test_what_runs_is_what_answers(clone, two, monkeypatch, served, state):
     monkeypatch.setattr(local, "live", lambda _: Live(two[served], "http://x", "now"))
     row = json.loads(clone.mlops("status", "--json").text)["environments"][2]
     assert (row["live"], row["url"], row["state"]) == (two[served], "http://x", state)
+    assert row["since"]
 
 
 @pytest.mark.usefixtures("two")
@@ -45,8 +46,9 @@ def test_how_far_behind(clone):
     """The number of releases that came to the environment before since."""
     clone.ship("dev", "staging", model="three")
     clone.ship("dev", "staging", model="four")
+    clone.package("five")
     found = json.loads(clone.mlops("status", "--json").text)["environments"]
-    assert [row["behind"] for row in found] == [0, 0, 2]
+    assert [row["behind"] for row in found] == [1, 0, 2]
 
 
 @pytest.mark.usefixtures("two")
