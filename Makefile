@@ -121,11 +121,12 @@ picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo
 gate-study: $(VENV)/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
 	@$(VENV)/bin/python -m mlops.study
 
-lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml (ARGS=--upgrade for newer ones)
+lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml, install them (ARGS=--upgrade for newer)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt
 	@$(COMPILE) --group pyproject.toml:serve --constraint requirements.txt \
 	  --output-file requirements-serve.txt
 	@git diff --stat -- requirements.txt requirements-serve.txt
+	@$(MAKE) --no-print-directory setup # this make believes that the stamp is new
 
 # ---- how ------------------------------------------------------------------
 

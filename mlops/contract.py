@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from mlops.errors import UserError
+from mlops.errors import UserError, did_you_mean
 from mlops.files import canonical, digest
 from mlops.params import Params, load_params
 
@@ -59,7 +59,7 @@ def _import(name: str, offers: Sequence[str]) -> ModuleType:
     except ModuleNotFoundError as error:
         remedy = "Run this in the repository's root."
         if (error.name or name).partition(".")[0] != name:
-            remedy = "`make setup`; before that, add its package to pyproject.toml and `make lock`."
+            remedy = "`make setup`, or add its package to pyproject.toml and `make lock`."
         elif error.name != name:
             remedy = f"Add that module to {name}/, or mend the import."
         raise UserError(f"{name}/ cannot be imported: {error}. {remedy}") from None
@@ -115,7 +115,7 @@ def columns(gate_cluster: str | None) -> Columns:
         if name is not None and name not in names:
             raise UserError(
                 f"{role} names the column {name!r}, which data.SCHEMA does not have. "
-                f"It has {', '.join(names)}."
+                f"It has {', '.join(names)}.{did_you_mean(name, names)}"
             )
     features = tuple(name for name in names if name not in (data.TARGET, data.TIME, group))
     return Columns(features, data.TARGET, data.TIME, gate_cluster, slices)

@@ -121,7 +121,7 @@ class Store:
         except ImportError as error:
             raise UserError(
                 f"{self._place}: store is {self.name!r}, which needs a driver: {error}. "
-                "Add it to pyproject.toml, then `make lock setup`."
+                "Add it to pyproject.toml, then `make lock`."
             ) from None
         except Exception as error:  # pylint: disable=broad-except  # each driver has its own kinds
             why = without_password(f"{type(error).__name__}: {error}")

@@ -87,7 +87,7 @@ def test_params_that_are_no_record_are_refused(team):
 @pytest.mark.parametrize(
     ("missing", "remedy"),
     [
-        ("lightgbm", "add its package to pyproject.toml"),
+        ("lightgbm", "add its package to pyproject.toml and `make lock`"),
         ("model.feature", "Add that module to model/"),
         ("model", "Run this in the repository's root"),
     ],

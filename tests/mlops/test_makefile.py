@@ -99,6 +99,18 @@ def test_nothing_is_installed_twice(spoken):
     assert "installing" not in make("setup", folder=spoken).stdout
 
 
+def test_what_was_locked_is_installed_before_the_next_target_runs(spoken):
+    """Make looks at a file's age once, and `make lock schema` would go on without the package."""
+    subprocess.run(["git", "init", "--quiet"], cwd=spoken, check=True)
+    uv = spoken / ".venv/bin/uv"
+    locks = "case $2 in compile) sleep 0.1; touch requirements.txt;; *) echo installed;; esac"
+    uv.write_text(f"#!/bin/sh\n{locks}\n", encoding="utf-8")
+    uv.chmod(0o755)
+    (spoken / "requirements-serve.txt").touch()
+    said = make("lock", "schema", folder=spoken).stdout.splitlines()
+    assert said.index("installed") < said.index("mlops.schema")
+
+
 def test_a_python_too_old_is_named(checkout):
     old = checkout.parent / "old-python"
     old.write_text("#!/bin/sh\n[ $1 = --version ] && echo Python 3.10.13\n", encoding="utf-8")
