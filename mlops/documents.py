@@ -1,6 +1,5 @@
 """YAML files as strict records: every mistake is told with file, line, key, value and remedy."""
 
-import difflib
 import json
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, RootModel, ValidationError
 
 from mlops.console import without_password
-from mlops.errors import UserError
+from mlops.errors import UserError, did_you_mean
 
 
 class Strict(BaseModel):
@@ -112,8 +111,7 @@ def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple,
     if mistake["type"] != "extra_forbidden":
         return f"{place}: found {found}. {mistake['msg']}."
     allowed = _keys(kind, at[:-1])
-    near = difflib.get_close_matches(str(at[-1]), allowed, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(str(at[-1]), allowed)
     return f"{place}: unknown key (found {found}). Allowed here: {', '.join(allowed)}.{hint}"
 
 

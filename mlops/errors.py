@@ -1,8 +1,10 @@
 """The ways a step ends other than well."""
 
+import difflib
 import errno
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 # What is wrong is a folder or a disk, and neither code nor data.
@@ -15,6 +17,13 @@ class UserError(Exception):
 
 class Refused(Exception):
     """A rule said no: names the rule and why; nothing was changed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the question whether the nearest of the known names was meant, "" if none is near."""
+    spelled = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), spelled, 1)
+    return f" Did you mean {spelled[near[0]]!r}?" if near else ""
 
 
 def unforeseen(error: Exception) -> str:

@@ -9,6 +9,7 @@ from mlops.gate.champion import against_champion
 from mlops.gate.data import data_checked, held_out
 from mlops.gate.leakage import believable, leaking
 from mlops.gate.metrics import bounds, calibrated, constant, enough, finite
+from mlops.gate.names import NAMING, misnamed
 from mlops.gate.slices import slices
 from mlops.gate.training import budgets, same_twice
 from mlops.gate.words import interval, number, signed
@@ -16,7 +17,7 @@ from mlops.params import GateParams
 from mlops.record import Record
 from mlops.rules import Finding, Verdict
 
-__all__ = ["interval", "judge", "number", "signed", "summary"]
+__all__ = ["NAMING", "interval", "judge", "misnamed", "number", "signed", "summary"]
 
 
 def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -> list[Finding]:

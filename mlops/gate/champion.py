@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mlops.gate.words import Measured, number, signed, unknown
+from mlops.gate.names import misnamed
+from mlops.gate.words import Measured, number, signed
 from mlops.params import GateParams
 from mlops.rules import CHAMPION_RAN, NOT_WORSE, Finding, Verdict, find
 
@@ -10,6 +11,7 @@ from mlops.rules import CHAMPION_RAN, NOT_WORSE, Finding, Verdict, find
 def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
     """Find whether the champion ran, and whether the candidate is worse beyond gate.margins."""
     champion, metrics = evaluation["champion"], evaluation["metrics"]
+    yield from misnamed(NOT_WORSE, metrics, gate)
     if champion is None:
         message = "There is no champion yet, so the bounds alone decide."
         yield Finding(NOT_WORSE.id, "champion", Verdict.PASS, message)
@@ -28,8 +30,6 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
     for name, margin in gate.margins.items():
         if name in metrics:
             yield _not_worse(name, metrics[name], margin)
-        else:
-            yield unknown(NOT_WORSE, name, "gate.margins", metrics)
 
 
 def _not_worse(name: str, measured: Measured, margin: float) -> Finding:

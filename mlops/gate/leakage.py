@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mlops.gate.words import Measured, number, unknown
+from mlops.gate.names import misnamed
+from mlops.gate.words import Measured, number
 from mlops.params import GateParams
 from mlops.rules import BELIEVABLE, LEAKING, Finding, find
 
@@ -35,9 +36,9 @@ def leaking(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
 
 def believable(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
     """Find the metrics that are better than gate.ceilings."""
+    yield from misnamed(BELIEVABLE, metrics, gate)
     for name, ceiling in gate.ceilings.items():
         if name not in metrics:
-            yield unknown(BELIEVABLE, name, "gate.ceilings", metrics)
             continue
         value, higher = metrics[name]["candidate"]["value"], metrics[name]["higher_is_better"]
         good = value is None or (value <= ceiling if higher else value >= ceiling)

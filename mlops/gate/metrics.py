@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from mlops.gate.words import Measured, interval, number, unknown
+from mlops.gate.names import misnamed
+from mlops.gate.words import Measured, interval, number
 from mlops.params import GateParams
 from mlops.rules import BOUND, CALIBRATED, CONSTANT, ENOUGH, FINITE, Finding, Verdict, find
 
@@ -17,7 +18,7 @@ def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
     for name, measured in metrics.items():
         candidate = measured["candidate"]
         numbers = [candidate[key] for key in ("value", "low", "high")]
-        good = all(number is not None and math.isfinite(number) for number in numbers)
+        good = all(one is not None and math.isfinite(one) for one in numbers)
         message = interval(candidate)
         if not good:
             message = "This is no number: the scores hold NaN, or the held-out rows one class only."
@@ -26,9 +27,9 @@ def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
 
 def bounds(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
     """Find what is beyond gate.bounds."""
+    yield from misnamed(BOUND, metrics, gate)
     for name, bound in gate.bounds.items():
         if name not in metrics:
-            yield unknown(BOUND, name, "gate.bounds", metrics)
             continue
         value = metrics[name]["candidate"]["value"]
         higher = metrics[name]["higher_is_better"]
@@ -40,9 +41,9 @@ def bounds(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
 
 def constant(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
     """Find what a constant answer would do as well."""
+    yield from misnamed(CONSTANT, metrics, gate)
     for name in gate.beat_constant:
         if metrics.get(name, {}).get("constant") is None:
-            yield unknown(CONSTANT, name, "gate.beat_constant", metrics)
             continue
         value, constant = metrics[name]["candidate"]["value"], metrics[name]["constant"]
         higher = metrics[name]["higher_is_better"]

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from mlops.rules import CONSTANT, Finding, Rule, find
-
 Measured = dict[str, Any]
 
 
@@ -26,16 +24,3 @@ def signed(estimate: Measured) -> str:
         for key in ("value", "low", "high")
     )
     return f"{value} [{low}, {high}]"
-
-
-def unknown(rule: Rule, name: str, key: str, metrics: dict[str, Measured]) -> Finding:
-    """Return the refusal of a metric that params.yaml names but nobody measured."""
-    known = [n for n, m in metrics.items() if rule is not CONSTANT or m["constant"] is not None]
-    why = "has no best constant answer" if name in metrics else "was not measured"
-    return find(
-        rule,
-        name,
-        False,
-        f"params.yaml: {key} names {name!r}, which {why}. "
-        f"It can name {', '.join(known) or 'nothing here'}; model/evaluate.py chooses the metrics.",
-    )

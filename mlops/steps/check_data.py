@@ -10,12 +10,13 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from mlops import contract, waivers
+from mlops import contract, gate, waivers
 from mlops.ci import actions
 from mlops.cli import FAIL
 from mlops.console import Timer, complain, say
+from mlops.errors import UserError
 from mlops.files import write_json
-from mlops.params import Params
+from mlops.params import GateParams, Params
 from mlops.paths import DATA_CHECK
 from mlops.rules import DATA_CHECKED, SENTENCES, Finding, Verdict, find, worst
 
@@ -25,6 +26,7 @@ SHOWN = 10
 def run(_: argparse.Namespace) -> int | None:
     """Validate each partition by itself, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
+    _require_metrics(params.gate)
     columns, split = contract.columns(params.gate.cluster), contract.split(params)
     loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
     findings = _judge(loaded, columns, split, params)
@@ -52,6 +54,19 @@ def run(_: argparse.Namespace) -> int | None:
     complain("\n".join(_told(bad)))
     actions.verdict("Data check", verdict, "; ".join(_told(bad)))
     return FAIL
+
+
+def _require_metrics(rules: GateParams) -> None:
+    """Raise UserError for metrics that params.yaml names amiss; the gate would, after training."""
+    from mlops.statistics.metrics import chosen
+
+    metrics = chosen(contract.metric_functions(), contract.threshold())
+    measured = {metric.name: {"constant": metric.constant} for metric in metrics}
+    wrong = [
+        found.message for rule in gate.NAMING for found in gate.misnamed(rule, measured, rules)
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def _judge(

@@ -162,6 +162,24 @@ def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("margins: {mae", "margins: {MAE", "gate.margins names 'MAE', .* Did you mean 'mae'"),
+        ("bounds: {mae: 1.5}", "bounds: {mae: 1.5, auc: 1}", "gate.bounds .* can name mae, rmse;"),
+        ("gate:", "gate:\n  cluster: zones", "gate.cluster .* Did you mean 'zone'"),
+    ],
+    ids=["metric", "other metric", "column"],
+)
+def test_a_name_misspelt_in_params_is_told_before_anything_is_trained(deployed, old, new, told):
+    """With what it can name: the gate would find it only after training."""
+    deployed.edit("params.yaml", old, new)
+    done = deployed.mlops("check-data", check=False)
+    deployed.git("revert", "--no-edit", "HEAD")
+    assert done.returncode == 2
+    assert re.search(told, done.stderr) and "Traceback" not in done.stderr
+
+
 def test_machinery_was_not_touched(deployed):
     """All of the fork's commits change data, model, parameters and environments only."""
     names = deployed.git("log", "--name-only", "--format=", "--invert-grep", "--grep=^Begin$")

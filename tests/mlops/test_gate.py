@@ -327,6 +327,15 @@ def test_a_metric_nobody_measured_is_refused(record, key):
     assert re.search(rf"gate\.{key} names 'aux'.* log_loss", bad.message)
 
 
+@pytest.mark.parametrize("champion", [None, {"release_id": "a", "trained_on": [], "error": "no."}])
+def test_a_metric_misspelt_is_refused_before_there_is_a_champion(record, champion):
+    """Nobody meets it months later, when there is one."""
+    first = change(record, "evaluation.champion", champion)
+    findings = gate.judge(first, CHECKED, PARAMS.model_copy(update={"margins": {"AUC": 0.02}}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert (bad.rule, bad.subject) == ("M107", "AUC") and "Did you mean 'auc'?" in bad.message
+
+
 def test_a_metric_that_no_constant_answers_best_is_told_as_such(record):
     """It was measured, and a look for a typing error would be in vain."""
     findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={"beat_constant": ["auc"]}))
