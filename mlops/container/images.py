@@ -62,9 +62,9 @@ def build(promoted: Promoted, packed: Path, name: str) -> None:
     """Build the image of a packed bundle into the engine's own images, under a name."""
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".image.", dir=BUILD) as scratch:
-        # Afresh: what runs from an unpacked bundle leaves Python's caches in it. Under a name of its
-        # own: of a folder whose name it knows, buildx takes a file for the one that it has when
-        # size and time are equal, and all times in bundles are.
+        # Afresh: what runs from an unpacked bundle leaves Python's caches in it. And named by it:
+        # in a folder whose name it knows, buildx takes a file for the one that it has when size and
+        # time are equal, and all times in bundles are.
         folder = bundle.unpack(packed, promoted.bundle.digest, Path(scratch) / tag_of(promoted))
         made = json.loads((folder / "src/record.json").read_text(encoding="utf-8"))
         file = folder / "env/docker/Dockerfile"
