@@ -14,6 +14,7 @@ from mlops.errors import UserError
 from mlops.hub.changes import holds
 
 APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
+STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
 POST = Path(".github/actions/post-report/action.yml")
 CML = "iterative/cml"
 
@@ -60,6 +61,9 @@ def variables(seen: Seen) -> Iterator[Finding]:
             yield note(f"variable {name}", f"not set. {said.meaning}")
         elif not re.fullmatch(said.pattern, value.strip()) or not _understood(name, value):
             yield bad(f"variable {name}", f"{value!r} is not understood", f"such as {said.example}")
+        elif name == STORE and not value.startswith(HOSTED) and "RUNNER" not in seen.variables:
+            text = f"{value}: a hosted runner has the credentials of ghcr.io and no others"
+            yield bad(f"variable {name}", text, "set RUNNER, to one that has them: docs/github.md")
         else:
             yield ok(f"variable {name}", value)
 

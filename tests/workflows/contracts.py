@@ -265,6 +265,18 @@ def hosted(workflow: Workflow) -> Iterator[str]:
                     yield f"job {name} brings a pull request to a runner of ours"
 
 
+def reaching(workflow: Workflow) -> Iterator[str]:
+    """What reads or writes the store can run where the credentials for it are.
+
+    A pull request goes where the plan says, or makes do with the store beside the repository.
+    """
+    entries = [path.read_text("utf-8") for path in workflow.path.parent.glob("*.yml")]
+    if not any("pull_request:" in one and workflow.path.name in one for one in entries):
+        for name, job in workflow.jobs.items():
+            if "MLOPS_STORE" in str(job) and "${{" not in job["runs-on"]:
+                yield f"job {name} needs the store, and runs on {job['runs-on']} whatever is set"
+
+
 def apart(workflow: Workflow) -> Iterator[str]:
     """A job that can sign runs nothing of the model, which could sign whatever it likes."""
     for name, job in workflow.jobs.items():
@@ -308,6 +320,7 @@ CONTRACTS: tuple[Contract, ...] = (
     inert,
     careful,
     hosted,
+    reaching,
     apart,
     short,
 )

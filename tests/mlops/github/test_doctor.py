@@ -144,6 +144,9 @@ MISSING = {
     "variable GPU_RUNNER: 'gpu' is not understood": lambda g: g.variables.update(GPU_RUNNER="gpu"),
     "variable RUNNER: .* is not understood": lambda g: g.variables.update(RUNNER='["a" "b"]'),
     "variable MLOPS_STORE: .* is not understood": lambda g: g.variables.update(MLOPS_STORE="build"),
+    "variable MLOPS_STORE: s3://ours/models: a hosted": lambda g: g.variables.update(
+        MLOPS_STORE="s3://ours/models"
+    ),
     "schedule retrain.yml: disabled inactivity": lambda g: g.workflows["retrain.yml"].update(
         state="disabled_inactivity"
     ),
