@@ -120,6 +120,18 @@ def test_an_alert_says_how_urgent_it_is_what_it_is_and_where_to_read(name, rule)
     assert told.startswith(f"*{rule['labels']['severity'].capitalize()}.*")
 
 
+def test_who_is_called_is_decided_by_what_alerts_have():
+    """The page's configuration for Alertmanager names no label and no annotation they lack."""
+    text = Path("docs/watching.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    told = yaml.safe_load(text)
+    wanted = {*told["route"]["group_by"], *told["inhibit_rules"][0]["equal"]}
+    wanted |= set(re.findall(r"(\w+)=\"", text)) - {"severity"}
+    annotations = set(re.findall(r"\.Annotations\.(\w+)", text))
+    for rule in watching.alerts().values():
+        assert all(re.search(rf"(by|on) \([^)]*\b{one}\b", rule["expr"]) for one in wanted)
+        assert annotations <= set(rule["annotations"])
+
+
 def test_every_runbook_has_its_alert():
     headings = re.findall(r"(?m)^### (\w+)$", Path("docs/watching.md").read_text("utf-8"))
     assert headings == list(watching.alerts())
