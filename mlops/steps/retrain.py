@@ -3,7 +3,8 @@
 Reasons are a partition newer than params.yaml's data.last, an alarm of `monitor` about the release
 in production, or that release's age (retrain.max_age_days). The proposal is a branch
 retrain/<partition> with one commit; report and verdict lie in build/retrain/. The checkout stays
-as it is. Exits 0 with a proposal or without a reason, else as the gate: 1 fail, 3 inconclusive.
+as it is. Exits 0 with a proposal or without a reason, 1 with an alarm that training anew does not
+answer, else as the gate: 1 fail, 3 inconclusive.
 """
 
 import argparse
@@ -49,6 +50,11 @@ class Plan:
     newest: str
     reasons: tuple[Trigger, ...]
     held: Release
+
+    @property
+    def unanswered(self) -> int:
+        """How it ends without a proposal: somebody has to hear of an alarm."""
+        return FAIL if any(reason.kind in retrain.ALARMS for reason in self.reasons) else PASS
 
     @property
     def message(self) -> str:
@@ -223,7 +229,9 @@ def _without_new_data(plan: Plan, params: Params) -> int:
     if retrain.twin(made["model"]["digest"], [plan.held]):
         _conclude(f"nothing new to learn: {plan.newest} is the newest partition, and training")
         say("", f"on the same ones gives the model of {plan.held.release_id} again")
-        return PASS
+        if plan.unanswered:
+            say("", "the alarm stays: bring newer data, or roll production back")
+        return plan.unanswered
     if code:
         _conclude(f"nothing is proposed: {_why(code)}")
         return code
@@ -231,4 +239,4 @@ def _without_new_data(plan: Plan, params: Params) -> int:
         "retrain", f"{plan.base[:12]} as it is gives another model than production's, and it passes"
     )
     say("", "nothing to merge: make check-data train evaluate gate package, then promote it")
-    return PASS
+    return plan.unanswered

@@ -122,21 +122,21 @@ def test_a_model_in_quarantine_does_not_come_back(shop, proposals):
 
 
 def test_an_alarm_without_new_data_has_nothing_to_learn_from(shop, proposals):
-    """Training on the same partitions gives the same model, so there is nothing to propose."""
+    """Training on the same partitions gives the same model; red, so that somebody hears of it."""
     shop.edit("data/__init__.py", '["q1", "q2", "q3", "q4"]', '["q1", "q2", "q3"]')
     alarm(shop, "performance")
-    said = retrain(shop)
+    said = retrain(shop, 1)
     assert "performance: build/monitor.json: D201 km: it moved." in said
-    assert "nothing new to learn: q3 is the newest partition" in said
+    assert "nothing new to learn: q3 is the newest partition" in said and "alarm stays" in said
     assert proposals() == []
 
 
 def test_an_alarm_may_find_that_head_is_another_model(shop, proposals):
-    """What was merged and never shipped is the answer; nothing needs merging."""
+    """What was merged and never shipped is the answer; nothing needs merging, but doing."""
     shop.edit("data/__init__.py", '["q1", "q2", "q3", "q4"]', '["q1", "q2", "q3"]')
     shop.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     alarm(shop, "drift")
-    assert "gives another model than production's, and it passes" in retrain(shop)
+    assert "gives another model than production's, and it passes" in retrain(shop, 1)
     assert proposals() == []
 
 
