@@ -26,17 +26,30 @@ def test_a_key_is_never_replaced(clone, keys):
     assert file.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["../ours", "Ours", ""])
+def test_a_key_of_another_machine_is_never_replaced(clone, keys, monkeypatch, tmp_path):
+    """Its public half is committed: a second key takes another name."""
+    keys("ours")
+    public = Path("environments/signers/ours.pub")
+    before = public.read_bytes()
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", str(tmp_path / "second.pem"))
+    answer = clone.mlops("sign", "--new-key", "ours")
+    assert answer.code == 2 and f"{public} is there already" in answer.text
+    assert public.read_bytes() == before and not (tmp_path / "second.pem").exists()
+
+
+@pytest.mark.parametrize("name", ["../ours", "Ours", "", "our/s"])
 def test_a_key_s_name_is_a_file_s_name(clone, name):
     """What a policy may say; nothing is written elsewhere."""
     answer = clone.mlops("sign", f"--new-key={name}")
-    assert answer.code == 2 and not list(Path("..").glob("*.pub"))
+    assert answer.code == 2 and "use a-z, 0-9, dots and dashes" in answer.text
+    assert not list(Path("..").glob("*.pub"))
 
 
-def test_a_key_that_others_can_read_is_not_used(demanding):
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_key_that_others_can_read_is_not_used(demanding, mode):
     """The message is the command to run."""
     file = Path(os.environ["MLOPS_SIGNING_KEY"])
-    file.chmod(0o644)
+    file.chmod(mode)
     answer = demanding.mlops("sign")
     assert answer.code == 2 and f"chmod 600 {file}" in answer.text and kept() == []
 
