@@ -32,7 +32,7 @@ OPTIONS = (
 def run(options: argparse.Namespace) -> None:
     """Sign a release, or make a key; signing again with the same key changes nothing."""
     params = load_params(AnyModel)
-    if options.new_key:
+    if options.new_key is not None:
         _make_key(params.name, options.new_key)
         return
     release, store = _release(options.release), Store(params.store)
