@@ -33,10 +33,13 @@ def entries() -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(WORKFLOWS.glob("*.yml")):
         if not path.name.startswith("reusable-"):
-            # To YAML 1.1 a bare `on` is a truth.
-            text = re.sub("(?m)^on:", "'on':", path.read_text("utf-8"))
-            found[path.name] = yaml.safe_load(text)
+            found[path.name] = _read(path)
     return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    # To YAML 1.1 a bare `on` is a truth.
+    return yaml.safe_load(re.sub("(?m)^on:", "'on':", path.read_text("utf-8")))
 
 
 def starts(workflow: dict[str, Any]) -> list[str]:
@@ -49,9 +52,19 @@ def starts(workflow: dict[str, Any]) -> list[str]:
     return [one for one in known if one != "workflow_dispatch"] or known
 
 
+def calls(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the jobs of a workflow, those of one that only calls others in place of its call."""
+    for job in workflow["jobs"].values():
+        called = _read(WORKFLOWS / Path(job["uses"]).name) if "uses" in job else {"jobs": {"": {}}}
+        if all("uses" in inner for inner in called["jobs"].values()):
+            yield from calls(called)
+        else:
+            yield job
+
+
 def leads(workflow: dict[str, Any]) -> list[str]:
     """Return the called workflows that lead on to something."""
-    called = {str(job.get("uses", "")).rpartition("/")[2] for job in workflow["jobs"].values()}
+    called = {str(job.get("uses", "")).rpartition("/")[2] for job in calls(workflow)}
     return [name for name in LEADS if name in called]
 
 
@@ -63,7 +76,7 @@ def diagram() -> Iterator[str]:
     yield "  change -->|all-green, approved, squashed| main"
     for file, workflow in entries().items():
         node = file.removesuffix(".yml")
-        jobs = ", ".join(job["name"] for job in workflow["jobs"].values())
+        jobs = ", ".join(job["name"] for job in calls(workflow))
         yield f'  {node}["<b>{file}</b><br>{jobs}"]'
         yield from (f"  {STARTS[start][0]} --> {node}" for start in starts(workflow))
         for name in leads(workflow):

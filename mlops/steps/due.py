@@ -23,19 +23,14 @@ ON_RUNNER = ("local", "docker")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Name them, and hand lists of names to the jobs that follow: deploy, promote, advance."""
+    """Name them, and hand a list to the jobs that follow: what is deployed, and what comes then."""
     known = [environments.environment(name) for name in environments.names()]
     due = [environments.environment(options.env)] if options.env else _due(known)
     for one in due:
         say("due", f"{one.name}: {one.release.release_id if one.release else 'holds none yet'}")
     if not due:
         say("due", "nothing is to be deployed")
-    held = [one for one in due if one.release]
-    found = {"deploy": [one.name for one in held], "promote": [], "advance": []}
-    for verb, name in filter(None, (_next(one, known) for one in held)):
-        found[verb].append(name)
-    for name, value in found.items():
-        actions.output(name, json.dumps(value))
+    actions.output("due", json.dumps([_steps(one, known) for one in due if one.release]))
 
 
 def _due(known: list[Environment]) -> list[Environment]:
@@ -72,10 +67,11 @@ def _differs(environment: Environment) -> bool:
     return live is None or live.release_id != environment.release.release_id
 
 
-def _next(environment: Environment, known: list[Environment]) -> tuple[str, str] | None:
-    """Return what follows the deployment: `advance` here, or `promote` to the next one."""
+def _steps(environment: Environment, known: list[Environment]) -> dict[str, str | bool]:
+    """Return an environment, and what follows its deployment: one of both, or nothing."""
+    found = {"environment": environment.name, "promote": "", "advance": False}
     after = next((one for one in known if one.policy.origin == environment.name), None)
     if after is None or environment.release.spec.rollback:
-        return None
+        return found
     wanted = any(demand.environment == environment.name for demand in after.policy.evidence)
-    return ("advance", environment.name) if wanted else ("promote", after.name)
+    return found | ({"advance": True} if wanted else {"promote": after.name})

@@ -92,7 +92,7 @@ def deployed(road, released):
 def test_dev_runs_that_very_image(deployed, released):
     """The container is of that digest, and says that it is the release."""
     run, container = deployed
-    run.require("Deploy / dev")
+    run.require("dev / Deploy / serve and verify")
     assert container["Config"]["Image"] == released[1].promoted.image.ref
     port = container["NetworkSettings"]["Ports"]["3000/tcp"][0]["HostPort"]
     assert probe.served(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
@@ -100,7 +100,7 @@ def test_dev_runs_that_very_image(deployed, released):
 
 def test_what_dev_runs_is_proposed_to_staging(road, deployed, released):
     """The same image, by the same digest."""
-    deployed[0].require("Propose / promote staging")
+    deployed[0].require("dev / Propose / promote staging")
     branch = f"promote/staging/{released[1].release_id}"
     assert road.open == [branch]
     text = road.git("show", f"{road.tip(branch)}:environments/staging/release.yaml")

@@ -165,7 +165,10 @@ def uncached(workflow: Workflow) -> Iterator[str]:
 
 
 def documented(workflow: Workflow) -> Iterator[str]:
-    """A called workflow describes what it takes and gives, and shows a caller that fits."""
+    """A called workflow describes what it takes and gives, and shows a caller that fits.
+
+    It has one job, unless it only calls others.
+    """
     if not workflow.called:
         return
     contract = workflow.says["on"]["workflow_call"] or {}
@@ -173,7 +176,8 @@ def documented(workflow: Workflow) -> Iterator[str]:
         for name, declared in contract.get(kind, {}).items():
             if not (declared or {}).get("description"):
                 yield f"the {kind[:-1]} {name} has no description"
-    if len(workflow.jobs) != 1 or list(workflow.says["on"]) != ["workflow_call"]:
+    steps = any("steps" in job for job in workflow.jobs.values())
+    if (steps and len(workflow.jobs) != 1) or list(workflow.says["on"]) != ["workflow_call"]:
         yield "a called workflow has one job, and no other trigger"
     yield from _example(workflow, contract.get("inputs", {}))
 
@@ -255,6 +259,14 @@ def careful(workflow: Workflow) -> Iterator[str]:
             yield f"job {name} hands over every secret"
 
 
+def single(workflow: Workflow) -> Iterator[str]:
+    """Nothing waits for every leg of a matrix: what follows one of them is called with it."""
+    for name, job in workflow.jobs.items():
+        for one in job.get("needs", ()):
+            if "strategy" in workflow.jobs[one]:
+                yield f"job {name} waits for every leg of {one}"
+
+
 def hosted(workflow: Workflow) -> Iterator[str]:
     """A pull request's code runs where the plan says, which knows whose it is, or on GitHub's."""
     if "pull_request" in workflow.says["on"]:
@@ -313,6 +325,7 @@ CONTRACTS: tuple[Contract, ...] = (
     grouped,
     aggregated,
     remembering,
+    single,
     uncached,
     documented,
     pinned,

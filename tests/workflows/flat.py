@@ -6,6 +6,7 @@ aggregator then see what they see on GitHub. Each workflow called has one job.
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,44 @@ def known(text: str) -> str:
 def flatten(path: Path, folder: Path) -> str:
     """Return a workflow of the repository in a folder as one that calls no other of it."""
     workflow = load(path)
+    workflow["jobs"] = dict(_unfolded(workflow["jobs"], folder))
     for name, job in workflow["jobs"].items():
         if job.get("uses", "").startswith("$/"):
             workflow["jobs"][name] = _inline(job, load(folder / job["uses"][2:]))
     text = known(yaml.safe_dump(workflow, sort_keys=False, width=1000))
     # act reads a matrix before it asks whether the job runs at all; GitHub reads none then.
     return FROM_JSON.sub(lambda call: f"fromJSON({call[1]} || '[null]')", text)
+
+
+def _unfolded(jobs: dict[str, Any], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield jobs, in place of one that calls calling jobs these: each leg for itself on GitHub."""
+    for name, job in jobs.items():
+        called = load(folder / job["uses"][2:]) if job.get("uses", "").startswith("$/") else None
+        if called is None or not all("uses" in inner for inner in called["jobs"].values()):
+            yield name, job
+            continue
+        given = dict(_given(job, called["on"]["workflow_call"]))
+        for key, inner in called["jobs"].items():
+            found = _replace(inner, given)
+            found["name"] = f"{job['name']} / {inner['name']}"
+            found["strategy"] = deepcopy(job["strategy"])
+            needed = inner.get("needs", [])
+            found["needs"] = [*job["needs"], *(f"{name}-{one}" for one in needed)]
+            for one in needed:
+                found["with"] = _renamed(found["with"], f"needs.{one}.", f"needs.{name}-{one}.")
+            # act takes no matrix in the condition of a job, so it is that of its steps.
+            found["leg"] = found.pop("if", "true")
+            yield f"{name}-{key}", found | ({"if": job["if"]} if "if" in job else {})
+
+
+def _renamed(values: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {k: v.replace(old, new) if isinstance(v, str) else v for k, v in values.items()}
+
+
+def _both(*jobs: dict[str, Any]) -> str:
+    """Return the conditions of jobs as one."""
+    conditions = [_bare(one["if"]) for one in jobs if "if" in one]
+    return "${{ " + " && ".join(f"({one})" for one in conditions) + " }}"
 
 
 def _inline(job: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
@@ -48,8 +81,10 @@ def _inline(job: dict[str, Any], called: dict[str, Any]) -> dict[str, Any]:
     result["needs"] = job.get("needs", [])
     if "strategy" in job:
         result["strategy"] = job["strategy"]
-    if conditions := [_bare(one["if"]) for one in (job, result) if "if" in one]:
-        result["if"] = "${{ " + " && ".join(f"({one})" for one in conditions) + " }}"
+    if "if" in job or "if" in result:
+        result["if"] = _both(job, result)
+    for step in result["steps"] if "leg" in job else ():
+        step["if"] = _both({"if": job["leg"]}, step)
     result["outputs"] = {
         name: result["outputs"][OUTPUT.fullmatch(declared["value"].strip())[1]]
         for name, declared in contract.get("outputs", {}).items()

@@ -173,6 +173,8 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
             _add(jobs, told)
         elif told.get("level") in ("error", "fatal", "panic"):
             others.append(told["msg"])
+    # A leg of a matrix that is skipped is one of which no step runs (flat.py).
+    jobs = {name: job for name, job in jobs.items() if job.steps or job.result != "success"}
     log = "\n".join(
         [*(f"== {job.name}: {job.result}\n{job.log}" for job in jobs.values()), *others]
     )

@@ -20,6 +20,9 @@ def verbs(path):
     workflow = contracts.read(path)
     for job in workflow.jobs.values():
         callee = workflow.callee(job)
+        if callee and not [*callee.steps]:
+            yield from verbs(callee.path)
+            continue
         steps = [step for _, step in callee.steps] if callee else job["steps"]
         for step in steps:
             only = VERB.search(str(step.get("if")))

@@ -9,6 +9,8 @@ from tests.workflows.road import Road
 
 pytestmark = pytest.mark.slow
 
+DEPLOYED = "{} / Deploy / serve and verify"
+
 
 @pytest.fixture(scope="module")
 def road(seed, tmp_path_factory):
@@ -84,15 +86,15 @@ def test_only_what_proposes_may_write(released):
 def test_deployed_to_dev_it_is_proposed_to_staging(in_dev):
     """The real service was started and asked; then comes one file's change."""
     run, proposals = in_dev
-    run.require("Due / environments", "Deploy / dev", "Propose / promote staging")
+    run.require("Due / environments", DEPLOYED.format("dev"), "dev / Propose / promote staging")
     assert [branch.split("/")[1] for branch in proposals] == ["staging"]
-    assert "dev serves fares-" in run.jobs["Deploy / dev"].log
+    assert "dev serves fares-" in run.jobs[DEPLOYED.format("dev")].log
 
 
 def test_verified_in_staging_the_branch_moves(road, in_staging):
     """Branch staging is at main's commit, and its workflow was started: the push starts nothing."""
     run, proposals = in_staging
-    run.require("Deploy / staging", "Advance / branch staging")
+    run.require(DEPLOYED.format("staging"), "staging / Advance / branch staging")
     assert (road.github.dispatches, proposals) == ([("staging.yml", "staging", {})], [])
 
 
@@ -108,7 +110,7 @@ def test_under_load_it_is_proposed_to_production(road, tested):
 def test_production_serves_it(road, in_production):
     """The job sits in the protected environment; nothing is left to propose."""
     run, proposals = in_production
-    run.require("Deploy / production")
+    run.require(DEPLOYED.format("production"))
     assert proposals == [] and road.held("production") == road.held("dev")
 
 
@@ -132,8 +134,8 @@ def test_by_the_clock_what_does_not_serve_is_deployed(road, in_production):
     """All three are down, as after a lost run: each is brought up, and nothing new is proposed."""
     assert in_production
     run = road.clock("deploy.yml")
-    deployed = [f"Deploy / {name}" for name in ("dev", "staging", "production")]
-    run.require(*deployed, "Propose / promote staging", "Advance / branch staging")
+    deployed = [DEPLOYED.format(name) for name in ("dev", "staging", "production")]
+    run.require(*deployed, "dev / Propose / promote staging", "staging / Advance / branch staging")
     assert road.open == []
 
 

@@ -46,8 +46,10 @@ def test_merged_it_is_deployed_and_nothing_follows(road, releases, proposed):
     assert proposed
     road.merge()
     run = road.act("push", "deploy.yml")
-    run.require("Deploy / production")
-    assert f"production serves {releases[0]}" in run.jobs["Deploy / production"].log
+    run.require("production / Deploy / serve and verify")
+    assert (
+        f"production serves {releases[0]}" in run.jobs["production / Deploy / serve and verify"].log
+    )
     assert road.open == [] and len(run.results) == 2
 
 
