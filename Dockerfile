@@ -1,5 +1,7 @@
 # The service's image, made from an unpacked bundle and nothing else. `make package` puts this file
 # into the bundle; `make image` builds with it: docker build --file FOLDER/env/docker/Dockerfile FOLDER
+# A `cd` here ends with its step; ldd and dpkg -S fail for what they do not know, and may.
+# hadolint global ignore=DL3003,DL4006
 
 # `make image` gives the version that trained the model.
 ARG PYTHON=3.11

@@ -153,9 +153,9 @@ def test_only_tmp_can_be_written(listing):
     assert {entry.uid for entry in listing.values()} == {0}
 
 
-def test_it_is_small(built):
-    """The whole of it, unpacked."""
-    assert config(built.promoted.image.ref)["Size"] < LARGEST
+def test_it_is_small(listing):
+    """The whole of it, unpacked; newer engines tell the size of what is packed."""
+    assert sum(entry.size for entry in listing.values()) < LARGEST
 
 
 def test_it_answers_as_the_model_does_in_process(fork, container):
