@@ -3,6 +3,7 @@
 One file a family of rules; each rule says what it found, whether it objects or not.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from mlops.gate.champion import against_champion
@@ -15,7 +16,7 @@ from mlops.gate.training import budgets, same_twice
 from mlops.gate.words import interval, number, signed
 from mlops.params import GateParams
 from mlops.record import Record
-from mlops.rules import Finding, Verdict
+from mlops.rules import NOT_WORSE, Finding, Verdict
 
 __all__ = ["NAMING", "interval", "judge", "misnamed", "number", "signed", "summary"]
 
@@ -42,12 +43,23 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
 
 
 def summary(findings: list[Finding], verdict: Verdict) -> str:
-    """Return why the verdict is what it is, in one sentence."""
+    """Return why the verdict is what it is, in a sentence or two, with the rule that says so."""
+    deciding = [one for one in findings if one.verdict is verdict and not one.waived]
     if verdict is Verdict.PASS:
         waived = sum(finding.waived for finding in findings)
         but = f" but {waived}, waived for a while" if waived else ""
-        return f"All {len(findings)} checks passed{but}."
-    deciding = [one for one in findings if one.verdict is verdict and not one.waived]
-    first = f"{deciding[0].rule} {deciding[0].subject}: {deciding[0].message}"
-    others = len(deciding) - 1
-    return f"{first.removesuffix('.')} (and {others} more)." if others else first
+        return " ".join([f"All {len(findings)} checks passed{but}.", *_compared(deciding)])
+    first, *others = deciding
+    more = f"; {len(others):,} more finding{'s' if others[1:] else ''}" if others else ""
+    return f"{first.message} ({first.rule} {first.subject}{more})"
+
+
+def _compared(findings: list[Finding]) -> Iterator[str]:
+    """Yield how the candidate stands beside the champion, the same of several metrics once."""
+    told: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.rule == NOT_WORSE.id:
+            said, _, figures = finding.message.removesuffix(".").partition(": ")
+            told.setdefault(said, []).append(figures)
+    for said, figures in told.items():
+        yield f"{said}: {'; '.join(figures)}." if any(figures) else f"{said}."

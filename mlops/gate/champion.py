@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from mlops.gate.names import misnamed
-from mlops.gate.words import Measured, number, signed
+from mlops.gate.words import Measured, differs, number
 from mlops.params import GateParams
 from mlops.rules import CHAMPION_RAN, NOT_WORSE, Finding, Verdict, find
+
+PRODUCTION = "the model in production"
 
 
 def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
@@ -34,27 +36,28 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
 
 def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     """Judge one difference; `least` and `most` say how much worse it is at either end."""
-    difference = measured["difference"]
+    difference, higher = measured["difference"], measured["higher_is_better"]
     if difference["low"] is None:
         message = "The difference has no interval: a metric is no number in every replicate."
         return Finding(NOT_WORSE.id, name, Verdict.INCONCLUSIVE, message)
     least, most = difference["low"], difference["high"]
-    if measured["higher_is_better"]:
+    if higher:
         least, most = -most, -least
-    found = f"{signed(difference)} against the champion"
-    allowed = f"{number(margin)} is allowed"
-    if most <= margin:
-        message = f"{found}; at worst {number(most)} worse, and {allowed}."
-        verdict = Verdict.PASS
-        if most <= 0:
-            message = f"{found}; significantly better."
-    elif least > 0:
-        verdict = Verdict.FAIL
-        message = f"{found}; significantly worse, at worst by {number(most)}, and {allowed}."
-    else:
-        verdict = Verdict.INCONCLUSIVE
-        message = (
-            f"{found}; at worst {number(most)} worse, and {allowed}; at best no worse. Hold out more "
-            "rows (data.holdout) to tell."
-        )
+    verdict, said = _said(least, most, margin)
+    told = [f"{said} than {PRODUCTION}: {measured['title']} is {differs(difference)}"]
+    if least > 0:
+        told.append(f"{number(margin)} is allowed")
+    elif most > margin:
+        told.append(f"{-margin if higher else margin:+.4f} is allowed")
+    remedy = " Hold out more rows (data.holdout) to tell."
+    message = f"{', '.join(told)}.{remedy if verdict is Verdict.INCONCLUSIVE else ''}"
     return Finding(NOT_WORSE.id, name, verdict, message)
+
+
+def _said(least: float, most: float, margin: float) -> tuple[Verdict, str]:
+    """Return the verdict on a loss between two ends, and what it means."""
+    if most <= margin:
+        if least > 0:
+            return Verdict.PASS, "Worse, but no more than is allowed,"
+        return Verdict.PASS, "Better" if most < 0 else "Not worse, and not proven better,"
+    return (Verdict.FAIL, "Worse") if least > 0 else (Verdict.INCONCLUSIVE, "Perhaps worse")

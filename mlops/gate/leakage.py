@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlops.gate.names import misnamed
-from mlops.gate.words import Measured, number
+from mlops.gate.words import Measured, number, titled
 from mlops.params import GateParams
 from mlops.rules import BELIEVABLE, LEAKING, Finding, find
 
@@ -20,7 +20,7 @@ def leaking(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
     bad = {name: value for name, value in worth.items() if value > most}
     for name, value in bad.items():
         message = (
-            f"{title} {number(value)} by itself, at most {number(most)} is believed "
+            f"{name} has {title} {number(value)} by itself, at most {number(most)} is believed "
             f"(gate.leakage.{key}). Is its value known when the prediction is asked for? "
             "If so, raise that bound; if not, take it out of data.SCHEMA."
         )
@@ -42,10 +42,11 @@ def believable(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Findi
             continue
         value, higher = metrics[name]["candidate"]["value"], metrics[name]["higher_is_better"]
         good = value is None or (value <= ceiling if higher else value >= ceiling)
-        message = f"{number(value)}, not better than {number(ceiling)} is believed (gate.ceilings)."
+        said = f"{titled(metrics[name])} is {number(value)}"
+        message = f"{said}, not better than {number(ceiling)} is believed (gate.ceilings)."
         if not good:
             message = (
-                f"{number(value)} is better than {number(ceiling)}, the best that is believed "
+                f"{said}, better than {number(ceiling)}, the best that is believed "
                 "(gate.ceilings). Look for a feature that knows the outcome; if there is none, "
                 "raise the ceiling."
             )

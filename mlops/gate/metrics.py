@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from mlops.gate.names import misnamed
-from mlops.gate.words import Measured, interval, number
+from mlops.gate.words import Measured, interval, number, titled
 from mlops.params import GateParams
 from mlops.rules import BOUND, CALIBRATED, CONSTANT, ENOUGH, FINITE, Finding, Verdict, find
 
@@ -21,7 +21,10 @@ def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
         good = all(one is not None and math.isfinite(one) for one in numbers)
         message = interval(candidate)
         if not good:
-            message = "This is no number: the scores hold NaN, or the held-out rows one class only."
+            message = (
+                f"{titled(measured)} is no number: the scores hold NaN, or the held-out rows one "
+                "class only."
+            )
         yield find(FINITE, name, good, message)
 
 
@@ -35,7 +38,8 @@ def bounds(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
         higher = metrics[name]["higher_is_better"]
         good = value is not None and (value >= bound if higher else value <= bound)
         words = "at least" if higher else "at most"
-        message = f"{number(value)}, {words} {number(bound)} asked for (gate.bounds)."
+        said = f"{titled(metrics[name])} is {number(value)}"
+        message = f"{said}, {words} {number(bound)} is asked for (gate.bounds)."
         yield find(BOUND, name, good, message)
 
 
@@ -48,7 +52,8 @@ def constant(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding
         value, constant = metrics[name]["candidate"]["value"], metrics[name]["constant"]
         higher = metrics[name]["higher_is_better"]
         good = value is not None and (value > constant if higher else value < constant)
-        message = f"{number(value)}; always giving one best answer scores {number(constant)}."
+        said = f"{titled(metrics[name])} is {number(value)}"
+        message = f"{said}; always giving one best answer scores {number(constant)}."
         yield find(CONSTANT, name, good, message)
 
 

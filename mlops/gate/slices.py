@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlops.gate.words import Measured, number, signed
+from mlops.gate.words import Measured, differs, number, signed
 from mlops.params import GateParams
 from mlops.rules import SLICES, Finding, Verdict, find
 
@@ -63,12 +63,12 @@ def _worse(part: Measured, evaluation: Measured, gate: GateParams) -> dict[str, 
 
 def _refused(part: Measured, evaluation: Measured, gate: GateParams) -> Finding:
     told = "; ".join(
-        f"{name} {signed(part['metrics'][name]['difference'])}, {number(margin)} allowed"
+        f"{name} is {differs(part['metrics'][name]['difference'])}, {number(margin)} is allowed"
         for name, margin in _worse(part, evaluation, gate).items()
     )
     message = (
-        f"{told}, in {part['rows']:,} rows: significantly worse than the champion, even corrected "
-        f"for {evaluation['slices']['comparisons']} comparisons."
+        f"Worse than the model in production for {_name(part)}: {told}, in {part['rows']:,} rows, "
+        f"even corrected for {evaluation['slices']['comparisons']} comparisons."
     )
     return find(SLICES, _name(part), False, message)
 

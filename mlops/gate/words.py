@@ -24,3 +24,22 @@ def signed(estimate: Measured) -> str:
         for key in ("value", "low", "high")
     )
     return f"{value} [{low}, {high}]"
+
+
+def differs(estimate: Measured) -> str:
+    """Return a difference in words, its interval in brackets: signed only where that holds 0."""
+    value, low, high = (estimate[key] for key in ("value", "low", "high"))
+    way = "higher" if value > 0 else "lower"
+    if value == low == high == 0:
+        return "the same"
+    moved = f"{number(abs(value))} {way}"
+    if low <= 0 <= high:
+        return f"{moved} ({low:+.4f} to {high:+.4f})"
+    least, most = sorted((abs(low), abs(high)))
+    return f"{moved} ({number(least)} to {number(most)})"
+
+
+def titled(measured: Measured) -> str:
+    """Return a metric's title as a sentence begins."""
+    title = measured["title"]
+    return f"{title[:1].upper()}{title[1:]}"

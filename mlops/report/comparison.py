@@ -10,7 +10,7 @@ from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table,
 
 def metrics(judged: Judged) -> Section:
     """Return what was measured of candidate and champion, with intervals."""
-    columns = ["metric", "better", "candidate", "constant"]
+    columns = ["metric", "better", "candidate", "best constant"]
     caption = "Metrics with intervals, turned so that better is to the right; dashed: a limit."
     if judged.champion:
         columns[3:3] = ["champion", "difference", "margin"]
@@ -49,7 +49,7 @@ def _how_measured(judged: Judged) -> Text:
     if judged.champion:
         text.append(" Difference: candidate less champion, on the same rows in every replicate.")
         text.append(" Margin: how much worse it may be; empty where it is not judged.")
-    text.append(" Constant: what always giving one best answer scores.")
+    text.append(" Best constant: what always giving one answer scores, the best there is.")
     for name, measured in judged.metrics:
         share = max(part["undefined"] for part in measured.values() if isinstance(part, dict))
         if share:

@@ -80,6 +80,7 @@ def verdict(differences: dict[Metric, Estimate], margins: dict[str, float]) -> V
     """Return what the gate's own rule M107 says of these differences."""
     measured = {
         metric.name: {
+            "title": metric.title,
             "higher_is_better": metric.higher_is_better,
             "difference": {"value": found.value, "low": found.low, "high": found.high},
         }

@@ -76,12 +76,14 @@ def record():
             "champion": {"release_id": "toy-1", "trained_on": ["00"], "error": None},
             "metrics": {
                 "auc": {
+                    "title": "AUC",
                     "higher_is_better": True,
                     "constant": None,
                     "candidate": estimate(0.70, 0.68, 0.72),
                     "difference": estimate(0.004, -0.002, 0.010),
                 },
                 "log_loss": {
+                    "title": "log loss",
                     "higher_is_better": False,
                     "constant": 0.50,
                     "candidate": estimate(0.44, 0.42, 0.46),
@@ -369,10 +371,49 @@ def test_no_finding_is_no_pass():
     assert worst([]) is Verdict.INCONCLUSIVE
 
 
-def test_the_summary_of_a_pass_counts_the_checks(record):
-    """Nothing decided, so nothing is named."""
+def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
+    """Each metric that was compared, in words; a first candidate is compared with nothing."""
     findings = gate.judge(record, CHECKED, PARAMS)
-    assert gate.summary(findings, Verdict.PASS) == f"All {len(findings)} checks passed."
+    assert gate.summary(findings, Verdict.PASS) == (
+        f"All {len(findings)} checks passed. Not worse, and not proven better, than the model in "
+        "production: AUC is 0.0040 higher (-0.0020 to +0.0100); log loss is 0.0020 lower (-0.0100 "
+        "to +0.0060)."
+    )
+    first = gate.judge(change(record, "evaluation.champion", None), CHECKED, PARAMS)
+    assert gate.summary(first, Verdict.PASS).endswith(
+        "passed. There is no champion yet, so the bounds alone decide."
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        (
+            estimate(-0.0271, -0.0363, -0.0181),
+            "Worse than the model in production: AUC is 0.0271 lower (0.0181 to 0.0363), 0.0200 "
+            "is allowed.",
+        ),
+        (
+            estimate(-0.01, -0.015, -0.005),
+            "Worse, but no more than is allowed, than the model in production: AUC is 0.0100 lower "
+            "(0.0050 to 0.0150), 0.0200 is allowed.",
+        ),
+        (
+            estimate(-0.01, -0.03, 0.01),
+            "Perhaps worse than the model in production: AUC is 0.0100 lower (-0.0300 to +0.0100), "
+            "-0.0200 is allowed. Hold out more rows (data.holdout) to tell.",
+        ),
+        (
+            estimate(0.0, 0.0, 0.0),
+            "Not worse, and not proven better, than the model in production: AUC is the same.",
+        ),
+    ],
+    ids=["worse", "a little worse", "who knows", "the same"],
+)
+def test_a_difference_is_told_in_plain_words(record, difference, message):
+    """Which way, how much, between what, and how much is allowed."""
+    found = gate.judge(change(record, AUC + "difference", difference), CHECKED, PARAMS)
+    assert [f.message for f in found if (f.rule, f.subject) == ("M107", "auc")] == [message]
 
 
 def test_the_summary_names_no_waived_objection(record):
@@ -382,7 +423,7 @@ def test_the_summary_names_no_waived_objection(record):
     first = next(f for f in findings if f.rule == "M107")
     waived = dataclasses.replace(first, verdict=Verdict.FAIL, waived=True)
     text = gate.summary([waived, *findings], Verdict.FAIL)
-    assert text == "M111 size: 900.00 MB, 500 MB allowed (gate.budgets.model_mb)."
+    assert text == "900.00 MB, 500 MB allowed (gate.budgets.model_mb). (M111 size)"
 
 
 def test_the_summary_names_the_worst_and_counts_the_rest(record):
@@ -391,5 +432,6 @@ def test_the_summary_names_the_worst_and_counts_the_rest(record):
     bad = change(bad, "evaluation.metrics.log_loss.constant", 0.4)
     findings = gate.judge(bad, CHECKED, PARAMS)
     text = gate.summary(findings, Verdict.FAIL)
-    assert text.startswith("M103 auc: 0.6000, at least 0.6300")
-    assert text.endswith("asked for (gate.bounds) (and 1 more).")
+    assert text == (
+        "AUC is 0.6000, at least 0.6300 is asked for (gate.bounds). (M103 auc; 1 more finding)"
+    )

@@ -11,7 +11,7 @@ from mlops.waivers import apply, parse_waivers
 
 DAY = date(2014, 1, 31)
 WORSE = Finding("M108", "carrier=MQ", Verdict.FAIL, "log_loss +0.04.")
-FINE = Finding("M107", "auc", Verdict.PASS, "better.")
+FINE = Finding("M107", "auc", Verdict.PASS, "Better.")
 TEXT = """# accepted
 - rule: M108
   subject: carrier=MQ
@@ -36,7 +36,8 @@ def test_a_waived_objection_decides_nothing_and_stays():
     """The verdict is a pass that counts it; the finding still says fail, and why that is fine."""
     found = judged()
     assert worst(found) is Verdict.PASS
-    assert gate.summary(found, Verdict.PASS) == "All 4 checks passed but 1, waived for a while."
+    reason = "All 4 checks passed but 1, waived for a while. Better."
+    assert gate.summary(found, Verdict.PASS) == reason
     told = found[1].as_dict()
     assert (told["verdict"], told["waived"]) == ("fail", True)
     assert told["message"].endswith("Waived until 2014-01-31 by Kim: MQ leaves in March.")

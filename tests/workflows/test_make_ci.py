@@ -59,7 +59,7 @@ def test_a_worse_model_is_red_with_the_summary_of_a_pull_request(make_ci):
     make_ci.repository.commit()
     done = make_ci()
     assert done.returncode != 0
-    assert "### Gate: fail\n\nM103" in done.stdout
+    assert "### Gate: fail\n\n" in done.stdout and "(M103 " in done.stdout
     assert "| report | failure | red |" in done.stdout
 
 

@@ -18,14 +18,17 @@ def test_verdict_and_reason_come_first(record, judge):
     judged = judge(record)
     lines = write(judged).splitlines()
     assert lines[0] == "## ✓ Pass"
-    assert lines[2] == f"All {len(judged.findings)} checks passed."
+    assert lines[2] == (
+        f"All {len(judged.findings)} checks passed. Better than the model in production: log loss "
+        "is 0.0100 lower (0.0050 to 0.0150)."
+    )
 
 
 def test_failures_come_before_passes(record, judge):
     """A refused candidate's report opens with why."""
     record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4}
     text = write(judge(record))
-    assert text.startswith("## ✗ Fail\n\nM103 log_loss: 0.5000, at most 0.4000")
+    assert text.startswith("## ✗ Fail\n\nLog loss is 0.5000, at most 0.4000")
     assert text.index("| **fail** | M103") < text.index("### Metrics") < text.index("checks passed")
 
 
@@ -33,7 +36,7 @@ def test_inconclusive_says_what_would_tell(record, judge):
     """An interval across the margin is no failure, and not a pass either."""
     record["evaluation"]["metrics"]["log_loss"]["difference"] |= {"low": -0.1, "high": 0.1}
     text = write(judge(record))
-    assert text.startswith("## ? Inconclusive\n\nM107 log_loss")
+    assert text.startswith("## ? Inconclusive\n\nPerhaps worse than the model in production")
     assert "Hold out more rows" in text
 
 
@@ -50,7 +53,7 @@ def test_every_finding_appears(record, judge):
 def test_without_a_champion(first, judge):
     """A first candidate is shown alone, beside the best constant answer."""
     text = write(judge(first))
-    assert "| metric | better | candidate | constant |" in text
+    assert "| metric | better | candidate | best constant |" in text
     assert "### What changed" not in text
 
 

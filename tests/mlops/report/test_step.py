@@ -24,9 +24,7 @@ def test_writes_both_forms(record, capsys):
     """Data that were not checked are refused, and yet reported with exit code 0."""
     write_json(RECORD, record)
     assert not report.run(argparse.Namespace())
-    assert REPORT.read_text("utf-8").startswith(
-        "## ✗ Fail\n\nD101 data: The data were not checked."
-    )
+    assert REPORT.read_text("utf-8").startswith("## ✗ Fail\n\nThe data were not checked.")
     assert REPORT_PAGE.read_text("utf-8").startswith("<!doctype html>")
     printed = capsys.readouterr().out
     assert "fail: see build/report.md and build/report.html" in printed
