@@ -314,6 +314,32 @@ def test_production_moved_meanwhile(clone, two, forge):
     assert f"supersedes: {two[0]}" in tip
 
 
+def test_a_branch_that_a_killed_run_left_is_replaced(clone, forge):
+    """Pushed, never proposed, and computed for what dev held before a rollback."""
+    clone.ship("dev")
+    clone.ship("dev", model="two")
+    clone.merge()
+    third = clone.ship("dev", model="three")
+    clone.git("push", "-q", "origin", f"HEAD:promote/dev/{third}")
+    clone.anew()
+    clone.mlops("rollback", "--env", "dev", "--reason", "slow")
+    clone.merge()
+    clone.mlops("promote", "--env", "dev")
+    proposed(clone)
+    assert forge.branch(f"promote/dev/{third}") == clone.git("rev-parse", "HEAD")
+
+
+def test_a_push_that_is_refused_is_told(clone, forge, promoted_to_dev):
+    """In the words of whoever refused it."""
+    hook = forge.git / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho none of yours >&2\nexit 1\n", "utf-8")
+    hook.chmod(0o755)
+    answer = clone.mlops("propose")
+    assert answer.code == 2 and "none of yours" in answer.text
+    assert promoted_to_dev and not forge.pulls
+
+
 def test_what_was_computed_too_early_is_refused(clone, two, forge):
     """The base holds another release by now than the one that would be replaced."""
     release_id = clone.ship("dev", "staging", model="three")
@@ -423,7 +449,9 @@ def retrained(clone, digest="sha256:" + "7" * 64):
 
 
 def test_a_retraining_is_proposed(clone, forge):
-    """HEAD is no promotion of ours; what `retrain` left is, with its reasons and its report."""
+    """Once the promotion that HEAD is was merged: with its reasons and its report."""
+    clone.ship("dev")
+    clone.merge()
     commit = retrained(clone)
     proposed(clone)
     (pull,) = forge.pulls.values()

@@ -4,6 +4,7 @@ import json
 import time
 from base64 import b64decode
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -129,13 +130,20 @@ def test_a_workflow_does_not_count_where_a_key_is_demanded(workflow, keys, monke
     assert refused(workflow)[0] == ["P123"]
 
 
-@pytest.mark.parametrize("kept_roots", [False, True])
+PRIVATE = {"repository": {"private": True}}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept_roots"),
+    [(PRIVATE, False), (PRIVATE, True), ({}, False)],
+    ids=["private", "public roots", "not told"],
+)
 def test_a_private_repository_is_not_told_to_the_public(
-    workflow, sigstore, monkeypatch, tmp_path, kept_roots
+    workflow, sigstore, monkeypatch, told, kept_roots
 ):
     """Its name would stay in a log that everybody reads; where a policy demands, that is said."""
-    event = tmp_path / "build" / "event.json"
-    event.write_text('{"repository": {"private": true}}', "utf-8")
+    event = Path("build/event.json").absolute()
+    event.write_text(json.dumps(told), "utf-8")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
     workflow.git("rm", "-q", "environments/signers/sigstore.json")
     workflow.git("commit", "-qm", "No Sigstore of our own")

@@ -255,6 +255,16 @@ def test_a_key_is_changed_without_losing_the_way_back(demanding, keys, promoted)
     assert at_deploy() == ["P123"]
 
 
+def test_what_was_made_after_the_signature_is_signed_anew(demanding):
+    """An image, as here, or a bill of materials: the same key did sign, but not that."""
+    sign(demanding)
+    image = {"ref": f"r/i@sha256:{'1' * 64}", "platform": "linux/amd64"}
+    seal(read_release().promoted, image=image)
+    sign(demanding)
+    assert len(kept()) == 2
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+
+
 def test_signing_twice_signs_once(demanding):
     """The second time it says so."""
     sign(demanding)
