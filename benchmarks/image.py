@@ -55,7 +55,7 @@ def half_sent(address: str, body: bytes) -> list[HTTPConnection]:
 def stop(name: str, clients: list[HTTPConnection], body: bytes) -> tuple[float, list[int]]:
     """Stop a container, and only then send the rest; return seconds and how each was answered."""
     begun = time.perf_counter()
-    with subprocess.Popen(["docker", "stop", "--time=30", name], stdout=subprocess.DEVNULL):
+    with subprocess.Popen(["docker", "stop", "-t=30", name], stdout=subprocess.DEVNULL):
         time.sleep(1)
         for client in clients:
             client.send(body[HALF:])

@@ -269,7 +269,8 @@ def _tidy(place: Place, name: str) -> None:
 def _stop(container: str) -> bool:
     """Stop a container when it has answered what it was asked; return whether it ran."""
     ran = _runs(container)
-    grace = f"--time={GRACE_SECONDS:g}"
+    # Newer clients call it --timeout.
+    grace = f"-t={GRACE_SECONDS:g}"
     engine.docker("stop", grace, container, what=f"{container} could not be stopped")
     return ran
 

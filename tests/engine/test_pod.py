@@ -82,6 +82,6 @@ def test_it_ends_well_within_its_grace(running, pod):
     name, _ = running
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     since = time.monotonic()
-    docker("stop", f"--time={pod['terminationGracePeriodSeconds'] - pause}", name)
+    docker("stop", f"-t={pod['terminationGracePeriodSeconds'] - pause}", name)
     assert time.monotonic() - since < 10
     assert docker("inspect", "--format={{.State.ExitCode}}", name) == "0"
