@@ -60,10 +60,15 @@ def test_a_hand_edit_beside_the_seal(clone):
     assert clone.refused_at_deploy("production") == ["P106"]
 
 
+@pytest.mark.parametrize("removed", [True, False])
 @pytest.mark.usefixtures("two")
-def test_a_hand_edit_taken_back(clone):
+def test_a_hand_edit_taken_back(clone, removed):
     """Undoing a hand edit is no promotion; what was there before is deployed again."""
-    clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
+    if removed:
+        clone.git("rm", "-q", PRODUCTION)
+        clone.git("commit", "-qm", "by hand")
+    else:
+        clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
     clone.git("revert", "--no-edit", "HEAD")
     assert clone.refused_at_deploy("production") == []
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mlops import git
-from mlops.errors import Refused
+from mlops.errors import Refused, UserError
 from mlops.releases import ledger
+from mlops.releases.history import reaches
 from mlops.releases.release import none_yet, parse_release, read_release
 
 ROOT = Path(__file__).parents[3]
@@ -400,8 +401,11 @@ def test_a_shallow_clone(clone, tmp_path, monkeypatch):
     clone.ship("dev")
     clone.git("clone", "-q", "--depth", "1", f"file://{tmp_path}", "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
-    answer = clone.mlops("promote", "--env", "staging")
-    assert answer.code == 2 and "fetch-depth: 0" in answer.text
+    for words in (("promote", "--env", "staging"), ("rollback", "--env", "dev", "--reason", "x")):
+        answer = clone.mlops(*words)
+        assert answer.code == 2 and "fetch-depth: 0" in answer.text
+    with pytest.raises(UserError, match="fetch-depth: 0"):
+        reaches("1" * 40)
 
 
 def test_the_file_is_readable_and_stable(clone):

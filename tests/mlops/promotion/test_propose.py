@@ -375,6 +375,15 @@ def test_a_commit_aside_proves_nothing(clone, forge):
     assert clone.mlops("propose").refusals == ["P131"] and not forge.pulls
 
 
+def test_what_was_merged_as_another_commit_is_done(clone, forge, promoted_to_dev):
+    """A squash makes one; the release is in dev all the same."""
+    mine = clone.git("rev-parse", "HEAD")
+    clone.git("commit", "-q", "--amend", "--no-edit", "--date", "2026-11-21T10:00:00Z")
+    clone.merge()
+    clone.git("checkout", "-q", mine)
+    assert f"main holds {promoted_to_dev} in dev already" in proposed(clone) and not forge.pulls
+
+
 def test_nothing_to_propose(clone, forge):
     """What is merged is done: green, and nothing happens."""
     clone.ship("dev")
