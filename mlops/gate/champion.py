@@ -46,9 +46,9 @@ def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     verdict, said = _said(least, most, margin)
     told = [f"{said} than {PRODUCTION}: {measured['title']} is {differs(difference)}"]
     if least > 0:
-        told.append(f"{number(margin)} is allowed")
+        told.append(f"{number(margin)} is allowed at worst")
     elif most > margin:
-        told.append(f"{-margin if higher else margin:+.4f} is allowed")
+        told.append(f"{-margin if higher else margin:+.4f} is allowed at worst")
     remedy = " Hold out more rows (data.holdout) to tell."
     message = f"{', '.join(told)}.{remedy if verdict is Verdict.INCONCLUSIVE else ''}"
     return Finding(NOT_WORSE.id, name, verdict, message)

@@ -391,17 +391,17 @@ def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
         (
             estimate(-0.0271, -0.0363, -0.0181),
             "Worse than the model in production: AUC is 0.0271 lower (0.0181 to 0.0363), 0.0200 "
-            "is allowed.",
+            "is allowed at worst.",
         ),
         (
             estimate(-0.01, -0.015, -0.005),
             "Worse, but no more than is allowed, than the model in production: AUC is 0.0100 lower "
-            "(0.0050 to 0.0150), 0.0200 is allowed.",
+            "(0.0050 to 0.0150), 0.0200 is allowed at worst.",
         ),
         (
             estimate(-0.01, -0.03, 0.01),
             "Perhaps worse than the model in production: AUC is 0.0100 lower (-0.0300 to +0.0100), "
-            "-0.0200 is allowed. Hold out more rows (data.holdout) to tell.",
+            "-0.0200 is allowed at worst. Hold out more rows (data.holdout) to tell.",
         ),
         (
             estimate(0.0, 0.0, 0.0),
