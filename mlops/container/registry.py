@@ -62,8 +62,9 @@ class Repository:
         found = _NAME.fullmatch(self.name)
         if not found:
             raise UserError(
-                f"{without_password(repr(name))} is no repository of a registry. It has a host and a path, such as "
-                "ghcr.io/owner/name or 127.0.0.1:5000/name, and neither tag nor digest."
+                f"{without_password(repr(name))} is no repository of a registry. It has a host and "
+                "a path, such as ghcr.io/owner/name or 127.0.0.1:5000/name, and neither tag nor "
+                "digest."
             )
         self.host, self.path = found["host"], found["path"]
 

@@ -12,7 +12,7 @@ from mlops.releases.release import is_release_id, sequence
 
 
 def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
-    """Say whether the commit its branch is at proposes the same, and could be merged as well as this.
+    """Say whether the commit its branch is at proposes the same, and could be merged as well.
 
     A rule asks that a branch holds all of the base; people who bring it up to date may not approve.
     """
