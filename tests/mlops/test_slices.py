@@ -52,7 +52,7 @@ def test_a_broken_slice_is_refused_by_name():
     """One zone's scores are mixed up, a ninth of all rows."""
     (finding,) = judged(scored(broken="c"))
     assert (finding.rule, finding.subject, finding.verdict) == ("M108", "zone=c", Verdict.FAIL)
-    assert "0.0200 allowed, in 500 rows" in finding.message
+    assert "0.0200 is allowed, in 500 rows" in finding.message
 
 
 def test_noise_is_seldom_refused():
