@@ -10,9 +10,11 @@ from mlops.ci import actions
 from mlops.errors import UserError
 
 
-def test_no_test_takes_the_job_that_runs_it_for_its_own():
+def test_no_test_takes_the_job_that_runs_it_for_its_own(tmp_path):
+    # In a folder of its own: pytest would remove what a hundred runs before it left in the usual one.
+    words = ["-q", __file__, "-k", "outside_actions", f"--basetemp={tmp_path / 'inner'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", __file__, "-k", "outside_actions"],
+        [sys.executable, "-m", "pytest", *words],
         env=os.environ | {"GITHUB_STEP_SUMMARY": "/nowhere/page", "GITHUB_ACTIONS": "true"},
         capture_output=True,
         text=True,

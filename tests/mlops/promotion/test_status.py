@@ -148,4 +148,4 @@ def test_it_is_quick():
     subprocess.run(command, env=environment, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Time of the processor: the clock on the wall would measure what else runs here.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
