@@ -11,7 +11,7 @@ from mlops.errors import UserError
 
 
 def test_no_test_takes_the_job_that_runs_it_for_its_own(tmp_path):
-    # In a folder of its own: pytest would remove what a hundred runs before it left in the usual one.
+    # In a folder of its own: pytest would remove what many runs before it left in the usual one.
     words = ["-q", __file__, "-k", "outside_actions", f"--basetemp={tmp_path / 'inner'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words],
