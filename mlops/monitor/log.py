@@ -25,6 +25,21 @@ class Served:
     day: str
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a line holds: rows of one release and day."""
+
+    release_id: str | None
+    day: str
+    ids: list[str]
+    scores: list[float]
+    features: dict[str, list[Any]]
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Return the features of one row."""
+        return {name: values[place] for name, values in self.features.items()}
+
+
 @dataclass
 class Log:  # pylint: disable=too-many-instance-attributes # each is told to the user
     """What one release answered, as far as it was logged."""
@@ -64,23 +79,25 @@ def read_log(folder: Path, release_id: str, wanted: Collection[str] = (), most: 
     limit = 2**32
     for name, number, line in _lines(folder, log):
         try:
-            identity, release, served, features = _parse(line)
+            made = _parse(line)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             log.broken += 1
             if len(log.examples) < NAMED:
                 log.examples.append(f"{name}:{number}: {_why(error)}")
             continue
-        if release != release_id:
-            log.others[str(release)] += 1
+        if made.release_id != release_id:
+            log.others[str(made.release_id)] += len(made.ids)
             continue
-        log.per_day[served.day] += 1
-        if identity in wanted:
-            log.wanted[identity] = served
-        if crc32(identity.encode()) < limit:
-            log.sample.append((served, features | {"": identity}))
-            if len(log.sample) > most:
-                limit //= 2
-                log.sample = [kept for kept in log.sample if crc32(kept[1][""].encode()) < limit]
+        log.per_day[made.day] += len(made.ids)
+        for place, identity in enumerate(made.ids):
+            served = Served(made.scores[place], made.day)
+            if identity in wanted:
+                log.wanted[identity] = served
+            if crc32(identity.encode()) < limit:
+                log.sample.append((served, made.row(place) | {"": identity}))
+        while len(log.sample) > most:
+            limit //= 2
+            log.sample = [kept for kept in log.sample if crc32(kept[1][""].encode()) < limit]
     for _, features in log.sample:
         del features[""]
     return log
@@ -124,19 +141,27 @@ def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
             return list(seen.values())
 
 
-def _parse(line: bytes) -> tuple[str, str | None, Served, dict[str, Any]]:
-    """Return id, release, score with day, and features; raises what a line that is no row does."""
-    row = from_json(line)
-    time = datetime.fromisoformat(row["time"])
+def _parse(line: bytes) -> Made:
+    """Return what a line holds; raises what a line that holds no rows does."""
+    told = from_json(line)
+    time = datetime.fromisoformat(told["time"])
     if time.tzinfo is None:
-        raise ValueError(f"its time {row['time']!r} has no zone")
-    score, features = float(row["score"]), row["features"]
-    if not isfinite(score):
-        raise ValueError(f"its score is {score}")
-    if not isinstance(row["id"], str) or not isinstance(features, dict):
-        raise TypeError("its id is no text, or its features are no object")
+        raise ValueError(f"its time {told['time']!r} has no zone")
+    ids, scores, features = told["id"], told["score"], told["features"]
+    if not isinstance(features, dict):
+        raise TypeError("its features are no object")
+    if isinstance(ids, str):
+        # One row as it is, without lists: so may a log be that another service wrote.
+        ids, scores, features = [ids], [scores], {name: [one] for name, one in features.items()}
+    scores = [float(score) for score in scores]
+    if not all(map(isfinite, scores)):
+        raise ValueError("one of its scores is no finite number")
+    if not all(isinstance(identity, str) for identity in ids):
+        raise TypeError("one of its ids is no text")
+    if any(not isinstance(v, list) or len(v) != len(ids) for v in (scores, *features.values())):
+        raise ValueError(f"it has {len(ids)} ids, and another number of scores or features")
     day = time.astimezone(UTC).date().isoformat()
-    return row["id"], row["release_id"], Served(score, day), features
+    return Made(told["release_id"], day, ids, scores, features)
 
 
 def _why(error: Exception) -> str:

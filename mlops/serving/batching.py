@@ -6,16 +6,17 @@ What comes while one call runs waits for the next, so nothing waits for company.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
-from mlops.serving.journal import Made
+from mlops.serving.journal import Journal
 from mlops.serving.limits import Refusal, Room, overload
-from mlops.serving.log import predictions
-from mlops.serving.metrics import Predictions
+from mlops.serving.log import Scored, new_ids
 from mlops.serving.problems import explain
 from mlops.serving.scorer import Scorer
 from mlops.serving.values import TooManyValues
@@ -28,18 +29,21 @@ class Asked(NamedTuple):
 
     since: float
     body: bytes
-    answer: asyncio.Future[Made]
+    answer: asyncio.Future[list[bytes]]
 
 
 class Queue:
     """Requests in the order they came; the next of them are checked and scored in one call."""
 
-    def __init__(self, scorer: Scorer, room: Room, counted: Predictions) -> None:
-        self._scorer, self._room, self._counted = scorer, room, counted
+    def __init__(self, scorer: Scorer, room: Room, journal: Journal) -> None:
+        self._scorer, self._room, self._journal = scorer, room, journal
         self._waiting: deque[Asked] = deque()
 
-    async def made(self, body: bytes) -> Made:
-        """Return what is made of a body when its turn has come; raises Refusal for no scores."""
+    async def predictions(self, body: bytes) -> list[bytes]:
+        """Return the predictions for a body when its turn has come; raises Refusal for none.
+
+        Each is the inside of a JSON object.
+        """
         room = self._room
         if len(self._waiting) >= room.max_waiting or room.held + len(body) > room.max_held_bytes:
             raise overload()
@@ -105,14 +109,22 @@ class Queue:
             logger.exception("the model failed on rows that keep to its schema")
             _end(together[0][0], Refusal("model", 500, "The model could not score these rows."))
             return
-        self._counted.scored(columns, scores)
-        told, first = predictions(scores), 0
+        ids = new_ids(len(scores))
+        told, first = _told(ids, scores), 0
         for asked, rows in together:
             mine = slice(first, first := first + len(rows))
             if not asked.answer.done():
-                asked.answer.set_result(Made(at, asked.body, rows, told[mine]))
+                asked.answer.set_result(told[mine])
+        # After the answers, which are sent first then.
+        self._journal.scored(Scored(at, columns, ids, scores))
 
 
 def _end(asked: Asked, error: BaseException) -> None:
     if not asked.answer.done():
         asked.answer.set_exception(error)
+
+
+def _told(ids: Sequence[str], scores: Sequence[float]) -> list[bytes]:
+    # One call for all scores: one for each would take ten times as long.
+    texts = to_json(scores)[1:-1].split(b",")
+    return [b'"id":"%b","score":%b' % (i.encode(), text) for i, text in zip(ids, texts)]

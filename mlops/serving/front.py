@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from mlops.serving.batching import Queue
-from mlops.serving.journal import Journal, Made
+from mlops.serving.journal import Journal
 from mlops.serving.limits import Message, Receive, Refusal, Room, crowded, require_json
 from mlops.serving.metrics import Metrics
 from mlops.serving.scorer import Scorer
@@ -103,11 +103,11 @@ async def _answered(
     live: Live, scope: Message, receive: Receive
 ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
     """Return status, content and headers of the answer to a request for scores."""
-    start, status, made, headers = perf_counter(), 500, None, []
+    start, status, headers = perf_counter(), 500, []
     live.journal.asked()
     try:
-        made = await _made(live, scope, receive)
-        status, content = 200, live.opening + b"},{".join(made.made) + b"}]}"
+        made = await _predictions(live, scope, receive)
+        status, content = 200, live.opening + b"},{".join(made) + b"}]}"
     except Refusal as refusal:
         live.metrics.refused.labels(refusal.reason).inc()
         status, content, headers = refusal.status, to_json(refusal.content), refusal.headers
@@ -115,7 +115,7 @@ async def _answered(
         # collector comes by, who counts objects and not bytes.
         refusal.__traceback__ = refusal.__context__ = None
     finally:
-        live.journal.answered(status, perf_counter() - start, made)
+        live.journal.answered(status, perf_counter() - start)
     return status, content, headers
 
 
@@ -130,11 +130,11 @@ async def _answer(
     await send({"type": "http.response.body", "body": content})
 
 
-async def _made(live: Live, scope: Message, receive: Receive) -> Made:
-    """Return what is made of a request; raises Refusal where there are no scores to give."""
+async def _predictions(live: Live, scope: Message, receive: Receive) -> list[bytes]:
+    """Return the predictions a request gets; raises Refusal where there are none to give."""
     if scope["method"] != "POST":
         text = f"/predict takes POST, not {scope['method']}."
         raise Refusal("method", 405, text, allow="POST")
     require_json(scope["headers"], live.max_bytes)
     body = await live.room.read(scope, receive, live.max_bytes)
-    return await live.queue.made(body)
+    return await live.queue.predictions(body)

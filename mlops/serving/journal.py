@@ -5,26 +5,15 @@ rarely is slow, and once for twenty requests it is not.
 """
 
 import asyncio
-from datetime import datetime
-from typing import Any, NamedTuple
 
-from mlops.serving.log import features, lines
+from mlops.serving.log import Scored, line
 from mlops.serving.metrics import Metrics, Predictions
 from mlops.serving.writer import Writer
 
 # What a worker that is killed may lose. Longer would save little and stop the answers for longer.
 SECONDS = 0.05
 # A large request has work enough of its own, and should not be held for long.
-MOST_BYTES = 2**16
-
-
-class Made(NamedTuple):
-    """A request that got scores, and the inside of the JSON object of each."""
-
-    at: datetime
-    body: bytes
-    rows: list[dict[str, Any]]
-    made: list[bytes]
+MOST_ROWS = 256
 
 
 class Journal:
@@ -35,7 +24,8 @@ class Journal:
     ) -> None:
         self._release_id, self._log = release_id, log
         self._metrics, self._predictions = metrics, predictions
-        self._answered: list[tuple[int, float, Made | None]] = []
+        self._answered: list[tuple[int, float]] = []
+        self._scored: list[Scored] = []
         self._in_flight, self._due = 0, False
 
     def asked(self) -> None:
@@ -43,12 +33,17 @@ class Journal:
         self._in_flight += 1
         self._soon()
 
-    def answered(self, status: int, seconds: float, made: Made | None) -> None:
+    def scored(self, scored: Scored) -> None:
+        """Note what a call of the model made."""
+        self._scored.append(scored)
+        if len(scored.ids) > MOST_ROWS:
+            asyncio.get_running_loop().call_soon(self.settle)
+        self._soon()
+
+    def answered(self, status: int, seconds: float) -> None:
         """Note that a request ended, with scores or without."""
         self._in_flight -= 1
-        self._answered.append((status, seconds, made))
-        if made and len(made.body) > MOST_BYTES:
-            asyncio.get_running_loop().call_soon(self.settle)
+        self._answered.append((status, seconds))
         self._soon()
 
     def settle(self) -> None:
@@ -56,13 +51,14 @@ class Journal:
         self._due = False
         self._metrics.in_flight.set(self._in_flight)
         answered, self._answered = self._answered, []
-        for status in {status for status, _, _ in answered}:
-            seconds = [took for was, took, _ in answered if was == status]
+        for status in {status for status, _ in answered}:
+            seconds = [took for was, took in answered if was == status]
             self._metrics.answered("/predict", status, seconds)
-        self._predictions.settle()
-        made = [made for _, _, made in answered if made]
-        if made and self._log:
-            self._log.put(b"".join(map(self._lines, made)), sum(len(one.rows) for one in made))
+        scored, self._scored = self._scored, []
+        self._predictions.count(scored)
+        if scored and self._log:
+            lines = [line(self._release_id, one) for one in scored]
+            self._log.put(b"".join(lines), [len(one.ids) for one in scored])
 
     def close(self) -> None:
         """Count and write what was answered."""
@@ -74,6 +70,3 @@ class Journal:
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_later(SECONDS, self.settle)
-
-    def _lines(self, one: Made) -> bytes:
-        return lines(self._release_id, one.at, features(one.body, one.rows), one.made)

@@ -1,10 +1,10 @@
 """The prediction log: JSON lines, so that labels can be joined by id when they arrive."""
 
 import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
@@ -12,35 +12,34 @@ LARGEST = 64 * 2**20
 KEPT = 5
 
 
-def features(body: bytes, rows: Sequence[dict]) -> list[bytes]:
-    """Return each row of a request without `{` and with a comma: as sent, where that can be told.
+class Scored(NamedTuple):
+    """What one call of the model made: its rows, as columns, and an id and a score for each."""
 
-    To write a thousand rows anew would take a fifth of the time that it takes to score them.
+    at: datetime
+    columns: Mapping[str, Sequence]
+    ids: Sequence[str]
+    scores: Sequence[float]
+
+
+def new_ids(count: int) -> list[str]:
+    """Return so many ids that nobody else has."""
+    drawn = os.urandom(16 * count).hex()
+    return [drawn[first : first + 32] for first in range(0, len(drawn), 32)]
+
+
+def line(release_id: str | None, scored: Scored) -> bytes:
+    """Return a line with all that one call of the model made, a list for each field.
+
+    A thousand rows take a third of the bytes, and of the time, that a line for each would.
     """
-    # Line ends are between values only; the log has one a row.
-    _, *sent = body.replace(b"\n", b" ").replace(b"\r", b" ").split(b"{")
-    # One brace for each row and one around them all: no text holds another that could mislead.
-    if len(sent) != len(rows) + 1:
-        return [to_json(row)[1:] + b"," for row in rows]
-    sent[-1] = sent[-1].rsplit(b"}", 2)[0] + b"},"
-    return sent[1:]
-
-
-def predictions(scores: Sequence[float]) -> list[bytes]:
-    """Return the inside of the JSON object of each prediction, with an id for each score."""
-    ids = os.urandom(16 * len(scores)).hex().encode()
-    # One call for all scores: one for each would take ten times as long.
-    told = enumerate(to_json(scores)[1:-1].split(b","))
-    return [b'"id":"%b","score":%b' % (ids[32 * i : 32 * i + 32], score) for i, score in told]
-
-
-def lines(
-    release_id: str | None, at: datetime, rows: Sequence[bytes], made: Sequence[bytes]
-) -> bytes:
-    """Return a line for each row, as `features` gives it, and the inside of its prediction."""
-    said = to_json({"time": at.isoformat(timespec="milliseconds"), "release_id": release_id})
-    begin, end = b'{"features":{', b",%b\n" % said[1:]
-    return begin + (end + begin).join(map(b"".join, zip(rows, made))) + end
+    told = {
+        "time": scored.at.isoformat(timespec="milliseconds"),
+        "release_id": release_id,
+        "id": scored.ids,
+        "score": scored.scores,
+        "features": scored.columns,
+    }
+    return to_json(told) + b"\n"
 
 
 class PredictionLog:
@@ -55,18 +54,6 @@ class PredictionLog:
         self._largest, self._kept = largest, kept
         self._file: int | None = None
         self._torn = False
-
-    def write(
-        self,
-        release_id: str | None,
-        rows: list[dict],
-        made: list[dict[str, Any]],
-        at: datetime | None = None,
-    ) -> None:
-        """Append a line a prediction, all of them in one write; raises OSError when that fails."""
-        sent, told = features(b"", rows), [to_json(one)[1:-1] for one in made]
-        if self.append(lines(release_id, at or datetime.now(UTC), sent, told)) != len(rows):
-            raise OSError("the disk took a part of the lines only")
 
     def append(self, content: bytes) -> int:
         """Append whole lines in one write and return how many of them the disk took.

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mlops.serving.log import Scored
 from mlops.serving.schema import Rule, kind
 
 PATHS = frozenset(
@@ -61,7 +62,6 @@ class Predictions:
         from prometheus_client import Counter, Histogram
 
         self._known = _known(reference, fields)
-        self._noted: list[tuple[Mapping[str, Sequence], Sequence[float]]] = []
         self._rows = Counter("mlops_predictions", "Rows scored")
         edges = _edges(reference, fields)
         self._scores = Histogram("mlops_score", "Scores given", buckets=edges)
@@ -71,19 +71,14 @@ class Predictions:
         for field in self._known:
             self._unseen.labels(field)
 
-    def scored(self, columns: Mapping[str, Sequence], scores: Sequence[float]) -> None:
-        """Note rows, as columns, and their scores."""
-        self._noted.append((columns, scores))
-
-    def settle(self) -> None:
-        """Count what was noted."""
-        noted, self._noted = self._noted, []
-        every = [score for _, scores in noted for score in scores]
+    def count(self, made: Sequence[Scored]) -> None:
+        """Count rows, what they were and their scores."""
+        every = [score for scored in made for score in scored.scores]
         self._rows.inc(len(every))
         _observe(self._scores, every)
-        for columns, _ in noted:
+        for scored in made:
             for field, known in self._known.items():
-                if not known.issuperset(values := columns[field]):
+                if not known.issuperset(values := scored.columns[field]):
                     self._unseen.labels(field).inc(sum(value not in known for value in values))
 
 

@@ -87,8 +87,9 @@ class Scorer:
     def score(self, columns: dict[str, list]) -> list[float]:
         """Return a score for each row of the columns; raises ValueError for what is no number."""
         rows = len(columns[self.fields[0]])
-        # A copy: a model may put other columns in their place, and these are counted afterwards.
-        scores = [float(score) for score in self.predict(dict(columns))]
+        # Copies: a model may change what it is given, and these are counted and logged afterwards.
+        given = {name: list(values) for name, values in columns.items()}
+        scores = [float(score) for score in self.predict(given)]
         if len(scores) != rows or not all(map(isfinite, scores)):
             raise ValueError(f"model.predict gave {scores[:3]}... for {rows} rows")
         return scores

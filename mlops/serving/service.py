@@ -123,7 +123,7 @@ class Predictor:
         log = _prediction_log(scorer.limits["log_mb"], figures)
         room = _room(scorer.limits)
         journal = Journal(told["release_id"], figures, predictions, log)
-        queue = Queue(scorer, room, predictions)
+        queue = Queue(scorer, room, journal)
         app.state.live = Live(scorer, told, described, figures, journal, room, queue)
         settle_files()
         # What is there now stays: searching it for garbage would stop answers for a while.

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from mlops.serving.log import PredictionLog
@@ -19,20 +19,20 @@ class Writer(threading.Thread):
     def __init__(self, log: PredictionLog, lost: Callable[[int], None]) -> None:
         super().__init__(name="prediction-log", daemon=True)
         self._log, self._lost = log, lost
-        self._waiting: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[bytes, Sequence[int]] | None] = SimpleQueue()
         self._held, self._lock = 0, threading.Lock()
         self._works = True
 
-    def put(self, content: bytes, count: int) -> None:
-        """Have so many lines written; they are lost when too much waits already."""
+    def put(self, content: bytes, rows: Sequence[int]) -> None:
+        """Have lines of so many rows each written; they are lost when too much waits already."""
         with self._lock:
             fits = self._held + len(content) <= MOST_BYTES
             if fits:
                 self._held += len(content)
         if fits:
-            self._waiting.put((content, count))
+            self._waiting.put((content, rows))
         else:
-            self._lose(count, "too many wait for the disk")
+            self._lose(sum(rows), "too many wait for the disk")
 
     def close(self) -> None:
         """Write what waits and end."""
@@ -45,11 +45,12 @@ class Writer(threading.Thread):
             self._write(*waiting)
         self._log.close()
 
-    def _write(self, content: bytes, count: int) -> None:
+    def _write(self, content: bytes, rows: Sequence[int]) -> None:
         try:
-            lost, why = count - self._log.append(content), "the disk took a part of them"
+            lost = sum(rows[self._log.append(content) :])
+            why = "the disk took a part of them"
         except OSError as error:
-            lost, why = count, str(error)
+            lost, why = sum(rows), str(error)
         with self._lock:
             self._held -= len(content)
         if lost:

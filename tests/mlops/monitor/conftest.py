@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.serving.log import PredictionLog
+from mlops.serving.log import PredictionLog, Scored, line
 
 RELEASE = "mini-20260101-0001-0123456789ab"
 
@@ -18,9 +18,9 @@ def write_log():
         log = PredictionLog(folder, "predictions-1")
         ids = [f"{release_id[-4:]}-{day}-{number}" for number in range(len(rows))]
         scores = [0.5] * len(rows) if scores is None else scores
-        predictions = [{"id": i, "score": float(s)} for i, s in zip(ids, scores)]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
         moment = datetime.fromisoformat(f"{day}T23:30:00+00:00")
-        log.write(release_id, rows, predictions, at=moment)
+        log.append(line(release_id, Scored(moment, columns, ids, list(map(float, scores)))))
         log.close()
         return ids
 

@@ -3,13 +3,17 @@
 import json
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
-from mlops.monitor.log import read_log
-from mlops.serving.log import PredictionLog
+from mlops.monitor.log import Served, read_log
+from mlops.serving.log import PredictionLog, Scored, line
 
 RELEASE = "mini-20260101-0001-0123456789ab"
+
+
+TABLE = '{"time": "2026-01-01T00:00:00Z", "release_id": null, "id": %s}'
 
 
 @pytest.fixture
@@ -40,6 +44,15 @@ def test_a_zone_is_counted_with(log):
     assert read_log(log, RELEASE).per_day["2026-01-03"] == 1
 
 
+def test_a_row_may_stand_without_lists(log):
+    """As another service may log it: one row a line."""
+    row = {"id": "a", "score": 1, "release_id": RELEASE, "features": {"size": 4}}
+    append(log, json.dumps({**row, "time": "2026-01-02T12:00:00Z"}) + "\n")
+    found = read_log(log, RELEASE, wanted={"a"})
+    assert found.per_day["2026-01-02"] == 2 and found.wanted == {"a": Served(1.0, "2026-01-02")}
+    assert found.sample[-1][1] == {"size": 4}
+
+
 def test_no_log_is_an_empty_one(tmp_path):
     """Nothing was served, or nothing logged."""
     assert read_log(tmp_path / "none", RELEASE).per_day.total() == 0
@@ -63,7 +76,7 @@ def test_files_set_aside_are_read_too(tmp_path):
     """All that the log kept."""
     log = PredictionLog(tmp_path, "predictions-1", largest=1, kept=2)
     for _ in range(5):
-        log.write(RELEASE, [{}], [{"id": "a", "score": 0.5}])
+        log.append(line(RELEASE, Scored(datetime.now(UTC), {}, ["a"], [0.5])))
     found = read_log(tmp_path, RELEASE)
     assert len(found.files) == 3 and found.per_day.total() == 3
 
@@ -90,10 +103,14 @@ def test_a_line_that_is_being_written_waits_for_the_next_time(log):
         ('{"id": "a"}', "it has no 'time'"),
         ('{"time": 5}', "argument must be str"),
         ('{"time": "2026-01-01T00:00:00"}', "has no zone"),
-        ('{"time": "2026-01-01T00:00:00Z", "score": null, "features": {}}', "float"),
-        ('{"time": "2026-01-01T00:00:00Z", "score": NaN, "features": {}}', "score is nan"),
+        (TABLE % '["a"], "score": [null], "features": {}', "float"),
+        (TABLE % '["a"], "score": [NaN], "features": {}', "no finite number"),
         ('{"time": "9999-12-31T23:00:00-23:00", "score": 1, "features": {}, "id": ""}', "range"),
         ('{"time": "2026-01-01T00:00:00Z", "score": 1, "features": [], "id": "a"}', "no object"),
+        (TABLE % '["a"], "score": [1], "features": {"size": [1, 2]}', "it has 1 ids"),
+        (TABLE % '["a"], "score": [1], "features": {"size": "1"}', "it has 1 ids"),
+        (TABLE % '["a", "b"], "score": [1], "features": {}', "it has 2 ids"),
+        (TABLE % '["a", 5], "score": [1, 2], "features": {}', "is no text"),
     ],
 )
 def test_a_broken_line_is_counted_and_named(log, write_log, line, why):
@@ -102,7 +119,7 @@ def test_a_broken_line_is_counted_and_named(log, write_log, line, why):
     write_log(log, "2026-01-03", [{"size": 4}])
     found = read_log(log, RELEASE)
     assert (found.per_day.total(), found.broken) == (4, 1)
-    assert found.examples[0].startswith("predictions-1.jsonl:4: ") and why in found.examples[0]
+    assert found.examples[0].startswith("predictions-1.jsonl:3: ") and why in found.examples[0]
 
 
 def test_rows_of_other_releases_are_counted_only(log, write_log):
@@ -138,10 +155,13 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
         threading.Event(),
     )
 
+    rows = Scored(datetime.now(UTC), {"size": [1] * 10}, ["a"] * 10, [0.5] * 10)
+    written = line(RELEASE, rows)
+
     def work():
         """Write until told to stop."""
         while not stop.is_set():
-            log.write(RELEASE, [{"size": 1}] * 10, [{"id": "a", "score": 0.5}] * 10)
+            log.append(written)
 
     writer = threading.Thread(target=work)
     writer.start()
@@ -159,10 +179,11 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
 @pytest.mark.slow
 def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     """All are counted; the features of a tenth at most are kept."""
-    row = {"score": 0.5, "time": "2026-01-01T00:00:00+00:00", "release_id": RELEASE}
-    rest = json.dumps({**row, "features": {"size": 1, "town": "ABC"}}).removeprefix("{")
-    with (tmp_path / "predictions-1.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(f'{{"id": "{number:032x}", {rest}\n' for number in range(1_000_000))
+    columns, day = {"size": [1] * 100, "town": ["ABC"] * 100}, datetime(2026, 1, 1, tzinfo=UTC)
+    with (tmp_path / "predictions-1.jsonl").open("wb") as file:
+        for hundred in range(10_000):
+            ids = [f"{100 * hundred + number:032x}" for number in range(100)]
+            file.write(line(RELEASE, Scored(day, columns, ids, [0.5] * 100)))
     found = read_log(tmp_path, RELEASE)
     assert found.per_day.total() == 1_000_000
     assert len(found.sample) <= 100_000

@@ -17,7 +17,7 @@ def whole(path):
     found = set()
     for line in path.read_text().splitlines():
         try:
-            found.add(json.loads(line)["id"])
+            found.update(json.loads(line)["id"])
         except ValueError:
             continue
     return found

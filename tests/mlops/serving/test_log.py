@@ -6,18 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops.serving.log import PredictionLog, features, lines, predictions
+from mlops.serving.log import PredictionLog, Scored, line, new_ids
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def write(log, number):
     """Log one prediction with this number as its id."""
-    log.write("mini-1", [{"size": number}], [{"id": str(number), "score": 0.5}])
+    log.append(line("mini-1", Scored(NOON, {"size": [number]}, [str(number)], [0.5])))
 
 
 def ids(folder):
     """The ids in each file of a folder."""
     return {
-        path.name: [json.loads(line)["id"] for line in path.read_text().splitlines()]
+        path.name: [json.loads(text)["id"][0] for text in path.read_text().splitlines()]
         for path in sorted(folder.iterdir())
     }
 
@@ -25,9 +27,10 @@ def ids(folder):
 def test_a_line_holds_what_is_needed_to_join_a_label(tmp_path):
     """Id, time, release, features and score."""
     write(PredictionLog(tmp_path, "log"), 7)
-    line = json.loads((tmp_path / "log.jsonl").read_text())
-    assert line.pop("time").endswith("+00:00")
-    assert line == {"id": "7", "score": 0.5, "release_id": "mini-1", "features": {"size": 7}}
+    read = json.loads((tmp_path / "log.jsonl").read_text())
+    assert read.pop("time") == "2026-01-01T12:00:00.000+00:00"
+    made = {"id": ["7"], "score": [0.5], "features": {"size": [7]}}
+    assert read == {"release_id": "mini-1", **made}
 
 
 def test_full_files_are_set_aside_and_the_oldest_goes(tmp_path):
@@ -67,33 +70,20 @@ def test_a_folder_that_cannot_be_written_raises_and_recovers(tmp_path):
     assert ids(folder) == {"log.jsonl": ["2"]}
 
 
-ROW = {"size": 5, "weight": 1.5, "kind": None, "color": "é"}
+@pytest.mark.parametrize("town", ['a"},{"b\\', "plain", "\n\r", "é"])
+def test_a_line_is_one_whatever_the_rows_hold(town):
+    """Texts of clients end no line, and nothing is rounded or left out."""
+    columns = {"town": [town, None], "size": [5, 6], "weight": [0.1 + 0.2, None]}
+    content = line("mini-1", Scored(NOON, columns, ["a", "b"], [1 / 3, 1e-9]))
+    assert content.endswith(b"\n") and content.count(b"\n") == 1
+    read = json.loads(content)
+    assert (read["features"], read["score"]) == (columns, [1 / 3, 1e-9])
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("town", ['a"},{"b\\', "plain", "}, {", '"}\n', "}", '},"{'])
-@pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 2}])
-def test_a_line_has_the_row_of_its_prediction(count, town, style):
-    """However the request was written, and whatever its texts hold."""
-    rows = [{**ROW, "town": town, "size": number} for number in range(count)]
-    body = json.dumps({"rows": rows}, **style).encode()
-    assert told(body, rows) == list(zip([0.0, 0.5, 1.0], rows))
-
-
-def test_rows_need_not_be_written_alike():
-    """With and without a space, or with line ends, between them."""
-    body = b'{"rows":[{"size":0},{"size":1}, {"size":2}\r\n,\n{"size":3}]}'
-    rows = [{"size": number} for number in range(4)]
-    assert [row for _, row in told(body, rows)] == rows
-
-
-def told(body, rows):
-    """The scores and rows of the lines of a request."""
-    made = predictions([number / 2 for number in range(len(rows))])
-    content = lines("mini-1", datetime.now(UTC), features(body, rows), made)
-    read = [json.loads(line) for line in content.splitlines()]
-    assert len({line["id"] for line in read}) == len(rows)
-    return [(line["score"], line["features"]) for line in read]
+def test_ids_are_given_once():
+    """Thirty-two characters each."""
+    ids = new_ids(1000)
+    assert len(set(ids)) == 1000 and {len(one) for one in ids} == {32}
 
 
 def test_what_a_full_disk_cut_off_spoils_no_other_line(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def test_closing_writes_what_waits(tmp_path, log, lost):
     """All of it, in order, whether or not the thread came to it before."""
     made = Writer(log, lost.append)
     for number in range(100):
-        made.put(b"%d\n" % number, 1)
+        made.put(b"%d\n" % number, [1])
     made.start()
     made.close()
     assert (tmp_path / "log/log.jsonl").read_text().split() == [str(n) for n in range(100)]
@@ -47,13 +47,23 @@ def test_a_disk_that_hangs_makes_nobody_wait(log, lost, monkeypatch):
     monkeypatch.setattr(writer, "MOST_BYTES", 10)
     made = Writer(log, lost.append)
     made.start()
-    made.put(b"12345\n", 1)
+    made.put(b"12345\n", [1])
     assert hangs.wait(20)
     for _ in range(3):
-        made.put(b"12345\n", 2)
+        made.put(b"1234\n\n", [1, 1])
     assert lost == [2, 2, 2]
     goes_on.set()
     made.close()
+
+
+def test_rows_are_lost_with_the_line_they_are_in(log, lost, monkeypatch):
+    """The disk takes one line of three rows and a part of the next."""
+    monkeypatch.setattr(os, "write", lambda _, content: 7)
+    made = Writer(log, lost.append)
+    made.put(b"12345\n12345\n1\n", [3, 20, 100])
+    made.start()
+    made.close()
+    assert lost == [120]
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, log, lost, caplog, monkeypatch):
@@ -62,7 +72,7 @@ def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, log, lost, caplo
     made = Writer(log, lost.append)
     monkeypatch.setattr(logging.getLogger("bentoml"), "propagate", True)
     for _ in range(2):
-        made.put(b"1\n", 1)
+        made.put(b"1\n", [1])
     made.start()
     made.close()
     assert lost == [1, 1] and caplog.text.count("not logged") == 1
