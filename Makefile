@@ -87,7 +87,7 @@ retrain:    ## Train anew when there is a reason, and propose what passes the ga
 down:       ## Stop what runs for ENV, or for every environment
 
 replay: $(VENV)/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
-	@$(VENV)/bin/python -m mlops.replay $(ARGS)
+	@$(VENV)/bin/python -m benchmarks.replay $(ARGS)
 
 ##@ Own the repository
 
@@ -119,7 +119,7 @@ picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo
 	@$(VENV)/bin/python docs/picture.py $(ARGS)
 
 gate-study: $(VENV)/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
-	@$(VENV)/bin/python -m mlops.study
+	@$(VENV)/bin/python -m benchmarks.gate_study
 
 lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml, install them (ARGS=--upgrade for newer)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt

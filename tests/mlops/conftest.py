@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path.cwd()
 MACHINERY = (
-    *("mlops", "environments", "loadtests"),
+    *("mlops", "environments", "loadtests", "benchmarks"),
     *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
 )
 IDENTITY = {

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.fast
 
 def modules():
     """The Python files of the product, tests apart."""
-    return sorted(path for top in (*YOURS, "mlops") for path in Path(top).rglob("*.py"))
+    tops = (*YOURS, "mlops", "benchmarks")
+    return sorted(path for top in tops for path in Path(top).rglob("*.py"))
 
 
 def source(path):
@@ -47,10 +48,16 @@ def test_yours_never_imports_machinery(path):
     assert [name for name in imported(path) if name.split(".")[0] == "mlops"] == []
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if path.parts[0] == "mlops"], ids=str)
+@pytest.mark.parametrize("path", [p for p in modules() if p.parts[0] not in YOURS], ids=str)
 def test_only_the_contract_imports_yours(path):
     """Machinery meets a team's code in one place."""
     assert [name for name in imported(path) if name.split(".")[0] in YOURS] == []
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.parts[0] == "mlops"], ids=str)
+def test_what_runs_needs_no_benchmark(path):
+    """Figures are measured with the machinery, never the other way round."""
+    assert [name for name in imported(path) if name.split(".")[0] == "benchmarks"] == []
 
 
 def test_a_team_s_code_is_imported_by_name_in_two_places():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mlops.replay.worlds import WORLDS, Year
+from benchmarks.replay.worlds import WORLDS, Year
 from mlops.statistics.metrics import Metric
 
 Story = list[dict[str, Any]]

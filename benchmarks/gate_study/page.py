@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.gate_study.experiments import LONGER, LOOKED_AT, MULTIPLES, share
 from mlops.errors import UserError
 from mlops.rules import Verdict
-from mlops.study.experiments import LONGER, LOOKED_AT, MULTIPLES, share
 
 PAGE, PICTURE = Path("docs/gate.md"), Path("docs/images/gate-study.svg")
 BEGIN, END = "<!-- gate-study: written by `make gate-study` -->", "<!-- gate-study: end -->"

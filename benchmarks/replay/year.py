@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from benchmarks.replay import picture, table
+from benchmarks.replay.feed import PLANTED, Feed
+from benchmarks.replay.worlds import WORLDS, Year
 from mlops import cli, contract, files, git, record, retrain
 from mlops.champion import Champion
 from mlops.console import Timer, complain
 from mlops.errors import UserError
 from mlops.paths import BUILD, DATA_CHECK, MONITOR, PARAMS, VERDICT
 from mlops.releases import environments
-from mlops.replay import picture, table
-from mlops.replay.feed import PLANTED, Feed
-from mlops.replay.worlds import WORLDS, Year
-from mlops.serving.log import PredictionLog
+from mlops.serving.log import PredictionLog, Scored, line
 from mlops.statistics import metrics
 from mlops.statistics.latency import as_sent
 from mlops.store import Store
@@ -177,9 +177,11 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     rows = replay.feed.load(month)[0]
     log = PredictionLog(LOG / month, "1", largest=2**30)
     for day, group in rows.groupby(rows[replay.columns.time].dt.date, sort=True):
-        plain = as_sent(group[list(replay.columns.features)])
-        made = [{"id": f"{month}-{i}", "score": float(scores[i])} for i in group.index]
-        log.write(release_id, plain, made, at=datetime.combine(day, time(12), UTC))
+        sent = {name: as_sent(group[[name]]) for name in replay.columns.features}
+        columns = {name: [row[name] for row in rows] for name, rows in sent.items()}
+        ids, noon = [f"{month}-{i}" for i in group.index], datetime.combine(day, time(12), UTC)
+        made = Scored(noon, columns, ids, [float(scores[i]) for i in group.index])
+        log.append(line(release_id, made))
     log.close()
     labels = BUILD / f"labels-{month}.csv"
     outcome = rows[replay.columns.target].to_numpy()

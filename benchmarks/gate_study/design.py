@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlops.study.scores import Judged, Recipe, Scores
+from benchmarks.gate_study.scores import Judged, Recipe, Scores
 
 CHAMPION, SEED, REORDERED, RETRAINED, OLDEST = (
     "the champion",

@@ -1,4 +1,4 @@
-"""Measure how often the gate errs: python -m mlops.study
+"""Measure how often the gate errs: python -m benchmarks.gate_study
 
 Trains models as the gate's candidates are trained, draws months from what is known, plants
 regressions of known size, and writes what it found into docs/gate.md and docs/images/.
@@ -8,13 +8,13 @@ Seeded: the same data and code give the same figures. Trained models are kept be
 import argparse
 import sys
 
+from benchmarks.gate_study import experiments, page
+from benchmarks.gate_study.design import design
+from benchmarks.gate_study.scores import Scores
 from mlops import cli, contract, files
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.statistics import metrics
-from mlops.study import experiments, page
-from mlops.study.design import design
-from mlops.study.scores import Scores
 
 
 def run() -> None:
@@ -38,5 +38,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(prog="python -m mlops.study", description=__doc__).parse_args()
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.gate_study", description=__doc__
+    ).parse_args()
     sys.exit(cli.ending(run, "what is trained is kept"))

@@ -7,14 +7,14 @@ from itertools import count, product
 
 import numpy as np
 
+from benchmarks.gate_study.design import CHAMPION, OLDEST, REORDERED, RETRAINED, SEED, Design
+from benchmarks.gate_study.planted import BY_GROUP, Direction, amount_for, directions
+from benchmarks.gate_study.population import Population, loss, verdict
+from benchmarks.gate_study.scores import Judged
 from mlops.params import Params
 from mlops.rules import Verdict
 from mlops.statistics.bootstrap import Comparison, groups_of
 from mlops.statistics.metrics import Metric
-from mlops.study.design import CHAMPION, OLDEST, REORDERED, RETRAINED, SEED, Design
-from mlops.study.planted import BY_GROUP, Direction, amount_for, directions
-from mlops.study.population import Population, loss, verdict
-from mlops.study.scores import Judged
 
 MULTIPLES = (0.5, 1.0, 2.0, 3.0)
 TRIALS = 60

@@ -50,7 +50,7 @@ def _in_a_clone() -> int:
         print(f"{len(changed)} file(s) not committed here are no part of the replay.", flush=True)
     people = {f"GIT_{who}_NAME": "replay" for who in ("AUTHOR", "COMMITTER")}
     people |= {f"GIT_{who}_EMAIL": "replay@localhost" for who in ("AUTHOR", "COMMITTER")}
-    command = [sys.executable, "-m", "mlops.replay.year"]
+    command = [sys.executable, "-m", "benchmarks.replay.year"]
     return subprocess.run(command, cwd=CLONE, env=os.environ | people, check=False).returncode
 
 

@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from mlops.replay.worlds import WORLDS, Year
+from benchmarks.replay.worlds import WORLDS, Year
 
 NEVER, ALWAYS, GATED = WORLDS
 COLOURS = {NEVER: "#8a8a8a", ALWAYS: "#c0392b", GATED: "#1f6fb2"}

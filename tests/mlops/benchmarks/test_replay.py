@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.replay import table
+from benchmarks.replay.picture import draw
+from benchmarks.replay.worlds import WORLDS, Year
 from mlops.params import EvaluateParams
-from mlops.replay import table
-from mlops.replay.picture import draw
-from mlops.replay.worlds import WORLDS, Year
 from mlops.statistics.metrics import chosen
 
 
@@ -65,7 +65,7 @@ def test_a_year_of_the_fork(fork):
     fork.edit("params.yaml", "data: {}", "data: {last: q3}")
     before = fork.git("rev-parse", "HEAD")
     fork.python(
-        "import sys; from mlops.replay.__main__ import main; sys.argv = ['']; sys.exit(main())"
+        "import sys; from benchmarks.replay.__main__ import main; sys.argv = ['']; sys.exit(main())"
     )
     assert (fork.git("rev-parse", "HEAD"), fork.git("status", "--porcelain")) == (before, "")
     found = json.loads((fork.folder / "build/replay/replay.json").read_text())

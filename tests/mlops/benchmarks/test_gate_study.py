@@ -5,13 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from benchmarks.gate_study import page
+from benchmarks.gate_study.planted import BY_GROUP, BY_ROW, WORSE_MODEL, amount_for, directions
+from benchmarks.gate_study.population import Population, loss, verdict
 from mlops.errors import UserError
 from mlops.rules import Verdict
 from mlops.statistics.bootstrap import Estimate
 from mlops.statistics.metrics import BUILT_IN
-from mlops.study import page
-from mlops.study.planted import BY_GROUP, BY_ROW, WORSE_MODEL, amount_for, directions
-from mlops.study.population import Population, loss, verdict
 
 LOG_LOSS = BUILT_IN["log_loss"]
 
