@@ -32,6 +32,7 @@ from mlops.store import Store
 
 if TYPE_CHECKING:
     from numpy import ndarray
+    from pandas import DataFrame
 
 # The first release learns from two partitions and is judged on the third.
 FIRST = 2
@@ -177,11 +178,8 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     rows = replay.feed.load(month)[0]
     log = PredictionLog(LOG / month, "1", largest=2**30)
     for day, group in rows.groupby(rows[replay.columns.time].dt.date, sort=True):
-        sent = {name: as_sent(group[[name]]) for name in replay.columns.features}
-        columns = {name: [row[name] for row in rows] for name, rows in sent.items()}
-        ids, noon = [f"{month}-{i}" for i in group.index], datetime.combine(day, time(12), UTC)
-        made = Scored(noon, columns, ids, [float(scores[i]) for i in group.index])
-        log.append(line(release_id, made))
+        served = group[list(replay.columns.features)]
+        log.append(line(release_id, _scored(month, day, served, scores)))
     log.close()
     labels = BUILD / f"labels-{month}.csv"
     outcome = rows[replay.columns.target].to_numpy()
@@ -191,6 +189,12 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     MONITOR.unlink(missing_ok=True)
     replay.steps(*("monitor", "--env", place, "--log", str(LOG / month), "--labels", str(labels)))
     return files.read_json(MONITOR, made_by="monitor") if MONITOR.exists() else {}
+
+
+def _scored(month: str, day: date, rows: "DataFrame", scores: "ndarray") -> Scored:
+    sent, ids = as_sent(rows), [f"{month}-{number}" for number in rows.index]
+    columns = {name: [row[name] for row in sent] for name in rows.columns}
+    return Scored(datetime.combine(day, time(12), UTC), columns, ids, scores[rows.index].tolist())
 
 
 def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, Any]:

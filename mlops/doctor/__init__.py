@@ -6,7 +6,7 @@ from mlops.doctor import automation, branches, clusters, machine, places, tree
 from mlops.doctor.finding import Finding, bad, unknown
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
-from mlops.forge.github import GitHubError
+from mlops.github.api import GitHubError
 
 Look = Callable[[Seen], Iterator[Finding]]
 

@@ -11,7 +11,7 @@ from mlops.doctor.finding import Finding, bad, note, ok, unknown
 from mlops.doctor.seen import APPLY, Seen
 from mlops.doctor.tree import workflows
 from mlops.errors import UserError
-from mlops.hub.changes import holds
+from mlops.github.changes import holds
 
 APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"

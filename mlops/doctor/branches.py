@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mlops.doctor.finding import Finding, bad, note, ok, unknown
 from mlops.doctor.seen import APPLY, Seen
-from mlops.hub.settings import CHECK
+from mlops.github.settings import CHECK
 
 # What is lost without a rule.
 MEANING = {

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from mlops.doctor.finding import Finding, bad, ok
 from mlops.doctor.seen import APPLY, Seen
 from mlops.doctor.tree import SERVING
-from mlops.hub import owners
-from mlops.hub.settings import Place
+from mlops.github import owners
+from mlops.github.settings import Place
 
 RULE = "required_reviewers"
 

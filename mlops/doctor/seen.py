@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlops.forge.github import GitHub, GitHubError
-from mlops.hub.changes import holds
-from mlops.hub.settings import Ruleset, Settings, rulesets, settings
+from mlops.github.api import GitHub, GitHubError
+from mlops.github.changes import holds
+from mlops.github.settings import Ruleset, Settings, rulesets, settings
 
 APPLY = 'make github-setup ARGS="--apply"'
 

@@ -10,8 +10,8 @@ from mlops import contract
 from mlops.champion import champion
 from mlops.doctor.finding import Finding, bad, note, ok
 from mlops.doctor.seen import APPLY, Seen
-from mlops.hub import owners
-from mlops.hub.settings import CODEOWNERS, FILE
+from mlops.github import owners
+from mlops.github.settings import CODEOWNERS, FILE
 from mlops.releases import environments
 from mlops.store import Store
 

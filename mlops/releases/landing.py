@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops import git
-from mlops.forge.offer import Move, Retraining
+from mlops.github.offer import Move, Retraining
 from mlops.paths import ENVIRONMENTS
 from mlops.releases import environments, quarantine
 from mlops.releases.environments import Environment

@@ -12,8 +12,8 @@ from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import read_json
-from mlops.forge import remote
-from mlops.forge.github import GitHub
+from mlops.github import remote
+from mlops.github.api import GitHub
 from mlops.options import ENV
 from mlops.paths import DEPLOYED
 from mlops.releases import environments

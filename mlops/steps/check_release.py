@@ -12,8 +12,8 @@ from typing import Any
 from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import UserError
-from mlops.forge import remote
 from mlops.git import git
+from mlops.github import remote
 from mlops.options import Option
 from mlops.params import AnyModel, load_params
 from mlops.releases import environments, landing

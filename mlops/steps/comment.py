@@ -12,8 +12,8 @@ from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import write
-from mlops.forge import reported
-from mlops.forge.github import GitHub
+from mlops.github import reported
+from mlops.github.api import GitHub
 from mlops.options import Option
 from mlops.paths import COMMENT
 

@@ -14,7 +14,7 @@ from mlops.doctor import examine
 from mlops.doctor.finding import Finding, State, verdict
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
-from mlops.forge.github import GitHub
+from mlops.github.api import GitHub
 from mlops.options import Option
 
 OPTIONS = (Option("--json", "print what was found as JSON, and nothing else", switch=True),)

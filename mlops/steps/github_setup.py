@@ -10,9 +10,9 @@ import argparse
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.files import write
-from mlops.forge.github import GitHub, GitHubError
-from mlops.hub import owners, settings
-from mlops.hub.changes import Change, Note, differing, limits
+from mlops.github import owners, settings
+from mlops.github.api import GitHub, GitHubError
+from mlops.github.changes import Change, Note, differing, limits
 from mlops.options import Option
 
 OPTIONS = (

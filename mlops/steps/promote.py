@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 from mlops import git
 from mlops.ci import actions
-from mlops.releases import environments, evidence, ledger, promotion, quarantine
 from mlops.console import say
 from mlops.files import write_json
-from mlops.forge import tested
-from mlops.forge.github import GitHub
-from mlops.releases.environments import Environment
-from mlops.releases.history import reaches
-from mlops.releases.holdings import check_place, held_at, holdings
+from mlops.github import tested
+from mlops.github.api import GitHub
 from mlops.options import ENV, Option
 from mlops.params import AnyModel, load_params
 from mlops.paths import EVIDENCE
+from mlops.releases import environments, evidence, ledger, promotion, quarantine
+from mlops.releases.environments import Environment
+from mlops.releases.history import reaches
+from mlops.releases.holdings import check_place, held_at, holdings
 from mlops.releases.policy import BUILD
 from mlops.releases.refusals import NOTHING, Refusal, refused, require_none
 from mlops.releases.release import (

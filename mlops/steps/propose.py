@@ -13,10 +13,10 @@ from mlops import git, proposal
 from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import UserError
-from mlops.forge import offer, pull_text, remote, rivals
-from mlops.forge.github import GitHub, GitHubError
-from mlops.forge.offer import Move, Offer
-from mlops.forge.pulls import Pull, Pulls
+from mlops.github import offer, pull_text, remote, rivals
+from mlops.github.api import GitHub, GitHubError
+from mlops.github.offer import Move, Offer
+from mlops.github.pulls import Pull, Pulls
 from mlops.options import Option
 from mlops.paths import REPORT
 from mlops.releases import landing

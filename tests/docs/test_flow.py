@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.hub.settings import settings
+from mlops.github.settings import settings
 
 pytestmark = pytest.mark.fast
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from mlops.forge.github import GitHub, GitHubError
+from mlops.github.api import GitHub, GitHubError
 from tests.github import description, shapes
 from tests.github.standin import Call
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from mlops.errors import UserError
-from mlops.forge.github import GitHub, GitHubError
+from mlops.github.api import GitHub, GitHubError
 from tests.github.standin import Fault
 
 
@@ -83,7 +83,7 @@ def test_a_limit_that_ends_late_is_not_waited_for(client, github):
 
 
 def test_a_server_that_is_not_there_is_told(monkeypatch):
-    monkeypatch.setattr("mlops.forge.github.WAITS", (0, 0, 0))
+    monkeypatch.setattr("mlops.github.api.WAITS", (0, 0, 0))
     with pytest.raises(GitHubError, match="was not reached") as error:
         GitHub("owner/flights", "", "http://127.0.0.1:1").get("labels")
     assert error.value.status == 0

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from mlops.errors import Refused
-from mlops.forge import reported
-from mlops.forge.github import GitHub
+from mlops.github import reported
+from mlops.github.api import GitHub
 
 HEAD, MOVED = "a" * 40, "b" * 40
 RUN = {

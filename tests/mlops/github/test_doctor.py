@@ -11,8 +11,8 @@ import pytest
 from mlops import cli
 from mlops.doctor.automation import CML, POST
 from mlops.doctor.tree import workflows
-from mlops.forge.github import GitHub
-from mlops.hub.settings import CODEOWNERS
+from mlops.github.api import GitHub
+from mlops.github.settings import CODEOWNERS
 
 SHA = "5" * 40
 
@@ -272,7 +272,7 @@ def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
 
 
 def test_without_a_network_it_says_so_once(doctor, monkeypatch):
-    monkeypatch.setattr("mlops.forge.github.WAITS", (0,))
+    monkeypatch.setattr("mlops.github.api.WAITS", (0,))
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     said = doctor()[1]
     assert said.count("was not reached") == 1

@@ -9,7 +9,7 @@ from mlops.doctor import machine, tree
 from mlops.doctor.finding import State
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
-from mlops.forge.github import GitHub
+from mlops.github.api import GitHub
 from mlops.store import Store
 
 DIGEST = "sha256:" + "7" * 64

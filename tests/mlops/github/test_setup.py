@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from mlops.errors import UserError
-from mlops.hub import owners, settings
+from mlops.github import owners, settings
 from tests.github import description
 from tests.github.standin import Fault
 
@@ -31,7 +31,7 @@ def test_without_apply_nothing_is_changed(setup, github):
 
 
 def test_without_a_network_it_says_so_once(setup, monkeypatch):
-    monkeypatch.setattr("mlops.forge.github.WAITS", (0,))
+    monkeypatch.setattr("mlops.github.api.WAITS", (0,))
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     code, said = setup()
     assert code == 2 and said.count("was not reached") == 1

@@ -13,7 +13,7 @@ import pytest
 
 from mlops import cli, git
 from mlops.files import digest
-from mlops.forge import remote
+from mlops.github import remote
 from mlops.releases.environments import deploy_refusals, environment
 from mlops.releases.holdings import held_at, holdings
 from mlops.releases.release import (

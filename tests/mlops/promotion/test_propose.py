@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlops import cli, proposal
-from mlops.forge import remote
-from mlops.forge.github import GitHub, GitHubError
-from mlops.forge.pulls import Pulls
+from mlops.github import remote
+from mlops.github.api import GitHub, GitHubError
+from mlops.github.pulls import Pulls
 from tests.github.standin import Fault
 
 ENTRY = "- {{releaseId: {}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from mlops import git
-from mlops.forge import offer, remote
-from mlops.forge.offer import Move, Offer
+from mlops.github import offer, remote
+from mlops.github.offer import Move, Offer
 from mlops.releases import environments
 from mlops.releases.promotion import check_evidence
 from mlops.releases.release import is_release_id, sequence

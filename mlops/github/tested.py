@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlops.errors import Refused
-from mlops.forge import runs
-from mlops.forge.github import GitHub
+from mlops.github import runs
+from mlops.github.api import GitHub
 from mlops.releases.history import reaches
 
 ARTIFACT = "evidence"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mlops.forge.github import GitHub, GitHubError
-from mlops.hub.settings import Actions, Label, Place, Ruleset, Settings, for_app
+from mlops.github.api import GitHub, GitHubError
+from mlops.github.settings import Actions, Label, Place, Ruleset, Settings, for_app
 
 Send = tuple[str, str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mlops.errors import Refused
-from mlops.forge import runs
-from mlops.forge.github import GitHub
+from mlops.github import runs
+from mlops.github.api import GitHub
 
 # A run of any other workflow says nothing: a fork may name one as it likes.
 WORKFLOW = ".github/workflows/ci.yml"

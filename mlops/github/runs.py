@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlops.errors import Refused, UserError
-from mlops.forge.github import GitHub
+from mlops.github.api import GitHub
 
 # The example's report has 0.1 MB, its record 40 kB: room for a hundred times as much.
 MOST_PACKED, MOST_BYTES = 20_000_000, 4_000_000

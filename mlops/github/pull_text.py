@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mlops.console import age
-from mlops.forge.offer import Move, Retraining
+from mlops.github.offer import Move, Retraining
 from mlops.releases.release import Evidence
 from mlops.report.markdown import code, escape
 

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mlops import git
-from mlops.forge import remote
-from mlops.forge.github import GitHub, GitHubError
+from mlops.github import remote
+from mlops.github.api import GitHub, GitHubError
 
 Pull = dict[str, Any]
 

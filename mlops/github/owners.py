@@ -3,7 +3,7 @@
 import re
 
 from mlops.errors import UserError
-from mlops.hub.settings import CODEOWNERS, PERSON
+from mlops.github.settings import CODEOWNERS, PERSON
 
 # A line that waits for an owner is a comment, as GitHub would refuse a name it does not know.
 WAITING = re.compile(r"(?m)^#(?P<path>\S+)(?P<gap>\s+)@OWNER$")

@@ -1,1 +1,0 @@
-"""What is said to GitHub, and what is made of its answers."""

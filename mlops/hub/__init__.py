@@ -1,1 +1,0 @@
-"""What the repository should be on GitHub, and what would have to change there."""
