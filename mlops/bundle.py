@@ -26,7 +26,7 @@ LOCK = "requirements-serve.txt"
 DOCKERFILE = "Dockerfile"
 # What the service and its model import and its image is built by, as git names it.
 CODE = (
-    *("mlops/__init__.py", "mlops/errors.py", "mlops/files.py", "mlops/serving"),
+    *("mlops/__init__.py", "mlops/errors.py", "mlops/files.py", "mlops/leave.py", "mlops/serving"),
     *("model", "data/*.py", LOCK, DOCKERFILE),
 )
 

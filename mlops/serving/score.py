@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from mlops.files import write
+from mlops.leave import leave
 from mlops.serving.scorer import Scorer
 
 
@@ -38,4 +39,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

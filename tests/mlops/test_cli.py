@@ -158,3 +158,13 @@ def test_outside_the_repository_it_says_so(tmp_path):
     )
     assert done.returncode == 2
     assert "Run this in the repository's root" in done.stderr
+
+
+def test_a_library_that_aborts_at_its_end_changes_no_exit_code():
+    """What was done is done, and said, when the libraries are taken down."""
+    code = (
+        "import ctypes, runpy, sys; libc = ctypes.CDLL(None); libc.on_exit(libc.abort, None); "
+        "sys.argv = ['mlops']; runpy.run_module('mlops', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "the steps of a model's life" in done.stdout.lower()

@@ -1,5 +1,6 @@
 """Scoring a file of rows with the code and the model of a bundle."""
 
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 def score(unpacked, tmp_path):
     """Score a frame with the unpacked bundle; return the process and where the scores belong."""
 
-    def run(frame):
+    def run(frame, unpacked=unpacked):
         rows, scores = tmp_path / "rows.parquet", tmp_path / "scores.npy"
         frame.to_parquet(rows)
         command = [sys.executable, "-m", "mlops.serving.score", rows, scores]
@@ -47,3 +48,12 @@ def test_a_missing_column_is_named_in_one_line(score, frame):
     assert done.returncode == 2 and not scores.exists()
     assert done.stderr.endswith("lacks size, kind, which this model needs.\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_library_that_aborts_at_its_end_changes_no_verdict(score, frame, unpacked, tmp_path):
+    """As Arrow does, once in thirty times on a busy machine: the champion would count as broken."""
+    bundle = shutil.copytree(unpacked, tmp_path / "bundle")
+    with (bundle / "src/model/__init__.py").open("a", encoding="utf-8") as file:
+        file.write("import ctypes\nlibc = ctypes.CDLL(None)\nlibc.on_exit(libc.abort, None)\n")
+    done, scores = score(frame, bundle)
+    assert done.returncode == 0 and len(np.load(scores)) == 2
