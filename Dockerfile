@@ -5,15 +5,15 @@
 
 # `make image` gives the version that trained the model.
 ARG PYTHON=3.11
+FROM ghcr.io/astral-sh/uv:0.13.8 AS uv
+
 # A tag moves whenever Python or Debian are mended. To stay on one, append @sha256:... to this line,
 # the digest that `docker buildx imagetools inspect python:3.11-slim-bookworm` prints.
 FROM python:${PYTHON}-slim-bookworm AS packages
-RUN --mount=type=cache,target=/root/.cache/pip python3 -m pip install --quiet --no-compile \
-    --no-deps --root-user-action ignore --disable-pip-version-check uv==0.13.8
 COPY env/python/requirements.txt /
 # Tests, headers and type stubs serve whoever develops a library. Every time is set to 0 in the step
 # that writes the file, so that the same input gives the same layer.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv --mount=type=cache,target=/root/.cache/uv \
     export VIRTUAL_ENV=/image/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
     && uv venv --quiet --python "$(readlink -f "$(command -v python3)")" "$VIRTUAL_ENV" \
     && uv pip sync --quiet --require-hashes /requirements.txt \
@@ -61,11 +61,11 @@ FROM scratch
 COPY --from=root /image /
 COPY --from=served /compiled /
 COPY --from=served /served /
-ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp BENTOML_HOME=/tmp/bentoml \
+ENV LANG=C.UTF-8 PYTHONPATH=/bento/src PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp BENTOML_HOME=/tmp/bentoml \
     BENTOML_DO_NOT_TRACK=True DO_NOT_TRACK=1 OTEL_SDK_DISABLED=true
 USER 1034:1034
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["/venv/bin/python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/readyz', timeout=2)"]
-ENTRYPOINT ["/venv/bin/python", "-m", "bentoml", "serve", "/bento"]
+ENTRYPOINT ["/venv/bin/python", "-m", "mlops.serving.alone"]
 CMD ["--host", "0.0.0.0", "--port", "3000"]

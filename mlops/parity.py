@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from mlops import probe
 from mlops.rules import PARITY, Finding, find
@@ -30,6 +30,7 @@ ROWS = 50
 TOLERANCE = 1e-6
 SHAPES = "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
 COMPANY = "model.predict must score a row whatever other rows it is asked for with."
+SAID = "said"
 # A service that does not end by then when asked to is killed.
 GRACE_SECONDS = 5.0
 
@@ -77,30 +78,29 @@ def _ask(source: Path, rows: list[dict], seconds: float) -> tuple[list[float], l
 
     First to all of them in one request, then to each in a request of its own.
     """
-    # A file, for a service that says much would wait for the reader of a pipe.
-    with tempfile.TemporaryFile() as said, _service(source, said) as url:
+    with tempfile.TemporaryDirectory() as home, _service(source, Path(home)) as url:
         try:
             together = probe.predict(url, rows, seconds)["predictions"]
             alone = [probe.predict(url, [row], seconds)["predictions"][0] for row in rows]
             return [one["score"] for one in together], [one["score"] for one in alone]
         except (OSError, HTTPException) as error:
-            said.seek(0)
-            words = said.read().decode(errors="replace").strip().splitlines()
+            words = Path(home, SAID).read_text("utf-8", errors="replace").strip().splitlines()
             raise OSError(f"{error}; it said: {words[-1] if words else 'nothing'}") from error
 
 
 @contextmanager
-def _service(source: Path, said: IO[bytes]) -> Iterator[str]:
-    """Yield the address of a service that tells what is wrong to a file; it is gone afterwards."""
+def _service(source: Path, home: Path) -> Iterator[str]:
+    """Yield the address of a service that writes into a folder only; it is gone afterwards."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLOPS_")}
     kept.pop("PYTHONPATH", None)
     quick = {"OTEL_SDK_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # A file, for a service that says much would wait for the reader of a pipe.
+    with socket.create_server(("127.0.0.1", 0)) as listener, Path(home, SAID).open("wb") as said:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(  # pylint: disable=consider-using-with  # ended below
-            [sys.executable, "-m", "mlops.serving.alone", str(listener.fileno())],
+            [sys.executable, "-m", "mlops.serving.alone", f"--fd={listener.fileno()}"],
             cwd=source,
-            env={**kept, **quick},
+            env={**kept, **quick, "BENTOML_HOME": str(home)},
             pass_fds=(listener.fileno(),),
             stdout=subprocess.DEVNULL,
             stderr=said,

@@ -193,8 +193,8 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
 
 def _scored(month: str, day: date, rows: "DataFrame", scores: "ndarray") -> Scored:
     sent, ids = as_sent(rows), [f"{month}-{number}" for number in rows.index]
-    columns = {name: [row[name] for row in sent] for name in rows.columns}
-    return Scored(datetime.combine(day, time(12), UTC), columns, ids, scores[rows.index].tolist())
+    body, noon = json.dumps({"rows": sent}).encode(), datetime.combine(day, time(12), UTC)
+    return Scored(noon, [body], {}, ids, scores[rows.index].tolist())
 
 
 def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, Any]:

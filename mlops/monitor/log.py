@@ -33,11 +33,7 @@ class Made:
     day: str
     ids: list[str]
     scores: list[float]
-    features: dict[str, list[Any]]
-
-    def row(self, place: int) -> dict[str, Any]:
-        """Return the features of one row."""
-        return {name: values[place] for name, values in self.features.items()}
+    features: list[dict[str, Any]]
 
 
 @dataclass
@@ -94,7 +90,7 @@ def read_log(folder: Path, release_id: str, wanted: Collection[str] = (), most: 
             if identity in wanted:
                 log.wanted[identity] = served
             if crc32(identity.encode()) < limit:
-                log.sample.append((served, made.row(place) | {"": identity}))
+                log.sample.append((served, made.features[place] | {"": identity}))
         while len(log.sample) > most:
             limit //= 2
             log.sample = [kept for kept in log.sample if crc32(kept[1][""].encode()) < limit]
@@ -148,18 +144,18 @@ def _parse(line: bytes) -> Made:
     if time.tzinfo is None:
         raise ValueError(f"its time {told['time']!r} has no zone")
     ids, scores, features = told["id"], told["score"], told["features"]
-    if not isinstance(features, dict):
-        raise TypeError("its features are no object")
     if isinstance(ids, str):
-        # One row as it is, without lists: so may a log be that another service wrote.
-        ids, scores, features = [ids], [scores], {name: [one] for name, one in features.items()}
+        # One row without lists: so may a log be that another service wrote.
+        ids, scores, features = [ids], [scores], [features]
     scores = [float(score) for score in scores]
     if not all(map(isfinite, scores)):
         raise ValueError("one of its scores is no finite number")
     if not all(isinstance(identity, str) for identity in ids):
         raise TypeError("one of its ids is no text")
-    if any(not isinstance(v, list) or len(v) != len(ids) for v in (scores, *features.values())):
-        raise ValueError(f"it has {len(ids)} ids, and another number of scores or features")
+    if not all(isinstance(row, dict) for row in features):
+        raise TypeError("the features of one of its rows are no object")
+    if not len(ids) == len(scores) == len(features):
+        raise ValueError(f"it has {len(ids)} ids, {len(scores)} scores and {len(features)} rows")
     day = time.astimezone(UTC).date().isoformat()
     return Made(told["release_id"], day, ids, scores, features)
 

@@ -1,28 +1,50 @@
-"""Serve the bundle whose `src` is the working directory, in one process, on an inherited socket.
+"""Serve the bundle that this file is in as one process: BentoML's worker, nothing above it.
 
-    python -m mlops.serving.alone DESCRIPTOR
+    python -m mlops.serving.alone --host HOST --port PORT
+    python -m mlops.serving.alone --fd DESCRIPTOR
 
-The same answers, model and schema as behind `bentoml serve`, without its supervisor and
-workers: `package` asks it a few rows before anything is stored.
+What runs a container notices when its process ends, and starts another one. The supervisor of
+`bentoml serve`, which would do the same, imports BentoML before its worker does it once more: half
+of the time until an answer, and half of the memory. Several workers (MLOPS_WORKERS) have one.
 """
 
+import argparse
+import os
+import signal
 import socket
 import sys
+from pathlib import Path
 
-import uvicorn
-
-from mlops.serving.connection import Connection
-from mlops.serving.front import Front
-from mlops.serving.service import Predictor, app
+BUNDLE = Path(__file__).parents[3]
 
 
 def main() -> None:
-    """Load the model and answer until told to end."""
-    with socket.socket(fileno=int(sys.argv[1])) as listener:
-        Predictor.inner()  # pylint: disable=no-member  # the decorator made a Service of it
-        front = Front(app, app.state)
-        config = uvicorn.Config(front, http=Connection, log_level="warning")
-        uvicorn.Server(config).run(sockets=[listener])
+    """Answer until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m mlops.serving.alone")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=3000)
+    parser.add_argument("--fd", type=int, help="a socket that listens already")
+    options = parser.parse_args()
+    if options.fd is None and int(os.environ.get("MLOPS_WORKERS", "1")) > 1:
+        place = ("--host", options.host, "--port", str(options.port))
+        os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", str(BUNDLE), *place])
+    # While it starts: no signal ends a container's first process that does not ask for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with (
+        socket.socket(fileno=options.fd) if options.fd is not None else _bound(options)
+    ) as listener:
+        from _bentoml_impl.worker.service import main as work
+
+        work([str(BUNDLE), "--fd", str(listener.fileno()), "--worker-id", "1"])
+
+
+def _bound(options: argparse.Namespace) -> socket.socket:
+    """Return a socket that refuses connections until the service listens, which is then ready."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((options.host, options.port))
+    return made
 
 
 if __name__ == "__main__":

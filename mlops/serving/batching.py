@@ -116,7 +116,8 @@ class Queue:
             if not asked.answer.done():
                 asked.answer.set_result(told[mine])
         # After the answers, which are sent first then.
-        self._journal.scored(Scored(at, columns, ids, scores))
+        sent = [asked.body for asked, _ in together]
+        self._journal.scored(Scored(at, sent, columns, ids, scores))
 
 
 def _end(asked: Asked, error: BaseException) -> None:

@@ -1,7 +1,7 @@
 """The prediction log: JSON lines, so that labels can be joined by id when they arrive."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +13,13 @@ KEPT = 5
 
 
 class Scored(NamedTuple):
-    """What one call of the model made: its rows, as columns, and an id and a score for each."""
+    """What one call of the model made: an id and a score for each row of one request or several.
+
+    The rows as bodies of requests, and as columns.
+    """
 
     at: datetime
+    sent: Sequence[bytes]
     columns: Mapping[str, Sequence]
     ids: Sequence[str]
     scores: Sequence[float]
@@ -28,18 +32,34 @@ def new_ids(count: int) -> list[str]:
 
 
 def line(release_id: str | None, scored: Scored) -> bytes:
-    """Return a line with all that one call of the model made, a list for each field.
-
-    A thousand rows take a third of the bytes, and of the time, that a line for each would.
-    """
+    """Return one line with all that a call of the model made: a list of each, in one order."""
     told = {
         "time": scored.at.isoformat(timespec="milliseconds"),
         "release_id": release_id,
         "id": scored.ids,
         "score": scored.scores,
-        "features": scored.columns,
     }
-    return to_json(told) + b"\n"
+    return b"".join((to_json(told)[:-1], b',"features":[', *_features(scored), b"]}\n"))
+
+
+def _features(scored: Scored) -> Iterator[bytes | memoryview]:
+    """Yield the rows as they were sent, where that can be told: to write them anew takes long."""
+    # One list in a body, and no text that looks like one: what is in it are the rows.
+    if all(_once(b"[", body) and _once(b"]", body) for body in scored.sent):
+        for number, body in enumerate(scored.sent):
+            if b"\n" in body or b"\r" in body:
+                # They are between values only, and the log has one a line.
+                body = body.replace(b"\n", b" ").replace(b"\r", b" ")
+            yield b"," * (number > 0)
+            yield memoryview(body)[body.index(b"[") + 1 : body.index(b"]")]
+    else:
+        rows = zip(*scored.columns.values(), strict=True)
+        yield to_json([dict(zip(scored.columns, row)) for row in rows])[1:-1]
+
+
+def _once(mark: bytes, body: bytes) -> bool:
+    # Ten times as fast as to count.
+    return body.find(mark) == body.rfind(mark)
 
 
 class PredictionLog:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 BASE = f"python:{PYTHON}-slim-bookworm"
+UV = re.search(r"(?m)^FROM (\S+) AS uv$", Path("Dockerfile").read_text("utf-8"))[1]
+INSTALLED = Path(sys.executable).parent
 # Made once a machine: half a minute.
 KEPT = Path("/var/tmp/mlops-tests") / f"base-{PYTHON}-2.tar"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -83,11 +86,14 @@ def use_a_client_that_builds():
 
 
 def have_base():
-    """Have the engine hold the image that the Dockerfile begins with; return why it cannot."""
-    if docker("images", "--quiet", BASE):
-        return None
-    pulled = subprocess.run(["docker", "pull", "--quiet", BASE], capture_output=True, check=False)
-    if pulled.returncode == 0:
+    """Have the engine hold the images that the Dockerfile begins with; return why it cannot."""
+    if not _had(UV):
+        # The same program, as PyPI has it.
+        packed = subprocess.run(
+            ["tar", "-C", INSTALLED, "-c", "uv"], capture_output=True, check=True
+        )
+        subprocess.run(["docker", "import", "-", UV], input=packed.stdout, check=True)
+    if _had(BASE):
         return None
     if not KEPT.exists():
         if os.getuid() or shutil.which("debootstrap") is None:
@@ -95,6 +101,14 @@ def have_base():
         _make_base()
     docker("import", *_changes(), str(KEPT), BASE)
     return None
+
+
+def _had(name):
+    """Say whether the engine holds an image, which is pulled where it does not."""
+    if docker("images", "--quiet", name):
+        return True
+    pulled = subprocess.run(["docker", "pull", "--quiet", name], capture_output=True, check=False)
+    return pulled.returncode == 0
 
 
 def _changes():

@@ -276,9 +276,9 @@ def test_a_builder_that_keeps_the_image_is_told(fork, built, registry, tmp_path)
 def test_a_failed_build_shows_its_end(fork, built):
     """What docker said, with the installer's own words; nothing is pushed."""
     del built
-    fork.edit("Dockerfile", "uv==", "uv==0.0.0.")
+    fork.edit("requirements-serve.txt", "starlette==", "starlette==0.0.0.")
     done = fork.mlops(*BUILD, check=False)
     fork.git("reset", "--quiet", "--hard", "HEAD~1")
     fork.mlops(*BUILD)
     assert done.returncode == 2
-    assert "could not be built" in done.stderr and "No matching distribution" in done.stderr
+    assert "could not be built" in done.stderr and "starlette==0.0.0" in done.stderr

@@ -44,12 +44,6 @@ def test_the_service_runs_the_versions_the_model_was_trained_with():
         assert version(requirement) == version(everything[name])
 
 
-def test_the_image_is_installed_by_the_uv_that_locks():
-    """Dockerfile names it, for there is no lock to install it from."""
-    named = re.findall(r"\buv==([\w.]+)", Path("Dockerfile").read_text("utf-8"))
-    assert named == [version(locked("requirements.txt")["uv"])], "`make lock` raises but one"
-
-
 def test_the_service_installs_no_frame_library():
     assert not {"pandas", "pyarrow", "scikit-learn"} & set(locked("requirements-serve.txt"))
 

@@ -1,5 +1,6 @@
 """Logs of past days, written as the service writes them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,9 +19,9 @@ def write_log():
         log = PredictionLog(folder, "predictions-1")
         ids = [f"{release_id[-4:]}-{day}-{number}" for number in range(len(rows))]
         scores = [0.5] * len(rows) if scores is None else scores
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        moment = datetime.fromisoformat(f"{day}T23:30:00+00:00")
-        log.append(line(release_id, Scored(moment, columns, ids, list(map(float, scores)))))
+        moment, body = datetime.fromisoformat(f"{day}T23:30:00+00:00"), {"rows": list(rows)}
+        sent = [json.dumps(body).encode()]
+        log.append(line(release_id, Scored(moment, sent, {}, ids, list(map(float, scores)))))
         log.close()
         return ids
 

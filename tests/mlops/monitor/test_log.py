@@ -76,7 +76,7 @@ def test_files_set_aside_are_read_too(tmp_path):
     """All that the log kept."""
     log = PredictionLog(tmp_path, "predictions-1", largest=1, kept=2)
     for _ in range(5):
-        log.append(line(RELEASE, Scored(datetime.now(UTC), {}, ["a"], [0.5])))
+        log.append(line(RELEASE, Scored(datetime.now(UTC), [b"[{}]"], {}, ["a"], [0.5])))
     found = read_log(tmp_path, RELEASE)
     assert len(found.files) == 3 and found.per_day.total() == 3
 
@@ -103,14 +103,14 @@ def test_a_line_that_is_being_written_waits_for_the_next_time(log):
         ('{"id": "a"}', "it has no 'time'"),
         ('{"time": 5}', "argument must be str"),
         ('{"time": "2026-01-01T00:00:00"}', "has no zone"),
-        (TABLE % '["a"], "score": [null], "features": {}', "float"),
-        (TABLE % '["a"], "score": [NaN], "features": {}', "no finite number"),
+        (TABLE % '["a"], "score": [null], "features": [{}]', "float"),
+        (TABLE % '["a"], "score": [NaN], "features": [{}]', "no finite number"),
         ('{"time": "9999-12-31T23:00:00-23:00", "score": 1, "features": {}, "id": ""}', "range"),
         ('{"time": "2026-01-01T00:00:00Z", "score": 1, "features": [], "id": "a"}', "no object"),
-        (TABLE % '["a"], "score": [1], "features": {"size": [1, 2]}', "it has 1 ids"),
-        (TABLE % '["a"], "score": [1], "features": {"size": "1"}', "it has 1 ids"),
-        (TABLE % '["a", "b"], "score": [1], "features": {}', "it has 2 ids"),
-        (TABLE % '["a", 5], "score": [1, 2], "features": {}', "is no text"),
+        (TABLE % '["a"], "score": [1], "features": [{}, {}]', "it has 1 ids"),
+        (TABLE % '["a"], "score": [1], "features": [5]', "no object"),
+        (TABLE % '["a", "b"], "score": [1], "features": [{}, {}]', "it has 2 ids"),
+        (TABLE % '["a", 5], "score": [1, 2], "features": [{}, {}]', "is no text"),
     ],
 )
 def test_a_broken_line_is_counted_and_named(log, write_log, line, why):
@@ -155,7 +155,8 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
         threading.Event(),
     )
 
-    rows = Scored(datetime.now(UTC), {"size": [1] * 10}, ["a"] * 10, [0.5] * 10)
+    sent = json.dumps([{"size": 1}] * 10).encode()
+    rows = Scored(datetime.now(UTC), [sent], {}, ["a"] * 10, [0.5] * 10)
     written = line(RELEASE, rows)
 
     def work():
@@ -179,11 +180,12 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
 @pytest.mark.slow
 def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     """All are counted; the features of a tenth at most are kept."""
-    columns, day = {"size": [1] * 100, "town": ["ABC"] * 100}, datetime(2026, 1, 1, tzinfo=UTC)
+    sent = [json.dumps([{"size": 1, "town": "ABC"}] * 100).encode()]
+    day = datetime(2026, 1, 1, tzinfo=UTC)
     with (tmp_path / "predictions-1.jsonl").open("wb") as file:
         for hundred in range(10_000):
             ids = [f"{100 * hundred + number:032x}" for number in range(100)]
-            file.write(line(RELEASE, Scored(day, columns, ids, [0.5] * 100)))
+            file.write(line(RELEASE, Scored(day, sent, {}, ids, [0.5] * 100)))
     found = read_log(tmp_path, RELEASE)
     assert found.per_day.total() == 1_000_000
     assert len(found.sample) <= 100_000

@@ -11,9 +11,16 @@ from mlops.serving.log import PredictionLog, Scored, line, new_ids
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+def made(rows, ids, **style):
+    """What a call of the model made, of a request for each row."""
+    sent = [json.dumps({"rows": [row]}, **style).encode() for row in rows]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Scored(NOON, sent, columns, ids, [1 / 3] * len(ids))
+
+
 def write(log, number):
     """Log one prediction with this number as its id."""
-    log.append(line("mini-1", Scored(NOON, {"size": [number]}, [str(number)], [0.5])))
+    log.append(line("mini-1", made([{"size": number}], [str(number)])))
 
 
 def ids(folder):
@@ -29,8 +36,8 @@ def test_a_line_holds_what_is_needed_to_join_a_label(tmp_path):
     write(PredictionLog(tmp_path, "log"), 7)
     read = json.loads((tmp_path / "log.jsonl").read_text())
     assert read.pop("time") == "2026-01-01T12:00:00.000+00:00"
-    made = {"id": ["7"], "score": [0.5], "features": {"size": [7]}}
-    assert read == {"release_id": "mini-1", **made}
+    told = {"id": ["7"], "score": [1 / 3], "features": [{"size": 7}]}
+    assert read == {"release_id": "mini-1", **told}
 
 
 def test_full_files_are_set_aside_and_the_oldest_goes(tmp_path):
@@ -70,14 +77,34 @@ def test_a_folder_that_cannot_be_written_raises_and_recovers(tmp_path):
     assert ids(folder) == {"log.jsonl": ["2"]}
 
 
-@pytest.mark.parametrize("town", ['a"},{"b\\', "plain", "\n\r", "é"])
-def test_a_line_is_one_whatever_the_rows_hold(town):
-    """Texts of clients end no line, and nothing is rounded or left out."""
-    columns = {"town": [town, None], "size": [5, 6], "weight": [0.1 + 0.2, None]}
-    content = line("mini-1", Scored(NOON, columns, ["a", "b"], [1 / 3, 1e-9]))
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("town", ['a"},{"b\\', "plain", "}, {", '"}\n\r', "[", "]}", '],"["', "é"])
+@pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 2}])
+def test_a_line_has_the_row_of_each_prediction(count, town, style):
+    """However the requests were written, and whatever their texts hold: nothing is rounded."""
+    rest = {"town": town, "weight": 0.1 + 0.2, "kind": None}
+    rows = [{"size": number, **rest} for number in range(count)]
+    content = line("mini-1", made(rows, ["a"] * count, **style))
     assert content.endswith(b"\n") and content.count(b"\n") == 1
     read = json.loads(content)
-    assert (read["features"], read["score"]) == (columns, [1 / 3, 1e-9])
+    assert (read["features"], read["score"]) == (rows, [1 / 3] * count)
+
+
+def test_requests_of_several_rows_are_one_line():
+    """With and without a space, or with line ends, between them."""
+    bodies = [
+        b'{"rows":[{"size":0},{"size":1}, {"size":2}\r\n,\n{"size":3}]}',
+        b'{"rows":[{"size":4}]}',
+    ]
+    read = json.loads(line("mini-1", Scored(NOON, bodies, {}, [], [])))
+    assert read["features"] == [{"size": number} for number in range(5)]
+
+
+def test_a_list_that_is_named_twice_counts_as_it_was_understood():
+    """JSON allows it; the last one is what was scored."""
+    body = b'{"rows":[{"size":1}],"rows":[{"size":2}]}'
+    read = json.loads(line("mini-1", Scored(NOON, [body], {"size": [2]}, ["a"], [0.5])))
+    assert read["features"] == [{"size": 2}]
 
 
 def test_ids_are_given_once():

@@ -38,8 +38,7 @@ def logged(folder, identity):
         for line in map(json.loads, lines):
             if identity in line["id"]:
                 place = line["id"].index(identity)
-                row = {name: values[place] for name, values in line["features"].items()}
-                return row, line["score"][place], line["release_id"]
+                return line["features"][place], line["score"][place], line["release_id"]
         return None
 
     return eventually(find)
