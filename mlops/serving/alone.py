@@ -29,22 +29,19 @@ def main() -> None:
         place = ("--host", options.host, "--port", str(options.port))
         os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", str(BUNDLE), *place])
     # While it starts: no signal ends a container's first process that does not ask for it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with (
-        socket.socket(fileno=options.fd) if options.fd is not None else _bound(options)
-    ) as listener:
-        from _bentoml_impl.worker.service import main as work
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    descriptor = _bound(options.host, options.port) if options.fd is None else options.fd
+    from _bentoml_impl.worker.service import main as work
 
-        work([str(BUNDLE), "--fd", str(listener.fileno()), "--worker-id", "1"])
+    work([str(BUNDLE), "--fd", str(descriptor), "--worker-id", "1"])
 
 
-def _bound(options: argparse.Namespace) -> socket.socket:
+def _bound(host: str, port: int) -> int:
     """Return a socket that refuses connections until the service listens, which is then ready."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    made = socket.socket(family)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((options.host, options.port))
-    return made
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        return made.detach()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ SECONDS = 0.05
 MOST_ROWS = 256
 
 
-class Journal:
+class Journal:  # pylint: disable=too-many-instance-attributes  # what waits, and where it goes
     """Takes down what happens to requests for scores; counts and logs it some times a second."""
 
     def __init__(
