@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from mlops import contract
 from mlops.champion import champion
 from mlops.doctor.finding import Finding, bad, note, ok
 from mlops.doctor.seen import APPLY, Seen
 from mlops.github import owners
 from mlops.github.settings import CODEOWNERS, FILE
+from mlops.params import AnyModel, load_params
 from mlops.releases import environments
 from mlops.store import Store
 
@@ -74,7 +74,7 @@ def signatures(_: Seen) -> Iterator[Finding]:
 
 def store(_: Seen) -> Iterator[Finding]:
     """What production serves can be fetched again: without it there is no way back."""
-    held, kept = champion(), Store(contract.params().store)
+    held, kept = champion(), Store(load_params(AnyModel).store)
     if held is None:
         yield note("store", f"production has no release yet; {kept.name} was not asked")
         return

@@ -6,11 +6,12 @@ ready changes nothing. Deploying what is live already verifies it. docs/deploy.m
 
 import argparse
 
-from mlops import bundle, contract, git
+from mlops import bundle, git
 from mlops.ci import actions
 from mlops.console import Timer, say
 from mlops.files import write_json
 from mlops.options import ENV
+from mlops.params import AnyModel, load_params
 from mlops.paths import DEPLOYED
 from mlops.releases import environments
 from mlops.signing.check import require_signature
@@ -23,7 +24,7 @@ OPTIONS = (ENV,)
 def run(options: argparse.Namespace) -> None:
     """Check the release, fetch its bundle, and have the environment's target serve it."""
     environment = environments.environment(options.env)
-    target, params = target_of(environment), contract.params()
+    target, params = target_of(environment), load_params(AnyModel)
     before = target.live(environment)
     release = environments.deployable(environment, before and before.release_id)
     timer, store = Timer(), Store(params.store)

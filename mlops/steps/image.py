@@ -7,12 +7,12 @@ release as it was: a release pins what others can pull.
 
 import argparse
 
-from mlops import contract
 from mlops.ci import actions
 from mlops.console import Timer, say
 from mlops.container import engine, images
 from mlops.container.registry import Repository
 from mlops.git import commit_time
+from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE
 from mlops.releases import environments
 from mlops.releases.release import Image, Release, new_release, write_release
@@ -22,7 +22,7 @@ from mlops.store import Store
 def run(_: argparse.Namespace) -> None:
     """Build, push and seal; what is there already is looked at and left."""
     release = environments.built()
-    params, timer = contract.params(), Timer()
+    params, timer = load_params(AnyModel), Timer()
     where = images.repository(params)
     if where is None:
         _keep_here(release, Store(params.store))

@@ -8,7 +8,7 @@ build/evidence/<release>/load-test.json. Exits 0 on pass, 1 on fail, 3 on inconc
 import argparse
 from datetime import UTC, datetime
 
-from mlops import contract, git
+from mlops import git
 from mlops.ci import actions
 from mlops.cli import EXIT
 from mlops.console import say
@@ -17,6 +17,7 @@ from mlops.files import write_json
 from mlops.load.loadtest import Traffic, figures, judge, summary
 from mlops.load.swarm import FAILURES, swarm
 from mlops.options import ENV
+from mlops.params import AnyModel, load_params
 from mlops.paths import BUILD, EVIDENCE
 from mlops.releases import environments
 from mlops.releases.environments import Environment
@@ -28,7 +29,7 @@ OPTIONS = (ENV,)
 
 def run(options: argparse.Namespace) -> int:
     """Test the release that the environment names, if that is what it serves."""
-    environment, params = environments.environment(options.env), contract.params()
+    environment, params = environments.environment(options.env), load_params(AnyModel)
     live = _require_release(environment)
     limits, folder = params.loadtest, BUILD / "loadtest" / environment.name
     say("loadtest", f"{limits.users} users for {limits.seconds:g} s on {live.url}")
