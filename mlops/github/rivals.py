@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from mlops import git
+from mlops import git, proposal
 from mlops.github import offer, remote
 from mlops.github.offer import Move, Offer
 from mlops.releases import environments
@@ -31,13 +31,21 @@ def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
     return found.rollback is not None or not list(check_evidence(theirs.release, demands, now))
 
 
-def rivals(mine: Offer, pulls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def rivals(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str, Any]]:
     """Return the pull requests among these that propose another thing in the place of this."""
     others = [pull for pull in pulls if pull["head"]["ref"] != mine.branch]
-    if not isinstance(mine, Move):
-        return others
     # People may name a branch so as well; it is theirs.
-    return [pull for pull in others if is_release_id(_name(mine, pull))]
+    if isinstance(mine, Move):
+        return [pull for pull in others if is_release_id(_name(mine, pull))]
+    return [pull for pull in others if _is_retraining(pull, base)]
+
+
+def _is_retraining(pull: dict[str, Any], base: str) -> bool:
+    """Say whether `retrain` made a commit that a pull request would bring into the base."""
+    tip = remote.fetch(pull["head"]["ref"])
+    # Not its last one alone: a button on the page merges the base into a branch.
+    brought = git.git("log", "--format=%B", f"{base}..{tip}") if tip else ""
+    return proposal.MARK in brought.splitlines()
 
 
 def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:

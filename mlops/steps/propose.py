@@ -78,7 +78,7 @@ def _is_due(found: Offer, base: str, tip: str) -> bool:
 
 
 def _propose(found: Offer, pulls: Pulls) -> None:
-    others = rivals.rivals(found, pulls.open_below(found.prefix))
+    others = rivals.rivals(found, pulls.open_below(found.prefix), pulls.tracked)
     newer = next((pull for pull in others if rivals.is_newer(found, pull)), None)
     if newer:
         say("propose", f"{newer['head']['ref']} is newer and open (#{newer['number']}): it stays")

@@ -468,6 +468,25 @@ def test_a_retraining_is_proposed(clone, forge):
     assert "- drift: km moved" in pull["body"] and "## The whole report" in pull["body"]
 
 
+def by_somebody(clone, branch, message):
+    """Push a branch with one commit of this message, and open its pull request."""
+    commit = clone.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message)
+    clone.git("push", "-q", "origin", f"{commit}:refs/heads/{branch}")
+    Pulls(GitHub.here(), "main").open(branch, message, "")
+
+
+def test_a_retraining_takes_the_place_of_retrainings_only(clone, forge):
+    """A person's own branch below retrain/ stays, though it has a single commit as ours have."""
+    by_somebody(clone, "retrain/q3", f"Retrain with q3\n\n{proposal.MARK}")
+    by_somebody(clone, "retrain/try-lightgbm", "Try another model")
+    retrained(clone)
+    proposed(clone)
+    assert list(opened(forge, "closed").values()) == ["retrain/q3"]
+    assert forge.branch("retrain/q3") is None
+    assert set(opened(forge).values()) == {"retrain/try-lightgbm", "retrain/q4"}
+    assert forge.branch("retrain/try-lightgbm")
+
+
 @pytest.mark.parametrize(("barred", "code"), [(True, 1), (False, 0)])
 def test_a_model_that_is_there_or_barred_is_not_retrained(clone, two, forge, barred, code):
     """Production's very model is nothing new; one in quarantine does not come back."""
