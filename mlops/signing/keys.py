@@ -30,7 +30,17 @@ def public_file(name: str) -> Path:
 def _private_file(project: str) -> Path:
     """Return where the private key is, if there is one: outside the repository."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(os.environ.get(VARIABLE) or f"{home}/mlops/{project}.pem").expanduser()
+    return Path(_given() or f"{home}/mlops/{project}.pem").expanduser()
+
+
+def _given() -> str:
+    """Return what the variable says, without the blanks that a secret is easily pasted with."""
+    return os.environ.get(VARIABLE, "").strip()
+
+
+def _is_key(text: str) -> bool:
+    """Say whether this is a key, or a part of one, and no name: then no message may hold it."""
+    return "BEGIN" in text or "\n" in text
 
 
 def make(project: str, name: str) -> tuple[Path, Path]:
@@ -43,8 +53,7 @@ def make(project: str, name: str) -> tuple[Path, Path]:
         PublicFormat,
     )
 
-    if not NAME.fullmatch(name):
-        raise UserError(f"A key may not be called {name!r}: use a-z, 0-9, dots and dashes.")
+    _require_names(name)
     private, half = _private_file(project), public_file(name)
     for path in (private, half):
         if path.exists():
@@ -63,13 +72,25 @@ def make(project: str, name: str) -> tuple[Path, Path]:
     return private, half
 
 
+def _require_names(name: str) -> None:
+    """Raise UserError where no new key can have this name, or the variable holds one, no file."""
+    if not NAME.fullmatch(name):
+        told = "what is a key itself" if _is_key(name) else repr(name)
+        raise UserError(f"A key may not be called {told}: use a-z, 0-9, dots and dashes.")
+    if _is_key(_given()):
+        raise UserError(
+            f"{VARIABLE} holds a key itself. A new one is written to a file: name that file in "
+            f"{VARIABLE}, or unset it."
+        )
+
+
 def private(project: str) -> Any:
     """Return the signer to sign with, None where there is none; UserError when it cannot be used.
 
     A workflow gives the key itself, from a secret, where a person gives its file.
     """
-    given = os.environ.get(VARIABLE, "")
-    if given.startswith("-----BEGIN"):
+    given = _given()
+    if _is_key(given):
         return _signer(given.encode(), VARIABLE)
     path = _private_file(project)
     if not path.is_file():

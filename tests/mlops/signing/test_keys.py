@@ -63,11 +63,25 @@ def test_what_is_no_key_is_named(demanding, content):
     assert answer.code == 2 and f"{file} holds no private key" in answer.text
 
 
-def test_a_key_may_come_as_a_secret(demanding, monkeypatch):
-    """As a workflow has it: the text in the variable, no file."""
+@pytest.mark.parametrize("before", ["", "\n", "  "])
+def test_a_key_may_come_as_a_secret(demanding, monkeypatch, before):
+    """As a workflow has it: the text in the variable, no file; pasted with a blank before it."""
     file = Path(os.environ["MLOPS_SIGNING_KEY"])
-    monkeypatch.setenv("MLOPS_SIGNING_KEY", file.read_text("utf-8"))
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", before + file.read_text("utf-8"))
     assert "signed by the key ours" in demanding.mlops("sign").text
+
+
+@pytest.mark.parametrize(
+    "words", [("sign",), ("sign", "--new-key", "new"), ("sign", "--new-key={}")]
+)
+@pytest.mark.parametrize("cut", [slice(None), slice(28, None), slice(0, 90)])
+def test_a_key_is_never_told(demanding, monkeypatch, words, cut):
+    """Whole or in part, in the variable or as a name: a log would keep it."""
+    key = Path(os.environ["MLOPS_SIGNING_KEY"]).read_text("utf-8")
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", key[cut])
+    answer = demanding.mlops(*(word.format(key[cut]) for word in words))
+    assert answer.code == (0 if words == ("sign",) and cut == slice(None) else 2)
+    assert key[40:60] not in answer.text and not list(Path().glob("*BEGIN*"))
 
 
 def test_a_key_that_is_not_there_is_named(demanding, monkeypatch):
