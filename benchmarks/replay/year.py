@@ -192,7 +192,7 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
 
 
 def _scored(month: str, day: date, rows: "DataFrame", scores: "ndarray") -> Scored:
-    sent, ids = as_sent(rows), [f"{month}-{number}" for number in rows.index]
+    sent, ids = as_sent(rows), [f"{month}-{number}".encode() for number in rows.index]
     body, noon = json.dumps({"rows": sent}).encode(), datetime.combine(day, time(12), UTC)
     return Scored(noon, [body], {}, ids, scores[rows.index].tolist())
 

@@ -33,7 +33,7 @@ def main() -> None:
     descriptor = _bound(options.host, options.port) if options.fd is None else options.fd
     from _bentoml_impl.worker.service import main as work
 
-    work([str(BUNDLE), "--fd", str(descriptor), "--worker-id", "1"])
+    work.main([str(BUNDLE), "--fd", str(descriptor), "--worker-id", "1"])
 
 
 def _bound(host: str, port: int) -> int:

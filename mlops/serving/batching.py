@@ -125,7 +125,7 @@ def _end(asked: Asked, error: BaseException) -> None:
         asked.answer.set_exception(error)
 
 
-def _told(ids: Sequence[str], scores: Sequence[float]) -> list[bytes]:
+def _told(ids: Sequence[bytes], scores: Sequence[float]) -> list[bytes]:
     # One call for all scores: one for each would take ten times as long.
     texts = to_json(scores)[1:-1].split(b",")
-    return [b'"id":"%b","score":%b' % (i.encode(), text) for i, text in zip(ids, texts)]
+    return [b'"id":"%b","score":%b' % pair for pair in zip(ids, texts)]

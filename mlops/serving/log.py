@@ -21,25 +21,22 @@ class Scored(NamedTuple):
     at: datetime
     sent: Sequence[bytes]
     columns: Mapping[str, Sequence]
-    ids: Sequence[str]
+    ids: Sequence[bytes]
     scores: Sequence[float]
 
 
-def new_ids(count: int) -> list[str]:
+def new_ids(count: int) -> list[bytes]:
     """Return so many ids that nobody else has."""
-    drawn = os.urandom(16 * count).hex()
+    drawn = os.urandom(16 * count).hex().encode()
     return [drawn[first : first + 32] for first in range(0, len(drawn), 32)]
 
 
 def line(release_id: str | None, scored: Scored) -> bytes:
     """Return one line with all that a call of the model made: a list of each, in one order."""
-    told = {
-        "time": scored.at.isoformat(timespec="milliseconds"),
-        "release_id": release_id,
-        "id": scored.ids,
-        "score": scored.scores,
-    }
-    return b"".join((to_json(told)[:-1], b',"features":[', *_features(scored), b"]}\n"))
+    told = {"time": scored.at.isoformat(timespec="milliseconds"), "release_id": release_id}
+    ids, scores = b'","'.join(scored.ids), to_json(scored.scores)
+    made = (b',"id":["', ids, b'"],"score":', scores, b',"features":[', *_features(scored))
+    return b"".join((to_json(told)[:-1], *made, b"]}\n"))
 
 
 def _features(scored: Scored) -> Iterator[bytes | memoryview]:

@@ -20,8 +20,8 @@ def write_log():
         ids = [f"{release_id[-4:]}-{day}-{number}" for number in range(len(rows))]
         scores = [0.5] * len(rows) if scores is None else scores
         moment, body = datetime.fromisoformat(f"{day}T23:30:00+00:00"), {"rows": list(rows)}
-        sent = [json.dumps(body).encode()]
-        log.append(line(release_id, Scored(moment, sent, {}, ids, list(map(float, scores)))))
+        told, sent = [one.encode() for one in ids], [json.dumps(body).encode()]
+        log.append(line(release_id, Scored(moment, sent, {}, told, list(map(float, scores)))))
         log.close()
         return ids
 

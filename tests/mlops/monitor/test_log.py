@@ -76,7 +76,7 @@ def test_files_set_aside_are_read_too(tmp_path):
     """All that the log kept."""
     log = PredictionLog(tmp_path, "predictions-1", largest=1, kept=2)
     for _ in range(5):
-        log.append(line(RELEASE, Scored(datetime.now(UTC), [b"[{}]"], {}, ["a"], [0.5])))
+        log.append(line(RELEASE, Scored(datetime.now(UTC), [b"[{}]"], {}, [b"a"], [0.5])))
     found = read_log(tmp_path, RELEASE)
     assert len(found.files) == 3 and found.per_day.total() == 3
 
@@ -156,7 +156,7 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
     )
 
     sent = json.dumps([{"size": 1}] * 10).encode()
-    rows = Scored(datetime.now(UTC), [sent], {}, ["a"] * 10, [0.5] * 10)
+    rows = Scored(datetime.now(UTC), [sent], {}, [b"a"] * 10, [0.5] * 10)
     written = line(RELEASE, rows)
 
     def work():
@@ -184,7 +184,7 @@ def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     day = datetime(2026, 1, 1, tzinfo=UTC)
     with (tmp_path / "predictions-1.jsonl").open("wb") as file:
         for hundred in range(10_000):
-            ids = [f"{100 * hundred + number:032x}" for number in range(100)]
+            ids = [b"%032x" % (100 * hundred + number) for number in range(100)]
             file.write(line(RELEASE, Scored(day, sent, {}, ids, [0.5] * 100)))
     found = read_log(tmp_path, RELEASE)
     assert found.per_day.total() == 1_000_000

@@ -20,7 +20,7 @@ def made(rows, ids, **style):
 
 def write(log, number):
     """Log one prediction with this number as its id."""
-    log.append(line("mini-1", made([{"size": number}], [str(number)])))
+    log.append(line("mini-1", made([{"size": number}], [b"%d" % number])))
 
 
 def ids(folder):
@@ -84,7 +84,7 @@ def test_a_line_has_the_row_of_each_prediction(count, town, style):
     """However the requests were written, and whatever their texts hold: nothing is rounded."""
     rest = {"town": town, "weight": 0.1 + 0.2, "kind": None}
     rows = [{"size": number, **rest} for number in range(count)]
-    content = line("mini-1", made(rows, ["a"] * count, **style))
+    content = line("mini-1", made(rows, [b"a"] * count, **style))
     assert content.endswith(b"\n") and content.count(b"\n") == 1
     read = json.loads(content)
     assert (read["features"], read["score"]) == (rows, [1 / 3] * count)
@@ -103,7 +103,7 @@ def test_requests_of_several_rows_are_one_line():
 def test_a_list_that_is_named_twice_counts_as_it_was_understood():
     """JSON allows it; the last one is what was scored."""
     body = b'{"rows":[{"size":1}],"rows":[{"size":2}]}'
-    read = json.loads(line("mini-1", Scored(NOON, [body], {"size": [2]}, ["a"], [0.5])))
+    read = json.loads(line("mini-1", Scored(NOON, [body], {"size": [2]}, [b"a"], [0.5])))
     assert read["features"] == [{"size": 2}]
 
 
