@@ -17,6 +17,7 @@ from mlops.store import Store
 
 WORKFLOWS = Path(".github/workflows")
 SERVING = "/environments/production/"
+EVERYTHING = "*"
 
 
 def workflows() -> dict[str, dict[Any, Any]]:
@@ -35,6 +36,10 @@ def owners_named(seen: Seen) -> Iterator[Finding]:
         told = bad if seen.github else note
         many = f"{len(waiting)} paths wait for an owner" if waiting else "nobody owns anything"
         yield told(guard, f"{CODEOWNERS}: {many}", f"{APPLY}, or name people there; then commit")
+    elif EVERYTHING not in owned:
+        # A new GNUmakefile or yaml.py is what the job that signs would run.
+        text = f"{CODEOWNERS}: a file that no line names is nobody's"
+        yield bad(guard, text, f"begin it with a line `{EVERYTHING} @OWNER`, an owner for the rest")
     else:
         yield ok(guard, f"{len(owned)} paths have one")
 

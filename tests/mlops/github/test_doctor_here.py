@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -84,3 +85,20 @@ def test_owners_that_are_named_are_enough(checkout):
     assert the(tree.owners_named).state is State.NOTE
     (checkout / ".github/CODEOWNERS").write_text("* @octocat\n", "utf-8")
     assert the(tree.owners_named).state is State.OK
+
+
+def test_a_file_that_no_line_names_has_an_owner_too(checkout):
+    """A new GNUmakefile would be run by the job that signs: where owners are named, it has one."""
+    page = checkout / ".github/CODEOWNERS"
+    page.write_text("/mlops/ @octocat\n", "utf-8")
+    finding = the(tree.owners_named)
+    assert finding.state is State.BAD and "no line names" in finding.found
+    page.write_text("* @octocat\n/mlops/ @octocat\n", "utf-8")
+    assert the(tree.owners_named).state is State.OK
+
+
+def test_the_rest_is_owned_by_the_first_line():
+    """A later line wins, so the one for everything comes before all others."""
+    lines = Path(".github/CODEOWNERS").read_text("utf-8").splitlines()
+    paths = [line.split()[0].lstrip("#") for line in lines if " @" in line]
+    assert [number for number, path in enumerate(paths) if path == "*"] == [0]
