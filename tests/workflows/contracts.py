@@ -147,6 +147,18 @@ def aggregated(workflow: Workflow) -> Iterator[str]:
             yield f"{event} has paths: skipped, the required check would wait for ever"
 
 
+def anchored(workflow: Workflow) -> Iterator[str]:
+    """The required check answers pull requests into main, and no others.
+
+    GitHub keeps a check with its commit, and starts nothing when a pull request's base is edited:
+    what was green against another branch would be green for main.
+    """
+    on = workflow.says["on"]
+    if REQUIRED in workflow.jobs and "pull_request" in on:
+        if (on["pull_request"] or {}).get("branches") != ["main"]:
+            yield f"pull_request is answered whatever its base, and main requires {REQUIRED}"
+
+
 def remembering(workflow: Workflow) -> Iterator[str]:
     """What a push needs is not judged by that push alone: the run before may have failed."""
     if "github.event.before" in workflow.text:
@@ -324,6 +336,7 @@ CONTRACTS: tuple[Contract, ...] = (
     covered,
     grouped,
     aggregated,
+    anchored,
     remembering,
     single,
     uncached,
