@@ -15,15 +15,17 @@ MEANING = {
     "required_linear_history": "a merge commit is no promotion that can be undone",
 }
 WAYS = ("allow_squash_merge", "allow_merge_commit", "allow_rebase_merge")
+# A `[skip ci]` in what a merge says switches off every workflow of it.
+WORDS = ("squash_merge_commit_title", "squash_merge_commit_message")
 
 
 def merging(seen: Seen) -> Iterator[Finding]:
-    """Squash is the only way to merge."""
+    """Squash is the only way to merge, and what it says is as it was decided."""
     wanted = seen.settings.repository.model_dump()
     if "allow_squash_merge" not in seen.about:
         yield unknown("squash only", "shown to administrators", "give an administrator's token")
         return
-    wrong = [key for key in WAYS if seen.about.get(key) is not wanted[key]]
+    wrong = [key for key in (*WAYS, *WORDS) if seen.about.get(key) != wanted[key]]
     if wrong:
         yield bad("squash only", f"{', '.join(wrong)} not as settings.yaml says", APPLY)
     else:

@@ -116,6 +116,9 @@ MISSING = {
     "all-green: it has not reported": lambda g: g.checks.clear(),
     "merge queue: what is red is merged": lambda g: enqueue(g, "HEADGREEN"),
     "squash only: allow_merge_commit": lambda g: g.about.update(allow_merge_commit=True),
+    "squash only: squash_merge_commit_message": lambda g: g.about.update(
+        squash_merge_commit_message="PR_BODY"
+    ),
     "branch staging: without non_fast_forward": lambda g: drop(g, "non_fast_forward", "staging"),
     "CODEOWNERS: 1 lines are not understood; line 3": lambda g: g.codeowners_errors.append(
         {

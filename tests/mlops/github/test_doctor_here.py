@@ -12,6 +12,7 @@ from mlops.doctor.finding import State
 from mlops.doctor.seen import Seen
 from mlops.errors import UserError
 from mlops.github.api import GitHub
+from mlops.github.settings import settings
 from mlops.store import Store
 
 DIGEST = "sha256:" + "7" * 64
@@ -102,3 +103,10 @@ def test_the_rest_is_owned_by_the_first_line():
     lines = Path(".github/CODEOWNERS").read_text("utf-8").splitlines()
     paths = [line.split()[0].lstrip("#") for line in lines if " @" in line]
     assert [number for number, path in enumerate(paths) if path == "*"] == [0]
+
+
+def test_a_merge_says_its_title_alone():
+    """A body quotes others, as Dependabot's does; `[skip ci]` in it would start no workflow."""
+    repository = settings().repository
+    assert repository.squash_merge_commit_message == "BLANK"
+    assert repository.squash_merge_commit_title == "PR_TITLE"
