@@ -8,9 +8,10 @@ from urllib.request import Request, urlopen
 from mlops.errors import UserError
 
 
-def last_success(ref: str) -> str:
+def last_success(ref: str, *partial: str) -> str:
     """Return the commit of the last run on a branch that succeeded, empty where there is none.
 
+    A run started by one of the `partial` events may have done a part only, and does not count.
     Raises UserError where GitHub does not say.
     https://docs.github.com/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
     """
@@ -30,4 +31,5 @@ def last_success(ref: str) -> str:
         text = f"GitHub does not say when {workflow or 'this'} last succeeded: {error}"
         raise UserError(text) from None
     # A fork's branch may be named so as well.
-    return next((run["head_sha"] for run in runs if run["event"] != "pull_request"), "")
+    ignored = {"pull_request", *partial}
+    return next((run["head_sha"] for run in runs if run["event"] not in ignored), "")

@@ -1,8 +1,9 @@
 """Which environments are to be deployed now, and what comes after each?
 
-After a push those whose release or settings it changed, otherwise those that do not serve what they
-should, or the one named. What comes after is `advance` where the next environment wants evidence
-collected here, else a promotion to the next; after a rollback nothing does.
+Those whose release or settings changed since this workflow last succeeded on the branch, so that
+no run that was lost or failed is forgotten; unless a push started this, those also that do not
+serve what they should; or the one named. What comes after is `advance` where the next environment
+wants evidence collected here, else a promotion to the next; after a rollback nothing does.
 """
 
 import argparse
@@ -11,8 +12,9 @@ import os
 from pathlib import Path
 
 from mlops import git
-from mlops.ci import actions
+from mlops.ci import actions, past
 from mlops.console import say
+from mlops.errors import UserError
 from mlops.options import Option
 from mlops.releases import environments
 from mlops.releases.environments import SHARED, Environment
@@ -34,22 +36,39 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _due(known: list[Environment]) -> list[Environment]:
-    before = actions.payload().get("before")
-    held = [one for one in known if one.release]
-    if before is None:
-        return [one for one in held if _differs(one)]
-    changed = _changed(before)
-    return held if changed is None else [one for one in held if _is_touched(one, changed)]
+    pushed, changed = "before" in actions.payload(), _changed()
+    # What changed nothing may be on its way still; the clock asks what it serves.
+    return [
+        one
+        for one in known
+        if one.release and (_is_touched(one, changed) or not pushed and _differs(one))
+    ]
 
 
-def _changed(before: str) -> list[Path] | None:
-    """Return the files a push changed; None where what was there before is gone."""
-    if not git.git("rev-parse", "--verify", "--quiet", f"{before}^{{commit}}", check=False):
+def _changed() -> list[Path] | None:
+    """Return the files that changed since the last run that succeeded; None where none is known.
+
+    That run, and not the push before this one: what a run that was lost or failed had to do is
+    still to be done. On a laptop there is neither, so nothing counts as changed.
+    """
+    ref = os.environ.get("GITHUB_REF")
+    if not ref:
+        return []
+    try:
+        # By hand one environment may have been named, and the others left as they were.
+        base = past.last_success(ref, "workflow_dispatch")
+    except UserError as error:
+        say("due", f"all are: {error}")
         return None
-    return [Path(n) for n in git.git("diff", "--name-only", before, "HEAD").splitlines()]
+    if not git.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", check=False):
+        say("due", f"all are: {f'{base} is gone' if base else 'no run has succeeded yet'}")
+        return None
+    return [Path(n) for n in git.git("diff", "--name-only", base, "HEAD").splitlines()]
 
 
-def _is_touched(environment: Environment, changed: list[Path]) -> bool:
+def _is_touched(environment: Environment, changed: list[Path] | None) -> bool:
+    if changed is None:
+        return True
     # A policy says what may come here, not what runs.
     policy = environment.folder / "policy.yaml"
     places = (environment.folder, SHARED)

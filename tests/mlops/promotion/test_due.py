@@ -4,10 +4,19 @@ import json
 
 import pytest
 
+from tests.github.standin import Fault
+
+PUSH, CLOCK, BY_HAND = {"before": "0" * 40}, {"schedule": "0 * * * *"}, {"inputs": {}}
+
 
 @pytest.fixture
-def due(clone, monkeypatch, tmp_path_factory):
+def due(clone, github, monkeypatch, tmp_path_factory):
     """Asks after an event, and returns what is to be deployed, each with what follows."""
+    github.workflows["deploy.yml"] = {}
+    workflow = f"{github.repository}/.github/workflows/deploy.yml@refs/heads/main"
+    given = {"GITHUB_REF": "refs/heads/main", "GITHUB_WORKFLOW_REF": workflow}
+    for name, value in (github.environment() | given).items():
+        monkeypatch.setenv(name, value)
     folder = tmp_path_factory.mktemp("event")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(folder / "event.json"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(folder / "output"))
@@ -23,9 +32,17 @@ def due(clone, monkeypatch, tmp_path_factory):
     return ask
 
 
-def pushed(clone):
-    """The event of the last commit being pushed."""
-    return {"before": clone.git("rev-parse", "HEAD~1")}
+@pytest.fixture
+def ended(clone, github):
+    """Lets GitHub know of a run on main, the newest, at a commit; by default the one before."""
+
+    def end(commit="HEAD~1", conclusion="success", event="push"):
+        facts = {"id": 1 + len(github.runs), "workflow": "deploy.yml", "head_branch": "main"}
+        sha = clone.git("rev-parse", commit) if commit.startswith("HEAD") else commit
+        about = {"event": event, "conclusion": conclusion, "head_sha": sha}
+        github.runs.insert(0, facts | about)
+
+    return end
 
 
 def names(found):
@@ -33,53 +50,102 @@ def names(found):
     return [environment for environment, _, _ in found]
 
 
-def test_dev_is_followed_by_a_promotion(clone, due):
+def test_dev_is_followed_by_a_promotion(clone, due, ended):
     """Staging wants nothing that is collected in dev."""
     clone.ship("dev")
-    assert due(pushed(clone)) == [("dev", "staging", False)]
+    ended()
+    assert due(PUSH) == [("dev", "staging", False)]
 
 
-def test_staging_is_followed_by_its_load_test(clone, due):
+def test_staging_is_followed_by_its_load_test(clone, due, ended):
     """Production wants evidence collected in staging."""
     clone.ship("dev", "staging")
-    assert due(pushed(clone)) == [("staging", "", True)]
+    ended()
+    assert due(PUSH) == [("staging", "", True)]
 
 
-def test_production_is_followed_by_nothing(clone, due):
+def test_production_is_followed_by_nothing(clone, due, ended):
     """It is the last."""
     clone.ship("dev", "staging", "production")
-    assert due(pushed(clone)) == [("production", "", False)]
+    ended()
+    assert due(PUSH) == [("production", "", False)]
 
 
-def test_a_rollback_is_followed_by_nothing(clone, two, due):
+def test_a_rollback_is_followed_by_nothing(clone, two, due, ended):
     """What went back does not move on by itself."""
     del two
     clone.mlops("rollback", "--env", "staging", "--reason", "slow")
-    assert due(pushed(clone)) == [("staging", "", False)]
+    ended()
+    assert due(PUSH) == [("staging", "", False)]
 
 
-def test_settings_are_deployed_policies_are_not(clone, due):
+def test_settings_are_deployed_policies_are_not(clone, due, ended):
     """A policy says what may come, not what runs."""
     clone.ship("dev")
     clone.edit("environments/dev/settings.yaml", "port: 3001", "port: 3009")
-    assert names(due(pushed(clone))) == ["dev"]
+    ended()
+    assert names(due(PUSH)) == ["dev"]
     clone.edit("environments/dev/policy.yaml", "from: build", "from: build # first")
-    assert due(pushed(clone)) == []
+    ended()
+    assert due(PUSH) == []
 
 
-def test_a_push_whose_beginning_is_gone(clone, due):
-    """After a force everything that holds a release is due."""
+def test_what_a_lost_run_had_to_do_is_still_to_be_done(clone, due, ended):
+    """The run of the promotion failed or was cancelled; the next push is about something else."""
+    ended("HEAD")
+    clone.ship("dev")
+    ended("HEAD", "failure")
+    clone.commit("code.py", "answer = 43\n")
+    ended("HEAD", "cancelled")
+    clone.edit("environments/staging/settings.yaml", "port: 3002", "port: 3009")
+    assert due({"before": clone.git("rev-parse", "HEAD~1")}) == [("dev", "staging", False)]
+
+
+def test_by_the_clock_what_a_lost_run_had_to_do_goes_on(clone, due, ended, monkeypatch):
+    """Somebody else deployed it, so it serves what it should; its proposal is still to be made."""
+    monkeypatch.setattr("mlops.steps.due._differs", lambda _: False)
+    ended("HEAD")
+    clone.ship("dev")
+    assert due(CLOCK) == due(BY_HAND) == [("dev", "staging", False)]
+    ended("HEAD", event="schedule")
+    assert due(CLOCK) == []
+
+
+def test_a_run_by_hand_may_have_deployed_another_environment(clone, due, ended):
+    """It succeeded for the one it named, and says nothing of the rest."""
+    ended("HEAD")
+    clone.ship("dev")
+    ended("HEAD", event="workflow_dispatch")
+    assert names(due(PUSH)) == ["dev"]
+
+
+def test_where_it_is_not_known_what_was_done_everything_is_due(clone, due, ended, github):
+    """No run succeeded yet; the one that did was of a commit that is gone; GitHub does not say."""
     clone.ship("dev", "staging")
-    assert names(due({"before": "0" * 40})) == ["dev", "staging"]
+    assert names(due(PUSH)) == ["dev", "staging"]
+    ended("1" * 40)
+    assert names(due(PUSH)) == ["dev", "staging"]
+    ended("HEAD")
+    github.faults.append(Fault("GET", "/runs$", 502))
+    assert names(due(PUSH)) == ["dev", "staging"]
+    assert due(PUSH) == []
 
 
-def test_the_clock_asks_what_runs(clone, due, monkeypatch):
+def test_the_clock_asks_what_runs(clone, due, ended, monkeypatch):
     """What does not serve what it should is due; a runner's own processes are gone anyway."""
     clone.ship("dev")
-    assert names(due({"schedule": "0 * * * *"})) == ["dev"]
+    ended("HEAD")
+    assert names(due(CLOCK)) == ["dev"]
     for kind in ("github-hosted", "self-hosted"):
         monkeypatch.setenv("RUNNER_ENVIRONMENT", kind)
-        assert due({"schedule": "0 * * * *"}) == []
+        assert due(CLOCK) == []
+
+
+def test_on_a_laptop_what_runs_is_asked(clone, due, monkeypatch):
+    """No run came before, and no push."""
+    monkeypatch.delenv("GITHUB_REF")
+    clone.ship("dev")
+    assert names(due({})) == ["dev"]
 
 
 def test_what_is_named_is_due(clone, due):
@@ -90,6 +156,6 @@ def test_what_is_named_is_due(clone, due):
 
 def test_nothing_yet(clone, due):
     """A fork on its first day: nothing to deploy, and all is well."""
-    assert due({"schedule": "0 * * * *"}) == []
+    assert due(CLOCK) == []
     assert due({}, "--env", "dev") == []
     assert clone.held("dev") is None
