@@ -1,4 +1,4 @@
-"""What CML and gh say to GitHub about a comment, each as it finds its own."""
+"""What CML says to GitHub about a comment, as it finds its own."""
 
 import json
 import os
