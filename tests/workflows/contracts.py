@@ -159,6 +159,15 @@ def anchored(workflow: Workflow) -> Iterator[str]:
             yield f"pull_request is answered whatever its base, and main requires {REQUIRED}"
 
 
+def testifying(workflow: Workflow) -> Iterator[str]:
+    """Evidence is about the commit of its run, by which `promote --run` accepts it."""
+    for name, job in workflow.jobs.items():
+        steps = job.get("steps", [])
+        if any(step.get("with", {}).get("name") == "evidence" for step in steps):
+            refs = [step["with"]["ref"] for step in steps if "ref" in step.get("with", {})]
+            yield from (f"job {name} leaves evidence of its run, and tests {ref}" for ref in refs)
+
+
 def remembering(workflow: Workflow) -> Iterator[str]:
     """What a push needs is not judged by that push alone: the run before may have failed."""
     if "github.event.before" in workflow.text:
@@ -337,6 +346,7 @@ CONTRACTS: tuple[Contract, ...] = (
     grouped,
     aggregated,
     anchored,
+    testifying,
     remembering,
     single,
     uncached,
