@@ -71,6 +71,14 @@ def test_jobs_run_on_a_python_that_the_tests_run_on():
     assert len(named) == 1 and named[0] in known
 
 
+@pytest.mark.parametrize("name", ["deploy", "staging"])
+def test_what_deploys_the_newest_keeps_no_queue(name):
+    """Each run that waited would ask for its approval, one by one, to deploy the same."""
+    assert "queue" not in load(Path(f".github/workflows/{name}.yml")).get("concurrency", {})
+    for job in load(Path(f".github/workflows/{name}.yml"))["jobs"].values():
+        assert "queue" not in job.get("concurrency", {})
+
+
 def test_every_target_is_one_of_the_makefile():
     """A laptop can run what a job runs."""
     texts = [path.read_text("utf-8") for path in [*WORKFLOWS, *ACTIONS]]
