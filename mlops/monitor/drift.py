@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops.statistics.drift import LEAST, Histogram, histogram, places, psi
+from mlops.statistics.drift import LEAST, Histogram, histogram, is_number, places, psi
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -111,10 +111,9 @@ def _half(days: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def _matrix(frames: Sequence["DataFrame"]) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns of all frames as numbers, and which of them are categories."""
     import pandas as pd
-    from pandas.api.types import is_numeric_dtype
 
     joined = pd.concat(frames, ignore_index=True)
-    categorical = np.array([not is_numeric_dtype(frames[0][name].dtype) for name in joined])
+    categorical = np.array([not is_number(frames[0][name]) for name in joined])
     matrix = np.empty(joined.shape)
     for position, name in enumerate(joined):
         if categorical[position]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.files import write
+from mlops.statistics.drift import is_number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -12,15 +13,13 @@ if TYPE_CHECKING:
 
 def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
     """Write the report as one HTML file; takes seconds, most of them to import Evidently."""
-    from pandas.api.types import is_numeric_dtype
-
     # Its dependencies warn of each other.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        numeric = [name for name in trained if is_numeric_dtype(trained[name].dtype)]
+        numeric = [name for name in trained if is_number(trained[name])]
         text = [name for name in trained if name not in numeric]
         definition = DataDefinition(numerical_columns=numeric, categorical_columns=text)
         current, reference = (

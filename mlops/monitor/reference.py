@@ -10,6 +10,7 @@ from mlops.monitor.log import Log
 from mlops.params import Params
 from mlops.record import data_fingerprint
 from mlops.releases.release import Release
+from mlops.statistics.drift import is_number
 from mlops.store import Store
 
 if TYPE_CHECKING:
@@ -75,11 +76,9 @@ def served(log: Log, days: list[str], trained: Reference) -> Rows:
 
 def _like(column: "Series", values: list[Any]) -> "Series":
     import pandas as pd
-    from pandas.api.types import is_numeric_dtype
 
-    if is_numeric_dtype(column.dtype):
-        return pd.Series([_number(value) for value in values], dtype=float)
-    return pd.Series([None if value is None else str(value) for value in values], dtype=object)
+    convert = _number if is_number(column) else _word
+    return pd.Series(map(convert, values), dtype=float if convert is _number else object)
 
 
 def _number(value: Any) -> float:
@@ -87,6 +86,10 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return float("nan")
+
+
+def _word(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool) else str(value)
 
 
 def score_shift(trained: Reference, rows: Rows, params: Params) -> Shift:

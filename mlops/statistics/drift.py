@@ -114,7 +114,7 @@ def _reference(column: "Series", stretch: int) -> Histogram:
 
 
 def _bins(column: "Series") -> Histogram:
-    if _is_number(column):
+    if is_number(column):
         numbers = _numbers(column)
         finite = np.sort(numbers[np.isfinite(numbers)])
         if finite.size and 1 + np.count_nonzero(np.diff(finite)) > BINS:
@@ -145,7 +145,8 @@ def _labels(bins: Histogram) -> list[str]:
     return [f"up to {edges[0]}", *between, f"above {edges[-1]}", MISSING]
 
 
-def _is_number(column: "Series") -> bool:
+def is_number(column: "Series") -> bool:
+    """Return whether a column's values are numbers, in an order; true and false are names."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return is_numeric_dtype(column) and not is_bool_dtype(column)

@@ -1,0 +1,60 @@
+"""What was logged is compared as what it was in training: the same rows have not moved."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops.champion import Champion
+from mlops.contract import Columns
+from mlops.monitor.drift import Rows
+from mlops.monitor.labels import Labels
+from mlops.monitor.log import read_log
+from mlops.monitor.reference import Reference
+from mlops.monitor.study import study
+from mlops.params import MonitorParams
+from mlops.rules import Verdict
+
+RELEASE = "mini-20260101-0001-0123456789ab"
+PARAMS = SimpleNamespace(monitor=MonitorParams(min_rows=100, min_days=4), store="build/store")
+WEEKEND = np.arange(400) % 7 < 2
+
+
+@pytest.fixture
+def studied(monkeypatch, tmp_path, write_log, days):
+    """Return a function that serves the rows of training again, twenty a day, and studies that."""
+
+    def of(column):
+        frame = pd.DataFrame({"it": column})
+        scores = np.linspace(0, 1, len(frame))
+        monkeypatch.setattr(Champion, "score", lambda *_: scores)
+        when = np.repeat(days(len(frame) // 20), 20)
+        rows = frame.astype(object).where(frame.notna(), None)
+        for day in dict.fromkeys(when):
+            there = when == day
+            write_log(tmp_path, day, rows[there].to_dict("records"), RELEASE, scores[there])
+        columns = Columns(("it",), target="late", time="day", cluster=None, slices=())
+        trained = Reference(SimpleNamespace(), Rows(frame, when), columns, True)
+        return study(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(WEEKEND),
+        pd.Series(WEEKEND, dtype="boolean").where(np.arange(400) % 3 > 0),
+        pd.Series(np.where(WEEKEND, "yes", "no")),
+        pd.Series(np.arange(400) % 5, dtype="int8"),
+    ],
+    ids=["truth", "truth or missing", "words", "whole numbers"],
+)
+def test_the_rows_of_training_served_again_have_not_moved(studied, column):
+    """Neither the column nor the scores, whatever the column holds."""
+    made = studied(column)
+    assert {f.rule: f.verdict for f in made.findings} == dict.fromkeys(
+        ("W101", "W105", "W106", "W107"), Verdict.PASS
+    )
+    assert [shift.psi for shift in (*made.shifts, made.scores)] == [0, 0]
