@@ -1,6 +1,6 @@
 """What would have to change on GitHub to make a repository what .github/settings/ says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -114,20 +114,35 @@ def _actions(github: GitHub, wanted: Actions) -> Iterator[Change | Note]:
 def _environments(github: GitHub, wanted: dict[str, Place]) -> Iterator[Change]:
     for name, place in wanted.items():
         path = f"environments/{quote(name, safe='')}"
-        found = github.get(path)
+        found = github.get(path) or {}
+        there = _policies(github, path, found)
         body = environment_body(github, place)
-        branches = place.branches
-        if found and _kept(found, body):
-            rules = github.get_all(f"{path}/deployment-branch-policies")
-            branches = [b for b in branches if b not in {rule["name"] for rule in rules}]
-        sends = [] if found and _kept(found, body) else [("PUT", path, body)]
-        policies = f"{path}/deployment-branch-policies"
-        sends += [("POST", policies, {"name": branch, "type": "branch"}) for branch in branches]
+        kept = found and _kept(found, body)
+        sends = [] if kept else [("PUT", path, body)]
+        sends += _branches(f"{path}/deployment-branch-policies", there, place)
         if sends:
-            then = f"from {', '.join(place.branches)}; reviewers: {_names(place.reviewers)}"
+            listed = f"from {_names([rule['name'] for rule in there])}"
+            now = (listed if kept else "other rules") if found else "missing"
+            then = f"from {', '.join(place.branches)} only; reviewers: {_names(place.reviewers)}"
             why = "a deployment comes from no other branch"
-            now = "other rules" if found else "missing"
             yield Change(f"environment {name}", now, then, why, tuple(sends))
+
+
+def _policies(github: GitHub, path: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules that name branches of an environment; none where others decide."""
+    custom = (found.get("deployment_branch_policy") or {}).get("custom_branch_policies")
+    return github.get_all(f"{path}/deployment-branch-policies") if custom else []
+
+
+def _branches(path: str, there: list[dict[str, Any]], place: Place) -> Iterator[Send]:
+    """Yield the requests after which an environment takes these branches and no others."""
+    known = {rule["name"] for rule in there}
+    for branch in place.branches:
+        if branch not in known:
+            yield "POST", path, {"name": branch, "type": "branch"}
+    for rule in there:
+        if rule["name"] not in place.branches:
+            yield "DELETE", f"{path}/{rule['id']}", None
 
 
 def environment_body(github: GitHub, place: Place) -> dict[str, Any]:
@@ -214,5 +229,5 @@ def _words(values: dict[str, Any]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in values.items())
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _names(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"

@@ -2,6 +2,8 @@
 
 # pylint: disable=missing-function-docstring # its route says what a function answers
 
+from zlib import crc32
+
 from tests.github.answers import NOT_FOUND, like, now, place
 from tests.github.standin import Elsewhere, File, Listing, Refuse, Request, route
 
@@ -145,8 +147,12 @@ def put_environment(request: Request, name: str):
 def list_policies(request: Request, name: str):
     environment(request, name)
     names = request.github.environments[name].get("policies", [])
-    found = [{"id": i, "node_id": "", "name": n, "type": "branch"} for i, n in enumerate(names, 1)]
-    return 200, Listing(found, "branch_policies")
+    return 200, Listing([_policy(one) for one in names], "branch_policies")
+
+
+def _policy(branch: str) -> dict:
+    # A number that stays when another one goes.
+    return {"id": crc32(branch.encode()), "node_id": "", "name": branch, "type": "branch"}
 
 
 @route("POST", "environments/{name}/deployment-branch-policies")
@@ -154,7 +160,18 @@ def add_policy(request: Request, name: str):
     environment(request, name)
     policies = request.github.environments[name].setdefault("policies", [])
     policies.append(request.body["name"])
-    return 200, {"id": len(policies), "node_id": "", "name": policies[-1], "type": "branch"}
+    return 200, _policy(policies[-1])
+
+
+@route("DELETE", "environments/{name}/deployment-branch-policies/{number}")
+def remove_policy(request: Request, name: str, number: str):
+    environment(request, name)
+    policies = request.github.environments[name].get("policies", [])
+    found = next((one for one in policies if _policy(one)["id"] == int(number)), None)
+    if found is None:
+        raise Refuse(404, NOT_FOUND)
+    policies.remove(found)
+    return 204, None
 
 
 @route("GET", "actions/variables")

@@ -67,6 +67,14 @@ def test_what_somebody_loosened_is_tightened_again(setup, github):
     assert github.environments["production"]["policies"] == ["main"]
 
 
+def test_a_branch_that_somebody_let_in_is_shut_out_again(setup, github):
+    setup("--apply")
+    github.environments["production"]["policies"] = ["feature", "main", "release/*"]
+    assert "now:  from feature, main, release/*" in setup()[1]
+    setup("--apply")
+    assert github.environments["production"]["policies"] == ["main"]
+
+
 def test_a_failure_half_way_leaves_the_rest_done_and_is_gone_on_from(setup, github):
     github.closed = {"PUT /repos/owner/flights/environments/production": 403}
     code, said = setup("--apply")
