@@ -78,8 +78,9 @@ def _understood(name: str, value: str) -> bool:
 def schedules(seen: Seen) -> Iterator[Finding]:
     """The clock still starts what it should; GitHub stops it after 60 days without a commit."""
     for file, workflow in workflows().items():
-        # YAML 1.1 reads the key `on` as true.
-        told = (workflow.get("on") or workflow.get(True) or {}).get("schedule")
+        # YAML 1.1 reads the key `on` as true; a name or a list there has no schedule.
+        started = workflow.get("on") or workflow.get(True)
+        told = isinstance(started, dict) and started.get("schedule")
         if not told:
             continue
         guard, found = f"schedule {file}", seen.hub.get(f"actions/workflows/{file}")

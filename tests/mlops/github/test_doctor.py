@@ -313,6 +313,15 @@ def test_an_environment_that_a_workflow_mistypes_is_found(checkout, doctor):
     assert re.search("BAD +environment names: a workflow deploys to dve", doctor()[1])
 
 
+@pytest.mark.parametrize("on", ["push", "[push]", "{schedule: }"])
+def test_a_workflow_of_a_fork_s_own_may_say_on_as_it_likes(guarded, checkout, doctor, on):
+    assert guarded
+    text = f"on: {on}\njobs: {{hello: {{runs-on: ubuntu-24.04, steps: [{{run: echo}}]}}}}\n"
+    (checkout / ".github/workflows/ours.yml").write_text(text, "utf-8")
+    code, said = doctor()
+    assert code == 0, said
+
+
 def test_packages_of_another_version_are_found(checkout, doctor):
     file = checkout / "requirements.txt"
     file.write_text(re.sub(r"(?m)^numpy==\S+", "numpy==1.0", file.read_text("utf-8")), "utf-8")
