@@ -10,15 +10,19 @@ import pytest
 from mlops import cli
 from mlops.errors import Refused, UserError
 
-PROGRAMS = ("audit", "ci", "demo", "replay", "schema", "serve", "study", "watching")
+PROGRAMS = (
+    *("mlops.audit", "mlops.ci", "mlops.demo", "mlops.schema", "mlops.serve", "mlops.watching"),
+    *("benchmarks.gate_study", "benchmarks.replay"),
+)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_outside_the_repository_it_says_so(tmp_path, name):
     """No traceback for who stands in the wrong folder."""
-    (tmp_path / "mlops").symlink_to(Path("mlops").absolute())
+    for folder in ("mlops", "benchmarks"):
+        (tmp_path / folder).symlink_to(Path(folder).absolute())
     done = subprocess.run(
-        [sys.executable, "-m", f"mlops.{name}"],
+        [sys.executable, "-m", name],
         cwd=tmp_path,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
         capture_output=True,
@@ -31,11 +35,11 @@ def test_outside_the_repository_it_says_so(tmp_path, name):
 
 def test_every_program_is_tried():
     """A new one is a new entry above."""
-    found = {
-        path.stem for path in Path("mlops").glob("*.py") if "__main__" in path.read_text("utf-8")
-    }
-    found |= {path.parent.name for path in Path("mlops").glob("*/__main__.py")}
-    assert found - {"__main__"} == set(PROGRAMS)
+    ours = Path("mlops").glob("*.py")
+    found = {f"mlops.{path.stem}" for path in ours if "__main__" in path.read_text("utf-8")}
+    for top in ("mlops", "benchmarks"):
+        found |= {f"{top}.{path.parent.name}" for path in Path(top).glob("*/__main__.py")}
+    assert found - {"mlops.__main__"} == set(PROGRAMS)
 
 
 @pytest.mark.parametrize(
