@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, RootModel, ValidationError
@@ -115,15 +115,28 @@ def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple,
     return f"{place}: unknown key (found {found}). Allowed here: {', '.join(allowed)}.{hint}"
 
 
-def _keys(kind: type[BaseModel], at: tuple) -> list[str]:
+def _keys(kind: Any, at: tuple) -> list[str]:
     """Return the keys the record at a path below `kind` may have."""
     for step in at:
-        if isinstance(step, str):
-            fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-            kind = _record_in(fields[step].annotation)
-        elif "root" in kind.model_fields:
-            kind = _record_in(kind.model_fields["root"].annotation)
-    return sorted(field.alias or name for name, field in kind.model_fields.items())
+        kind = _below(kind, step)
+    return sorted(_fields(kind))
+
+
+def _below(kind: Any, step: str | int) -> Any:
+    """Return the type of what an annotation such as `dict[str, Record]` has below a step."""
+    for one in (kind, *get_args(kind)):
+        if get_origin(one) is dict:
+            return get_args(one)[1]
+        # Of several records that it may be, pydantic names the one it tried.
+        if getattr(one, "__name__", None) == step:
+            return one
+    return _fields(kind).get("root" if isinstance(step, int) else step, kind)
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the annotation of each key of the record that an annotation speaks of."""
+    record = _record_in(kind) or BaseModel
+    return {field.alias or name: field.annotation for name, field in record.model_fields.items()}
 
 
 def _record_in(annotation: Any) -> Any:

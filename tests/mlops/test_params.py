@@ -120,6 +120,19 @@ def test_the_schema_refuses_what_loading_refuses(old, new):
     assert not validator.is_valid(yaml.safe_load(text.replace(old, new)))
 
 
+def test_a_key_mistyped_in_one_of_several_records_is_told(tmp_path):
+    """Where the team's section may be one of two, the keys of that one are allowed."""
+    one, other = create_model("One", a=(int, 1)), create_model("Other", width=(int, 1))
+    for record in (one, other):
+        record.model_config["extra"] = "forbid"
+        record.model_rebuild(force=True)
+    declared = create_model("Params", part=(dict[str, one | other] | None, None))
+    path = tmp_path / "params.yaml"
+    path.write_text("{name: a, data: {}, model: {part: {mine: {widht: 2}}}}", "utf-8")
+    with pytest.raises(UserError, match=r"Other\.widht: unknown key .*here: width\. Did you mean"):
+        load_params(declared, path)
+
+
 def test_a_section_of_the_team_s_that_says_nothing_of_unknown_keys_refuses_them(tmp_path):
     """pydantic would drop `c: 1.0` without a word, and the default would train."""
     declared = create_model("Params", C=(float, 2.0))

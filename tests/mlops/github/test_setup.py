@@ -158,6 +158,22 @@ def test_an_owner_that_cannot_be_is_refused(setup):
     assert code == 2 and "'a b' can be no owner" in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("branches: [main]", "branchs: [main]", "environments.dev.branchs: .*'branches'"),
+        ("color: 0366d6", "colour: 0366d6", "labels.dependencies.colour: .*'color'"),
+        ("meaning: The labels", "meanings: The labels", "GPU_RUNNER.meanings: .*'meaning'"),
+    ],
+)
+def test_a_key_mistyped_below_a_name_of_ones_own_is_told(checkout, old, new, words):
+    """Which keys are allowed there does not depend on what the environment is called."""
+    file = checkout / settings.FILE
+    file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(UserError, match=words):
+        settings.settings()
+
+
 def test_the_rulesets_are_as_github_describes_them():
     """What is committed can be imported: each is a body that GitHub's description allows."""
     said = description.operation("POST", "/repos/o/r/rulesets")["requestBody"]
