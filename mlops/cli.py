@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import re
+import select
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -14,6 +15,9 @@ from mlops.errors import Refused, UserError, unforeseen
 from mlops.rules import Verdict
 
 PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+# As a shell says it of a program whose reader went away.
+CUT_SHORT = 141
+STDOUT = 1
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 
 GROUPS = {
@@ -49,6 +53,7 @@ exit codes
   1  refused: a rule said no (verdict fail), or a promotion or deployment was turned down
   2  a mistake in the command, a parameter, a file, the data or code, named in the message
   3  inconclusive: too little evidence to say yes or no; never promotes by itself
+  130, 141  cut short: by Ctrl-C, or because what read the output went away
 
 Several steps run in one process, in the order given, and stop at the first that does not exit 0:
   python -m mlops train evaluate report gate
@@ -131,19 +136,26 @@ def ending(
         return 130
     # Python's own code for it is 1, which says here that a rule refused.
     except Exception as error:  # pylint: disable=broad-exception-caught
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return CUT_SHORT
         complain(unforeseen(error))
         return USAGE
 
 
+def _nobody_reads() -> bool:
+    """Say whether what reads the output went away, as in `... | head`; then no more is written."""
+    asked = select.poll()
+    asked.register(STDOUT, select.POLLOUT)
+    gone = any(event & select.POLLERR for _, event in asked.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return gone
+
+
 def _run(options: argparse.Namespace) -> int:
     """Run steps in turn until one does not end well."""
-    try:
-        for name in options.steps:
-            code = step_module(name).run(options)
-            if code:
-                return code
-        # A reader that went away, as in `... | head`, is noticed here rather than at exit.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for name in options.steps:
+        code = step_module(name).run(options)
+        if code:
+            return code
     return PASS

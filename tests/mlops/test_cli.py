@@ -77,10 +77,15 @@ def test_a_missing_option_is_told_as_make_takes_it():
 
 @pytest.mark.parametrize(
     ("outcome", "code"),
-    [(UserError("no such file"), 2), (Refused("P104 quarantined"), 1), (KeyboardInterrupt(), 130)],
+    [
+        (UserError("no such file"), 2),
+        (Refused("P104 quarantined"), 1),
+        (KeyboardInterrupt(), 130),
+        (BrokenPipeError("somebody else's"), 2),
+    ],
 )
 def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
-    """A mistake, a refusal and Ctrl-C each have their own code and no traceback."""
+    """A mistake, a refusal and Ctrl-C each have their own code, and nothing unforeseen passes."""
 
     def run_step(_):
         raise outcome
@@ -134,6 +139,34 @@ def test_a_folder_that_takes_no_files_is_named(monkeypatch, capsys):
     assert cli.main(["train"]) == cli.USAGE
     said = capsys.readouterr().err
     assert "build: Read-only file system" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        ("print('FAIL', flush=True) or 1", cli.CUT_SHORT),
+        ("print('PASS', flush=True)", cli.CUT_SHORT),
+        ("print('PASS')", cli.PASS),
+    ],
+)
+def test_a_reader_that_went_away_makes_no_success(step, code):
+    """As in `mlops gate | true`: a step was cut short, unless all it lost are its last words."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = (
+        "from mlops import cli, leave; "
+        f"cli.step_module('gate').run = lambda _: {step}; leave.leave(cli.main(['gate']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_steps_stop_at_the_first_that_fails(monkeypatch):
