@@ -17,6 +17,7 @@ from pathlib import Path
 from mlops import files, git
 from mlops.errors import Refused, UserError
 from mlops.paths import BUILD, CACHE
+from mlops.store import VARIABLE, Store
 
 PREFIX = "retrain/"
 # The line by which a commit is known to be a proposal, and one that may be replaced.
@@ -97,15 +98,13 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def worktree(commit: str, store: str) -> Iterator[Path]:
-    """Yield a checkout of a commit, on no branch, that shares store and cache; gone afterwards."""
+def worktree(commit: str) -> Iterator[Path]:
+    """Yield a checkout of a commit, on no branch, that shares the cache; gone afterwards."""
     _remove_tree()
     TREE.parent.mkdir(parents=True, exist_ok=True)
     try:
         git.git("worktree", "add", "--quiet", "--detach", str(TREE), commit)
         _share(CACHE)
-        if "://" not in store and not os.path.isabs(store):
-            _share(Path(store))
         yield TREE
     finally:
         _remove_tree()
@@ -152,9 +151,11 @@ def tip(name: str) -> str:
     return git.git("rev-parse", "--verify", "--quiet", ref, check=False)
 
 
-def run_steps(tree: Path, *steps: str) -> int:
+def run_steps(tree: Path, store: Store, *steps: str) -> int:
     """Run steps with the code of the worktree, let them talk, and return how they ended."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # A folder is named from here, where the worktree would look for its own.
+    environment[VARIABLE] = store.url if "://" in store.url else os.path.abspath(store.url)
     command = [sys.executable, "-m", "mlops", *steps]
     return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
 

@@ -34,6 +34,7 @@ from mlops.releases import environments, quarantine
 from mlops.releases.release import Release
 from mlops.report.markdown import escape
 from mlops.retrain import Trigger
+from mlops.store import Store
 
 # Letters of what is said on the page of a run.
 WIDTH = 300
@@ -135,9 +136,9 @@ def _propose(plan: Plan, params: Params) -> int:
             _supersede(others, name)
             return PASS
     text = retrain.adopt(PARAMS.read_text(encoding="utf-8"), plan.newest)
-    with proposal.worktree(plan.base, params.store) as tree:
+    with proposal.worktree(plan.base) as tree:
         commit = proposal.commit(tree, {PARAMS: text}, plan.message)
-        code = _try(plan, tree)
+        code = _try(plan, tree, Store(params.store))
     code, objection = (code, _why(code)) if code else _objection(plan.held)
     if objection:
         _conclude(f"nothing is proposed: {objection}")
@@ -153,12 +154,12 @@ def _propose(plan: Plan, params: Params) -> int:
     return PASS
 
 
-def _try(plan: Plan, tree: Path) -> int:
+def _try(plan: Plan, tree: Path, store: Store) -> int:
     """Run the steps in the worktree, keep what they wrote, and return how they ended."""
     for outdated in (proposal.PROPOSAL, proposal.PACKED):
         outdated.unlink(missing_ok=True)
     say("retrain", f"trying it from {plan.base[:12]} in {tree}")
-    code = proposal.run_steps(tree, *STEPS)
+    code = proposal.run_steps(tree, store, *STEPS)
     proposal.keep(tree, KEPT)
     return code
 
@@ -220,8 +221,8 @@ def _supersede(others: list[proposal.Branch], name: str) -> None:
 
 def _without_new_data(plan: Plan, params: Params) -> int:
     """Train on the partitions in use: only if that gives another model there is something to do."""
-    with proposal.worktree(plan.base, params.store) as tree:
-        code = _try(plan, tree)
+    with proposal.worktree(plan.base) as tree:
+        code = _try(plan, tree, Store(params.store))
     made = _kept(RECORD)
     if made is None:
         _conclude(f"nothing is proposed: {_why(code)}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,22 @@ def test_a_new_partition_is_proposed(shop, state, proposals):
     assert proposal["commit"] == shop.git("rev-parse", "retrain/q4")
     assert proposal["verdict"] == "pass"
     assert "q4" in (shop.folder / "build/retrain/report.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "place"),
+    [("~/bundles", None, "home/bundles"), ("build/store", "kept/bundles", "shop/kept/bundles")],
+)
+def test_the_store_is_that_of_the_checkout(shop, tmp_path, said, told, place):
+    """Wherever it is: below somebody's home, or where MLOPS_STORE says from here."""
+    shutil.copytree(shop.folder / "build/store", tmp_path / place)
+    for folder in ("build/store", "build/cache"):
+        shutil.rmtree(shop.folder / folder)
+    shop.environment |= {"HOME": str(tmp_path / "home")} | ({"MLOPS_STORE": told} if told else {})
+    shop.edit("params.yaml", "name: fares", f"name: fares\nstore: {said}")
+    before = set(shop.folder.iterdir())
+    assert "retrain/q4 proposes it" in retrain(shop)
+    assert set(shop.folder.iterdir()) == before
 
 
 def test_what_is_proposed_is_not_proposed_twice(shop, proposals):
