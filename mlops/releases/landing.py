@@ -90,8 +90,12 @@ def check_barred(release: Release, base: str) -> Iterator[Refusal]:
     before, after = ({e.release_id for e in known} for known in (_barred(base), _barred("HEAD")))
     if before - after:
         yield SCOPE.refuse(found=f"It takes {', '.join(sorted(before - after))} out of quarantine.")
-    if release.spec.supersedes not in after:
-        yield SCOPE.refuse(found=f"It does not bar {release.spec.supersedes}, which it replaces.")
+    replaced = release.spec.supersedes
+    if others := sorted(after - before - {replaced}):
+        found = f"It bars {', '.join(others)} beside {replaced}, which it replaces."
+        yield SCOPE.refuse(found=found)
+    if replaced not in after:
+        yield SCOPE.refuse(found=f"It does not bar {replaced}, which it replaces.")
 
 
 def move(offered: Move, base: str) -> tuple[str, list[Refusal]]:

@@ -112,6 +112,18 @@ def test_a_rollback_that_frees_another_release(clone, two, forge):
     assert answer.refusals == ["P130"] and f"takes {other} out" in answer.text and two
 
 
+def test_a_rollback_that_bars_another_release(clone, two, forge):
+    """Who agrees to go back has agreed to that one being barred, and to no other."""
+    del forge
+    clone.mlops("rollback", "--env", "production", "--reason", "slow")
+    text = Path("environments/quarantine.yaml").read_text("utf-8")
+    other = "churn-20260101-0009-0123456789ab"
+    entry = f"- {{releaseId: {other}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"
+    clone.commit("environments/quarantine.yaml", text + entry)
+    answer = checked(clone)
+    assert answer.refusals == ["P130"] and f"bars {other} beside {two[1]}" in answer.text
+
+
 def test_a_rollback_that_bars_nothing(clone, two, forge):
     """Without its quarantine the bad release would come back."""
     del forge
