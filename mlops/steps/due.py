@@ -63,7 +63,9 @@ def _changed() -> list[Path] | None:
     if not git.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", check=False):
         say("due", f"all are: {f'{base} is gone' if base else 'no run has succeeded yet'}")
         return None
-    return [Path(n) for n in git.git("diff", "--name-only", base, "HEAD").splitlines()]
+    # Renamed, a file would be told of where it went only.
+    found = git.git("diff", "--name-only", "--no-renames", "-z", base, "HEAD")
+    return [Path(name) for name in found.split("\0") if name]
 
 
 def _is_touched(environment: Environment, changed: list[Path] | None) -> bool:

@@ -90,6 +90,17 @@ def test_settings_are_deployed_policies_are_not(clone, due, ended):
     assert due(PUSH) == []
 
 
+@pytest.mark.parametrize("name", ["patch.yaml", "größe.yaml"])
+def test_a_file_that_moves_is_deployed_at_both_ends(clone, due, ended, name):
+    """For git it was renamed; one environment lost it, the other got it."""
+    clone.ship("dev", "staging")
+    clone.commit(f"environments/dev/{name}", "replicas: 2\nmemory: 1Gi\n")
+    clone.git("mv", f"environments/dev/{name}", f"environments/staging/{name}")
+    clone.git("commit", "-qm", "Move it")
+    ended()
+    assert names(due(PUSH)) == ["dev", "staging"]
+
+
 def test_what_a_lost_run_had_to_do_is_still_to_be_done(clone, due, ended):
     """The run of the promotion failed or was cancelled; the next push is about something else."""
     ended("HEAD")
