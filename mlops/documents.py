@@ -98,7 +98,21 @@ def _construct(node: yaml.Node | None, at: tuple, lines: dict[tuple, int]) -> An
         return values
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*at, i), lines) for i, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    return _scalar(node, at)
+
+
+def _scalar(node: yaml.ScalarNode, at: tuple) -> Any:
+    """Build a plain value; ValueError for what JSON cannot hold, whatever tag asks for it."""
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+        json.dumps(value, allow_nan=False)
+        return value
+    # PyYAML's own words for a tag that does not fit are a KeyError or an AttributeError.
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError(
+            f"line {node.start_mark.line + 1}: {'.'.join(map(str, at)) or 'the file'} is "
+            f"{node.value!r}. Values are text, finite numbers, true, false or null."
+        ) from None
 
 
 def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple, int]) -> str:

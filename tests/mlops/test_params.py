@@ -55,7 +55,12 @@ def test_the_committed_file_is_valid():
             "registry: me:hunter2@host:5000/images",
             r"registry: found '\*\*\*@host:5000/images'\..*holds a password",
         ),
-        ("users: 8", "users: .inf", r"loadtest\.users: found inf"),
+        ("users: 8", "users: .inf", r"line \d+: loadtest\.users is '\.inf'\. .*finite numbers"),
+        ("auc: 0.63", "auc: -.inf", r"gate\.bounds\.auc is '-\.inf'"),
+        ("learning_rate: 0.05", "learning_rate: .nan", r"model\.learning_rate is '\.nan'"),
+        ("name: flights-late", "name: !!binary aGk=", r"name is 'aGk='"),
+        ("last: 2013-11", "last: !!timestamp 2013-11-01", r"data\.last is '2013-11-01'"),
+        ("repeat: true", "repeat: !!bool maybe", r"train\.repeat is 'maybe'"),
     ],
 )
 def test_a_mistake_is_named(tmp_path, old, new, message):
