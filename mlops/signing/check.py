@@ -16,6 +16,8 @@ from mlops.store import Corrupt, Store
 # How Sigstore's and CycloneDX's tools name such files.
 KIND = "sigstore.json"
 BILL = "cdx.json"
+# What a file that is no signature, or none any more, makes of whoever reads it.
+_UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ def check_signature(environment: Environment, release: Release, store: Store) ->
         store.fetch(digest)
     except Corrupt as error:
         return [demand.refuse_altered("bundle", error)]
-    found = [_judge(text, demand) for text in store.attached(digest, KIND)]
+    found: list[list[Refusal]] = []
+    # A key's first, which asks nobody.
+    for text in sorted(store.attached(digest, KIND), key=_is_by_key, reverse=True):
+        found.append(_judge(text, demand))
+        if not found[-1]:
+            return []
     if not found:
         return [UNSIGNED.refuse(store=store.name, **words)]
     # The nearest to a good one tells most.
@@ -67,22 +74,26 @@ def require_signature(environment: Environment, release: Release, store: Store) 
 
 
 def _distance(refusals: list[Refusal]) -> int:
-    if not refusals:
-        return 0
     return {STRANGER.id: 3, ALTERED.id: 2}.get(refusals[0].rule, 1)
+
+
+def _is_by_key(text: bytes) -> bool:
+    try:
+        return "publicKey" in json.loads(text)["verificationMaterial"]
+    except _UNREADABLE:
+        return False
 
 
 def _judge(text: bytes, demand: _Demand) -> list[Refusal]:
     """Return what is wrong with one signature."""
     try:
         bundle = json.loads(text)
-        material = bundle["verificationMaterial"]
-        by_key = "publicKey" in material
+        by_key = "publicKey" in bundle["verificationMaterial"]
         payload = _by_key(bundle, demand) if by_key else _by_identity(text, demand)
         if isinstance(payload, Refusal):
             return [payload]
         return list(mismatches(demand.release, payload))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return [demand.refuse_altered("signature", error)]
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from mlops import files
+from mlops.errors import UserError
 from mlops.paths import CACHE
 from mlops.releases.environments import environment
 from mlops.releases.release import Image, read_release
+from mlops.signing import keyless
 from mlops.signing.check import KIND, check_signature
 from mlops.store import Store
 from tests.mlops.signing.released import DEMAND, POLICY, STORE, at_deploy, kept, package, seal, sign
@@ -208,6 +210,24 @@ def test_another_s_signature_beside_a_good_one_does_no_harm(demanding):
         Store(str(STORE)).attach(read_release().promoted.bundle.digest, KIND, junk)
     assert len(kept()) == 4
     assert demanding.mlops("promote", "--env", "dev").code == 0
+
+
+def test_the_signature_of_a_key_asks_nobody(demanding, monkeypatch):
+    """Beside it lies one that only Sigstore could judge, which is out of reach."""
+    identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
+    demanding.edit(POLICY, DEMAND, f"signed_by: [{{identity: '{identity}'}}, {{key: ours}}]\n")
+    sign(demanding)
+    (good,) = kept()
+    digest = read_release().promoted.bundle.digest
+    Store(str(STORE)).attach(digest, KIND, b'{"verificationMaterial": {}}')
+
+    def ask(_):
+        raise UserError("Sigstore's root of trust was not reached")
+
+    monkeypatch.setattr(keyless, "verify", ask)
+    assert demanding.mlops("promote", "--env", "dev").code == 0
+    good.unlink()
+    assert "was not reached" in demanding.mlops("promote", "--env", "dev").text
 
 
 def test_going_back_to_a_release_signed_earlier_passes(demanding, promoted):
