@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-BINS = 10
+from mlops.statistics.metrics import tenths
+
+STEPS = 20
 
 
 def curves(target: np.ndarray, score: np.ndarray) -> dict[str, Any]:
@@ -14,13 +16,18 @@ def curves(target: np.ndarray, score: np.ndarray) -> dict[str, Any]:
     """
     good = np.isfinite(score)
     target, score = target[good].astype(float), score[good]
-    tenths = [part for part in np.array_split(np.argsort(score, kind="stable"), BINS) if part.size]
-    counts, edges = np.histogram(score, 2 * BINS) if score.size else ([], [])
+    counts, edges = np.histogram(score, STEPS) if score.size else ([], [])
     return {
-        "calibration": [
-            {"score": score[part].mean(), "target": target[part].mean(), "rows": part.size}
-            for part in tenths
-        ],
+        "calibration": _calibration(target, score) if score.size else [],
         "histogram": {"edges": [float(edge) for edge in edges], "rows": [int(n) for n in counts]},
         "unplotted": int((~good).sum()),
     }
+
+
+def _calibration(target: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
+    place, bins = tenths(score)
+    parts = [part for part in (np.flatnonzero(place == one) for one in range(bins)) if part.size]
+    return [
+        {"score": score[part].mean(), "target": target[part].mean(), "rows": part.size}
+        for part in parts
+    ]

@@ -90,16 +90,25 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
     return weighted
 
 
+def tenths(score: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the bin of each row (rows,), by tenths of the score, and how many bins there are.
+
+    The metric, the rule and the report's plot use these; equal scores share a bin, so that the
+    order of the rows decides nothing.
+    """
+    edges = np.unique(np.quantile(score, np.arange(1, TENTHS) / TENTHS))
+    return np.searchsorted(edges, score, side="left"), len(edges) + 1
+
+
 def _calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
     """Expected calibration error: mean distance of score and target by tenths of the score.
 
     The error of Guo et al. 2017 (On Calibration of Modern Neural Networks) over bins of equal size
     (Nixon et al. 2019, Measuring Calibration in Deep Learning), which no model can leave empty.
-    The bins are those of all rows, in the report's plot too; equal scores share a bin.
+    The bins are those of all rows.
     """
-    edges = np.unique(np.quantile(score, np.arange(1, TENTHS) / TENTHS))
-    bins = len(edges) + 1
-    cell = group * bins + np.searchsorted(edges, score, side="left")
+    place, bins = tenths(score)
+    cell = group * bins + place
     gaps = np.bincount(cell, score - target, groups * bins).reshape(groups, bins)
     counts = np.bincount(group, minlength=groups).astype(float)
     return lambda weights: np.abs(weights @ gaps).sum(axis=1) / (weights @ counts)

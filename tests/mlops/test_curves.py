@@ -1,0 +1,26 @@
+"""What the report draws is what the rules and the metrics judge, whatever the scores."""
+
+import numpy as np
+import pytest
+
+from mlops.statistics.curves import curves
+from mlops.statistics.metrics import BUILT_IN
+
+OUTCOMES = (np.random.default_rng(0).random(1000) < np.linspace(0, 0.3, 1000)).astype(int)
+SCORES = {
+    "one a row": np.random.default_rng(1).random(1000),
+    "with ties": np.random.default_rng(2).integers(0, 4, 1000) / 4,
+    "the mean of a drifting outcome": np.full(1000, OUTCOMES.mean()),
+}
+
+
+@pytest.mark.parametrize("scores", SCORES)
+def test_the_rule_and_the_plot_use_the_bins_of_the_metric(scores):
+    """Equal scores share a bin: cut by the order of rows, a constant would be blamed for drift."""
+    score = SCORES[scores]
+    drawn = curves(OUTCOMES, score)["calibration"]
+    off = sum(abs(one["score"] - one["target"]) * one["rows"] for one in drawn) / 1000
+    metric = BUILT_IN["calibration"].prepare(OUTCOMES, score, np.zeros(1000, int), 1)
+    assert off == pytest.approx(metric(np.ones((1, 1)))[0], abs=1e-12)
+    assert len(drawn) == min(10, len(np.unique(score)))
+    assert sum(one["rows"] for one in drawn) == 1000
