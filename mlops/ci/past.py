@@ -2,6 +2,7 @@
 
 import json
 import os
+from http.client import HTTPException
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -27,7 +28,7 @@ def last_success(ref: str, *partial: str) -> str:
     try:
         with urlopen(request, timeout=30) as answer:
             runs = json.load(answer)["workflow_runs"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         text = f"GitHub does not say when {workflow or 'this'} last succeeded: {error}"
         raise UserError(text) from None
     # A fork's branch may be named so as well.

@@ -5,11 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
+from http.client import IncompleteRead
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mlops.ci import plan
+from mlops.ci import past, plan
 from mlops.errors import UserError
 from mlops.steps import plan as step
 from tests.github.standin import Fault
@@ -226,6 +229,23 @@ def test_a_push_after_no_success_needs_everything_but_a_verdict(push):
 def test_where_github_does_not_say_everything_is_needed(push, github):
     github.faults.append(Fault("GET", "/runs$", 502))
     assert "everything is needed: GitHub does not say when release.yml last" in push()[0]
+
+
+@pytest.mark.parametrize("answer", [b"[]", None])
+def test_an_answer_of_github_s_that_is_none_needs_everything(github, monkeypatch, answer):
+    """Another JSON, as of a proxy, or one that broke off half-way."""
+    for name, value in github.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def read():
+        if answer is None:
+            raise IncompleteRead(b'{"workflow_')
+        return answer
+
+    told = nullcontext(SimpleNamespace(read=read))
+    monkeypatch.setattr(past, "urlopen", lambda *_, **__: told)
+    with pytest.raises(UserError, match="GitHub does not say when"):
+        past.last_success("refs/heads/main")
 
 
 def test_a_push_to_a_pull_request_is_none_to_main(push):
