@@ -13,6 +13,8 @@ def local(place: str) -> Path:
     """Return a path on this machine to a file or folder; UserError when a URL cannot be read."""
     if "://" not in place:
         return Path(place)
+    if not place.partition("://")[2].strip("/"):
+        raise UserError(f"{place} names no folder and no file. Name one, such as s3://bucket/log.")
     from fsspec.core import url_to_fs
 
     name = place.rstrip("/").rsplit("/", 1)[1]
