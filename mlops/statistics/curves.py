@@ -7,6 +7,8 @@ import numpy as np
 from mlops.statistics.metrics import tenths
 
 STEPS = 20
+# Scores that differ by less, of their size, are drawn as one: floats have no room for steps there.
+LEAST = 1e-9
 
 
 def curves(target: np.ndarray, score: np.ndarray) -> dict[str, Any]:
@@ -16,12 +18,19 @@ def curves(target: np.ndarray, score: np.ndarray) -> dict[str, Any]:
     """
     good = np.isfinite(score)
     target, score = target[good].astype(float), score[good]
-    counts, edges = np.histogram(score, STEPS) if score.size else ([], [])
+    counts, edges = np.histogram(score, STEPS, _ends(score)) if score.size else ([], [])
     return {
         "calibration": _calibration(target, score) if score.size else [],
         "histogram": {"edges": [float(edge) for edge in edges], "rows": [int(n) for n in counts]},
         "unplotted": int((~good).sum()),
     }
+
+
+def _ends(score: np.ndarray) -> tuple[float, float]:
+    low, high = score.min(), score.max()
+    least = LEAST * max(abs(low), abs(high))
+    room = 0.0 if high - low > least else max(0.5, least)
+    return low - room, high + room
 
 
 def _calibration(target: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:

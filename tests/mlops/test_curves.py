@@ -24,3 +24,22 @@ def test_the_rule_and_the_plot_use_the_bins_of_the_metric(scores):
     assert off == pytest.approx(metric(np.ones((1, 1)))[0], abs=1e-12)
     assert len(drawn) == min(10, len(np.unique(score)))
     assert sum(one["rows"] for one in drawn) == 1000
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        [0.5, np.nextafter(0.5, 1), np.nextafter(0.5, 0)],
+        [1e17] * 3,
+        [1.0, np.nan, np.inf],
+        [np.nan],
+        [],
+    ],
+    ids=str,
+)
+def test_scores_too_close_for_steps_are_drawn_all_the_same(score):
+    """A model that learned next to nothing gives scores that differ by their last digit."""
+    drawn = curves(np.zeros(len(score)), np.array(score, dtype=float))
+    rows, edges = drawn["histogram"]["rows"], drawn["histogram"]["edges"]
+    assert sum(rows) + drawn["unplotted"] == len(score)
+    assert all(low < high for low, high in zip(edges, edges[1:]))
