@@ -64,9 +64,9 @@ def enough(evaluation: Measured, gate: GateParams) -> Finding:
         message = "No gate.cluster is set: every row counts as independent of the others."
         return Finding(ENOUGH.id, "rows", Verdict.PASS, message)
     if groups >= gate.min_clusters:
-        return Finding(ENOUGH.id, cluster, Verdict.PASS, f"{groups} groups of rows.")
+        return Finding(ENOUGH.id, cluster, Verdict.PASS, f"{groups:,} groups of rows.")
     message = (
-        f"{groups} groups of rows, at least {gate.min_clusters} are needed (gate.min_clusters). "
+        f"{groups:,} groups of rows, at least {gate.min_clusters} are needed (gate.min_clusters). "
         "Hold out more partitions (data.holdout)."
     )
     return Finding(ENOUGH.id, cluster, Verdict.INCONCLUSIVE, message)

@@ -29,20 +29,29 @@ class Estimate:
 
 
 def groups_of(values: np.ndarray | None, rows: int, seed: int) -> tuple[np.ndarray, int]:
-    """Return a group number a row (rows,) and how many groups there are, at most 400.
+    """Return the group that is drawn with each row (rows,) and how many of them there are."""
+    return _together(*_numbered(values, rows), seed)
 
-    Without a column of groups rows count as independent. What is independent stays so when it is
-    put together at random, so very many groups become few that have the same variance.
+
+def _numbered(values: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
+    """Return a group number a row (rows,) and how many groups there are.
+
+    Without a column of groups rows count as independent.
     """
     if values is None:
-        numbers, count = np.arange(rows), rows
-    else:
-        _, numbers = np.unique(values, return_inverse=True)
-        count = int(numbers.max()) + 1
-    if count > MOST_GROUPS:
-        numbers = (np.random.default_rng(seed).permutation(count) % MOST_GROUPS)[numbers]
-        count = MOST_GROUPS
-    return numbers, count
+        return np.arange(rows), rows
+    _, numbers = np.unique(values, return_inverse=True)
+    return numbers, int(numbers.max()) + 1
+
+
+def _together(numbers: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, int]:
+    """Return groups put together at random until there are at most 400.
+
+    What is independent stays so, so very many groups become few that have the same variance.
+    """
+    if count <= MOST_GROUPS:
+        return numbers, count
+    return (np.random.default_rng(seed).permutation(count) % MOST_GROUPS)[numbers], MOST_GROUPS
 
 
 def draws(groups: int, replicates: int, seed: int) -> np.ndarray:
@@ -78,16 +87,21 @@ def estimate(values: np.ndarray, quantiles: tuple[float, float]) -> Estimate:
 
 
 class Comparison:
-    """Scores of one or two models on the same rows, ready to be resampled."""
+    """Scores of one or two models on the same rows, ready to be resampled.
+
+    `groups` are those in the rows; `drawn`, at most 400, are what the replicates are made of, and
+    so what the degrees of freedom of an interval follow from.
+    """
 
     def __init__(
         self, target: np.ndarray, values: np.ndarray | None, settings: EvaluateParams
     ) -> None:
         """Fix targets (rows,), the values that group rows (rows,) or None, and the draws."""
         self._target = target
-        self._group, self.groups = groups_of(values, len(target), settings.seed)
-        self._tails = tails(settings.confidence, self.groups)
-        self._weights = draws(self.groups, settings.replicates, settings.seed)
+        numbers, self.groups = _numbered(values, len(target))
+        self._group, self.drawn = _together(numbers, self.groups, settings.seed)
+        self._tails = tails(settings.confidence, self.drawn)
+        self._weights = draws(self.drawn, settings.replicates, settings.seed)
 
     def estimates(
         self, metric: Metric, candidate: np.ndarray, champion: np.ndarray | None
@@ -107,8 +121,8 @@ class Comparison:
         return float(self._replicate(metric, score)[0])
 
     def _replicate(self, metric: Metric, score: np.ndarray) -> np.ndarray:
-        weights = np.vstack([np.ones(self.groups), self._weights])
+        weights = np.vstack([np.ones(self.drawn), self._weights])
         # Sorting would give a score that is no number some place in the ranking.
         if not np.isfinite(score).all():
             return np.full(len(weights), np.nan)
-        return metric.prepare(self._target, score, self._group, self.groups)(weights)
+        return metric.prepare(self._target, score, self._group, self.drawn)(weights)

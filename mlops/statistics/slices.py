@@ -95,7 +95,7 @@ def _compare(
     rows, rival = part.rows, scored.champion
     cluster = None if scored.cluster is None else scored.cluster[rows]
     comparison = Comparison(scored.target[rows], cluster, settings)
-    wider = widening(settings.confidence, comparisons, comparison.groups)
+    wider = widening(settings.confidence, comparisons, comparison.drawn)
     measured = {}
     for metric in metrics:
         found = comparison.estimates(

@@ -149,7 +149,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     return {
         "rows": len(target),
         "cluster": columns.cluster,
-        "groups": comparison.groups if columns.cluster else len(target),
+        "groups": comparison.groups,
         "replicates": settings.replicates,
         "confidence": settings.confidence,
         "curves": {"candidate": curves(target, scored.candidate), "champion": rival},

@@ -101,7 +101,8 @@ def test_a_slice_s_interval_is_that_of_its_rows_widened(cluster):
         days = rows.cluster[mine] if cluster else None
         alone = Comparison(rows.target[mine], days, SETTINGS)
         wanted = alone.estimates(metrics[0], rows.candidate[mine], rows.champion[mine])
-        plain, times = wanted["difference"], widening(0.95, 6, 30 if cluster else alone.groups)
+        plain, times = wanted["difference"], widening(0.95, 6, alone.drawn)
+        assert alone.drawn == (30 if cluster else 400)
         told = part["metrics"]["log_loss"]["difference"]
         assert told["value"] == plain.value
         assert told["value"] - told["low"] == pytest.approx(times * (plain.value - plain.low))
