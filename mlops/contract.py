@@ -201,7 +201,8 @@ def _loaded(name: str) -> "tuple[DataFrame, str]":
 
 def require(frame: "DataFrame", columns: Columns, where: str) -> None:
     """Raise UserError when a frame lacks columns or rows, or one cannot play its part."""
-    needed = (*columns.features, columns.target, columns.time)
+    roles = {"TIME": columns.time, "TARGET": columns.target, "gate.cluster": columns.cluster}
+    needed = dict.fromkeys((*columns.features, *filter(None, roles.values())))
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UserError(
@@ -221,6 +222,14 @@ def require(frame: "DataFrame", columns: Columns, where: str) -> None:
             f"{where}: TARGET names {columns.target}, which holds {target}. It is a number: 0 or 1 "
             "where the answer is no or yes; docs/fork.md says what else fits."
         )
+    for role, name in roles.items():
+        lacking = 0 if name is None else int(frame[name].isna().sum())
+        if lacking:
+            raise UserError(
+                f"{where}: {role} names {name}, which is missing in {lacking:,} of {len(frame):,} "
+                "rows. Every row needs one: in data.load fill it in or leave those rows out"
+                f"{', or name another column' if name == columns.cluster else ''}."
+            )
 
 
 def predict(model: Any, rows: "DataFrame") -> "ndarray":

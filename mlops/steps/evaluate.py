@@ -33,9 +33,10 @@ def run(_: argparse.Namespace) -> None:
     timer, params, made = Timer(), contract.params(), record.read_record()
     columns = contract.columns(params.gate.cluster)
     _require_same_params(made, params)
-    rows = contract.load(made["data"]["holdout"]["partitions"])
+    held_out = made["data"]["holdout"]["partitions"]
+    rows = contract.load(held_out)
     _require_same_rows(made, rows)
-    contract.require(rows.frame, columns, "held-out rows")
+    contract.require(rows.frame, columns, f"held-out rows ({', '.join(held_out)})")
     model = contract.team_model().load(record.model_folder(made))
     scores = contract.predict(model, rows.frame[list(columns.features)])
     rival, rival_scores = _champion(params, rows, made)

@@ -1,5 +1,6 @@
 """What a team's code offers otherwise than it was asked for is told as such, not as a traceback."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -76,6 +77,32 @@ def test_a_column_that_cannot_play_its_part_is_refused(wrong, told):
     contract.require(ROWS, COLUMNS, "q1")
     with pytest.raises(UserError, match=f"^q1: {told}"):
         contract.require(ROWS.assign(**wrong), COLUMNS, "q1")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "role"),
+    [
+        ("who", ["ann", None, None], "gate.cluster"),
+        ("who", [1.0, np.nan, np.nan], "gate.cluster"),
+        ("who", pd.array([1, None, None], dtype="Int64"), "gate.cluster"),
+        ("day", pd.to_datetime(["2026-01-01", None, None]), "TIME"),
+        ("late", [1.0, np.nan, np.nan], "TARGET"),
+    ],
+)
+def test_a_row_of_no_group_day_or_outcome_is_refused(column, values, role):
+    """Compared, text and None end in a traceback; counted, NaN is one group here and many there."""
+    columns = dataclasses.replace(COLUMNS, cluster="who")
+    rows = pd.concat([ROWS.assign(who="ann")] * 3, ignore_index=True)
+    contract.require(rows, columns, "q1")
+    told = f"^q1: {role} names {column}, which is missing in 2 of 3 rows. .* data.load"
+    with pytest.raises(UserError, match=told):
+        contract.require(rows.assign(**{column: values}), columns, "q1")
+
+
+def test_a_group_that_no_row_has_is_told_as_missing():
+    """It may be a column that is no feature."""
+    with pytest.raises(UserError, match=r"^q1: the column\(s\) who are missing; data.SCHEMA"):
+        contract.require(ROWS, dataclasses.replace(COLUMNS, cluster="who"), "q1")
 
 
 def test_params_that_are_no_record_are_refused(team):
