@@ -249,20 +249,18 @@ def catalogue_ids() -> list[str]:
     return [name for name in names if _ID.fullmatch(name)]
 
 
-def new_release(
-    name: str, promoted: Promoted, commit_date: str, evidence: Iterable[Proof]
-) -> Release:
+def new_release(promoted: Promoted, evidence: Iterable[Proof]) -> Release:
     """Seal what was built, with the next sequence number of the catalogue.
 
-    `commit_date` is that of the source commit, in ISO 8601 (mlops.git.commit_time): packing twice
-    gives one id. What is in the catalogue already keeps the id it has there.
+    The date in its id is that of its commit, so packing twice gives one id. What is in the
+    catalogue already keeps the id it has there.
     """
     known = catalogue_ids()
     release_id = next((i for i in known if seal_of(i) == promoted.seal), None)
     if release_id is None:
-        date = datetime.fromisoformat(commit_date).astimezone(UTC).strftime("%Y%m%d")
+        made = datetime.fromisoformat(git.commit_time(promoted.source.commit)).astimezone(UTC)
         number = max(map(sequence, known), default=0) + 1
-        release_id = f"{name}-{date}-{number:04}-{promoted.seal}"
+        release_id = f"{promoted.model.name}-{made:%Y%m%d}-{number:04}-{promoted.seal}"
     # Evidence for the release this one was sealed from speaks for this one too.
     found = (proof.model_dump(exclude={"release_id"}) for proof in evidence)
     proofs = tuple(Evidence(release_id=release_id, **proof) for proof in found)

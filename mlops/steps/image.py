@@ -11,7 +11,6 @@ from mlops.ci import actions
 from mlops.console import Timer, say
 from mlops.container import engine, images
 from mlops.container.registry import Repository
-from mlops.git import commit_time
 from mlops.params import AnyModel, load_params
 from mlops.paths import RELEASE
 from mlops.releases import environments
@@ -57,5 +56,4 @@ def _pushed(release: Release, where: Repository, store: Store) -> Image:
 def _seal(release: Release, image: Image) -> Release:
     """Return the release with the image in its sealed block, under the id that follows."""
     promoted = release.promoted.model_copy(update={"image": image})
-    made = commit_time(promoted.source.commit)
-    return new_release(promoted.model.name, promoted, made, release.spec.evidence)
+    return new_release(promoted, release.spec.evidence)

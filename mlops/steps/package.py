@@ -133,7 +133,7 @@ def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
         source=Source(repository=repository_in(origin), commit=commit),
         contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
     )
-    return new_release(made["name"], promoted, git.commit_time(commit), [proof])
+    return new_release(promoted, [proof])
 
 
 def _input(schema: dict) -> str:

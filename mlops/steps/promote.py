@@ -125,8 +125,7 @@ def _numbered(release: Release) -> Release:
     built = release.promoted.source.commit
     if other is None or git.descends(other.promoted.source.commit, built):
         return release
-    name, proofs = release.promoted.model.name, release.spec.evidence
-    fresh = new_release(name, release.promoted, git.commit_time(built), proofs)
+    fresh = new_release(release.promoted, release.spec.evidence)
     say("promote", f"{mine} becomes {fresh.release_id}: {other.release_id} took its number")
     return fresh
 

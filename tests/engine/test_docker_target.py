@@ -160,13 +160,12 @@ LIMITS = "workers: 1\ndocker: {cpus: 1.5, memory: 768Mi}"
 # Another image under the release's name: sealed anew, as whoever can write to the repository could.
 SEALED = """
 import sys
-from mlops.git import commit_time
 from mlops.paths import RELEASE
 from mlops.releases.release import Image, Proof, new_release, read_release, write_release
 release = read_release()
 promoted = release.promoted.model_copy(update={"image": Image(ref=sys.argv[1], platform="linux/amd64")})
 proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
-write_release(RELEASE, new_release("fares", promoted, commit_time(promoted.source.commit), proofs))
+write_release(RELEASE, new_release(promoted, proofs))
 """
 
 

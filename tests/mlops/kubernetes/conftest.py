@@ -48,12 +48,7 @@ def package(image):
         source=Source(commit=git.head()),
         contract=Contract(input=digest(b"input"), output=digest(b"output")),
     )
-    write_release(Path("build/release.yaml"), new_release("churn", promoted, git_time(), []))
-
-
-def git_time():
-    """The time of HEAD."""
-    return git.commit_time(git.head())
+    write_release(Path("build/release.yaml"), new_release(promoted, []))
 
 
 def begin(folder):

@@ -124,8 +124,7 @@ class Clone:
             at=datetime.now(UTC),
             digest=digest(b"verdict"),
         )
-        when = "2026-11-21T10:00:00+01:00"
-        release = new_release("churn", some_promoted(commit, model), when, [gate])
+        release = new_release(some_promoted(commit, model), [gate])
         write_release(Path("build/release.yaml"), release)
         return release.release_id
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops import git
 from mlops.documents import parse
 from mlops.errors import UserError
 from mlops.releases.promotion import sound
@@ -20,13 +21,12 @@ from mlops.releases.release import (
 )
 
 OLD = Path(__file__).with_name("release-v1.yaml")
-WHEN = "2026-11-21T10:00:00+01:00"
 IMAGE = Image(ref=f"ghcr.io/o/churn@sha256:{'a' * 64}", platform="linux/amd64")
 
 
-def sealed(promoted, when=WHEN):
+def sealed(promoted):
     """The id these values are given here."""
-    return new_release("churn", promoted, when, []).release_id
+    return new_release(promoted, []).release_id
 
 
 def test_a_release_of_the_first_format_is_read_and_written_the_same():
@@ -35,23 +35,18 @@ def test_a_release_of_the_first_format_is_read_and_written_the_same():
     assert sound(text, OLD).text == text
 
 
-@pytest.mark.usefixtures("clone")
-def test_the_id_names_model_day_number_and_seal(promoted):
-    """The day is that of the commit, in UTC."""
-    value = promoted()
-    assert sealed(value, "2026-11-21T00:30:00+01:00") == f"churn-20261120-0001-{value.seal}"
-
-
-@pytest.mark.usefixtures("clone")
-def test_packing_twice_gives_one_id(promoted):
-    """Nothing in an id depends on when or where it was made."""
-    assert sealed(promoted()) == sealed(promoted())
+def test_the_id_names_model_day_number_and_seal(clone, promoted, monkeypatch):
+    """The day is that of the commit, in UTC: packing twice gives one id."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-11-21T00:30:00+01:00")
+    clone.commit("code.py", "answer = 43\n")
+    value = promoted(git.head())
+    assert sealed(value) == f"churn-20261120-0001-{value.seal}"
 
 
 def test_the_catalogue_gives_the_number(clone, promoted):
     """The next release has the number after the highest there is."""
     clone.ship("dev")
-    assert sequence(sealed(promoted(model="two"))) == 2
+    assert sequence(sealed(promoted(git.head(), "two"))) == 2
 
 
 def test_what_is_in_the_catalogue_keeps_its_id(clone):
@@ -76,8 +71,9 @@ def test_every_value_is_sealed(promoted):
 @pytest.mark.usefixtures("clone")
 def test_an_image_is_in_the_file_only_where_there_is_one(promoted):
     """What a later version adds leaves older files as they are."""
-    with_image = promoted().model_copy(update={"image": IMAGE})
-    texts = [new_release("churn", value, WHEN, []).text for value in (promoted(), with_image)]
+    plain = promoted(git.head())
+    with_image = plain.model_copy(update={"image": IMAGE})
+    texts = [new_release(value, []).text for value in (plain, with_image)]
     assert ["image:" in text for text in texts] == [False, True]
 
 
@@ -95,7 +91,8 @@ def test_the_short_form():
 @pytest.mark.usefixtures("clone")
 def test_a_seal_ends_an_id(promoted):
     """The last part of an id is the hash."""
-    assert seal_of(sealed(promoted())) == promoted().seal
+    value = promoted(git.head())
+    assert seal_of(sealed(value)) == value.seal
 
 
 def test_a_file_that_holds_none_yet():

@@ -63,7 +63,7 @@ def seal(promoted, **parts):
         figures={"metrics": {"auc": {"value": 0.7, "low": 0.6, "high": 0.8, "constant": 0.5}}},
     )
     sealed = Promoted.model_validate_json(json.dumps(plain), by_name=True)
-    write_release(RELEASE, new_release("churn", sealed, "2026-11-21T10:00:00+01:00", [gate]))
+    write_release(RELEASE, new_release(sealed, [gate]))
 
 
 def sign(clone):
