@@ -1,6 +1,5 @@
 """The environments: folders below environments/, in the order their policies' `from:` gives."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import TypeVar
 from mlops import git
 from mlops.releases import quarantine
 from mlops.documents import Strict, parse, text_of
-from mlops.errors import UserError
+from mlops.errors import UserError, did_you_mean
 from mlops.releases.history import reaches
 from mlops.releases.holdings import check_place, held_at, holdings, release_file
 from mlops.paths import ENVIRONMENTS, RELEASE, SIGNERS
@@ -42,7 +41,6 @@ class Environment:
     """One environment: what people decided about it, and through `release` what it holds."""
 
     name: str
-    order: int
     settings: Settings
     policy: Policy
 
@@ -92,15 +90,13 @@ def environment(name: str) -> Environment:
     """Read an environment; UserError when there is none of this name or its files are wrong."""
     known = names()
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(
-            f"There is no environment {name!r}. There are {', '.join(known) or 'none'}.{hint}"
-        )
-    return read(name, known.index(name))
+        there = ", ".join(known) or "none"
+        hint = did_you_mean(name, known)
+        raise UserError(f"There is no environment {name!r}. There are {there}.{hint}")
+    return read(name)
 
 
-def read(name: str, order: int) -> Environment:
+def read(name: str) -> Environment:
     """Read the files of an environment; raises UserError when one is missing or wrong."""
     file = ENVIRONMENTS / name / "settings.yaml"
     settings = _read(file, Settings)
@@ -109,7 +105,7 @@ def read(name: str, order: int) -> Environment:
             f"{file}: metadata.name is {settings.metadata.name!r}. It is the folder's name, "
             f"{name!r}; if the folder was copied, see that `port` and `kubernetes` differ too."
         )
-    return Environment(name, order, settings, _read(_policy_file(name), Policy))
+    return Environment(name, settings, _read(_policy_file(name), Policy))
 
 
 def production() -> Environment:

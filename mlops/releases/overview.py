@@ -52,17 +52,17 @@ def rows(only: str | None = None) -> list[Row]:
     try:
         known = environments.names()
     except UserError:
-        # Each row says for itself what is wrong; without an order there is no environment before.
+        # Each row says for itself what is wrong.
         known = environments.folders()
-    return [_row(name, order) for order, name in enumerate(known) if only in (None, name)]
+    return [_row(name) for name in known if only in (None, name)]
 
 
-def _row(name: str, order: int) -> Row:
+def _row(name: str) -> Row:
     row = Row(name)
 
     def look() -> None:
         """Fill in what can be told; what is broken in one part leaves the other."""
-        environment = environments.read(name, order)
+        environment = environments.read(name)
         _attempt(row, lambda: _desired(row, environment))
         _attempt(row, lambda: _live(row, environment))
 

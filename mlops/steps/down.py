@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
 def _stop(name: str) -> str | None:
     """Stop what runs for an environment; return why that could not be done."""
     try:
-        environment = environments.read(name, 0)
+        environment = environments.read(name)
         _say(name, target_of(environment).stop(environment))
     except UserError as error:
         return str(error)

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_files_of_this_repository_are_valid():
     """What is in environments/ can be read, and every environment has its place."""
-    found = [environments.environment(name) for name in environments.names()]
-    assert [environment.order for environment in found] == list(range(len(found)))
+    found = [environments.environment(name) for name in environments.folders()]
+    assert {environment.name for environment in found} == set(environments.names())
 
 
 def test_the_example_of_a_freeze_is_valid():

@@ -81,7 +81,7 @@ class Stage:
     def with_settings(self, **changes):
         """The same environment after somebody edited settings.yaml."""
         settings = self.environment.settings.model_copy(update=changes)
-        return Stage(Environment(self.environment.name, 0, settings, self.environment.policy))
+        return Stage(Environment(self.environment.name, settings, self.environment.policy))
 
     def deploy(self, release_id, bundle, seconds=30.0):
         """Deploy as the step does."""
@@ -104,7 +104,7 @@ def stage(tmp_path_factory):
     """An environment for a module's tests, with what they left live; in the end nothing runs."""
     settings = Settings.model_validate({"target": "local", "port": free_port()})
     policy = Policy.model_validate({"from": "build", "evidence": ()})
-    stage = Stage(Environment("dev", 0, settings, policy))
+    stage = Stage(Environment("dev", settings, policy))
     with chdir(tmp_path_factory.mktemp("stage")):
         yield stage
         local.stop(stage.environment)

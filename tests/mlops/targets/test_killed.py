@@ -35,7 +35,7 @@ def dying(*arguments):
 if original:
     setattr(owner, name, dying)
 settings = Settings.model_validate({"target": "local", "port": int(port)})
-environment = Environment("dev", 0, settings, Policy.model_validate({"from": "build", "evidence": ()}))
+environment = Environment("dev", settings, Policy.model_validate({"from": "build", "evidence": ()}))
 print(local.deploy(environment, release_id, Path(bundle), 30))
 """
 FIRST = [("after", "_start"), ("after", "activate")]
