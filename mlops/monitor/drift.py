@@ -130,10 +130,15 @@ def _auc(matrix: np.ndarray, label: np.ndarray, categorical: np.ndarray, fit: np
     from sklearn.metrics import roc_auc_score
     from threadpoolctl import threadpool_limits
 
+    # Of no value at all it cannot make bins.
+    some = ~np.isnan(matrix[fit]).all(axis=0)
+    if not some.any():
+        return 0.5
+    matrix = matrix[:, some]
     model = HistGradientBoostingClassifier(
         max_iter=40,
         max_leaf_nodes=15,
-        categorical_features=categorical,
+        categorical_features=categorical[some],
         class_weight="balanced",
         early_stopping=False,
         random_state=0,

@@ -72,6 +72,15 @@ def test_more_categories_than_a_classifier_takes(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("first", [0, 60])
+def test_a_column_without_any_value_on_half_of_the_days(first):
+    """Bins cannot be made of nothing; the other columns are asked, or nothing is told apart."""
+    values = np.where(np.arange(480) < first, 1.0, np.nan)
+    trained, served = made_up(8, empty=values), made_up(8, empty=values)
+    for asked in (["empty", "weather"], ["empty"]):
+        assert np.mean(told_apart(trained, served, asked)) < 0.7
+
+
 def test_few_days_are_not_asked():
     """With three days there is nothing to split."""
     assert told_apart(made_up(3), made_up(20), ["town"]) == []
