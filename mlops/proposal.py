@@ -4,17 +4,16 @@ The commit is made and tried in a git worktree below build/, on no branch. The b
 when the gate has passed, so that a run killed at any moment leaves no proposal that was not judged.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops import files, git
+from mlops import files, git, lock
 from mlops.errors import Refused, UserError
 from mlops.paths import BUILD, CACHE
 from mlops.store import VARIABLE, Store
@@ -85,16 +84,9 @@ def remove(branch: Branch, why: str) -> str:
     return f"{branch.name} removed ({branch.tip[:12]}): {why}"
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """Keep another retraining in this clone out; raises Refused while one is running."""
-    BUILD.mkdir(exist_ok=True)
-    with LOCK.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"another retraining holds {LOCK}. Wait for it to end.") from None
-        yield
+    return lock.alone(LOCK, Refused(f"another retraining holds {LOCK}. Wait for it to end."))
 
 
 @contextmanager
@@ -160,13 +152,10 @@ def run_steps(tree: Path, store: Store, *steps: str) -> int:
     return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
 
 
-def keep(tree: Path, names: tuple[Path, ...]) -> list[Path]:
+def keep(tree: Path, names: tuple[Path, ...]) -> None:
     """Copy what the steps wrote in the worktree to build/retrain/, in place of what was there."""
-    kept = []
     for path in names:
         target = HOME / path.name
         target.unlink(missing_ok=True)
         if (tree / path).exists():
             files.write(target, (tree / path).read_bytes())
-            kept.append(target)
-    return kept

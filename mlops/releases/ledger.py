@@ -1,12 +1,10 @@
 """How a promotion or rollback is put down: alone, as whole files, in one commit of nothing else."""
 
-import fcntl
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from mlops import files, git
+from mlops import files, git, lock
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.paths import BUILD
@@ -18,18 +16,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 Changes = dict[Path, str]
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """Keep other promotions and rollbacks in this clone out; raises Refused when one is running."""
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise refused(
-                "nothing was changed", [ALONE.refuse(what=f"Another one holds {LOCK}")]
-            ) from None
-        yield
+    other = ALONE.refuse(what=f"Another one holds {LOCK}")
+    return lock.alone(LOCK, refused("nothing was changed", [other]))
 
 
 def foreign(differing: list[str], changes: Changes) -> list[str]:

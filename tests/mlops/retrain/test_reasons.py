@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from mlops.errors import UserError
+from mlops import proposal
+from mlops.errors import Refused, UserError
 from mlops.retrain import adopt, new_partitions, triggers
 
 HELD = SimpleNamespace(release_id="late-20130601-0003-0123456789ab")
@@ -68,3 +69,13 @@ def test_one_value_changes_and_nothing_else(text, newest):
     assert [line.partition("#")[2] for line in changed.splitlines()] == [
         line.partition("#")[2] for line in text.splitlines()
     ]
+
+
+def test_a_second_retraining_is_told_of_the_first(tmp_path, monkeypatch):
+    """One at a time in one clone: they would share a worktree."""
+    monkeypatch.setattr(proposal, "LOCK", tmp_path / "retrain.lock")
+    with proposal.alone(), pytest.raises(Refused, match="another retraining holds .*retrain.lock"):
+        with proposal.alone():
+            pass
+    with proposal.alone():
+        pass
