@@ -1,5 +1,6 @@
 """What a row of features may hold, said in JSON Schema: data.SCHEMA for those who send requests."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,10 +111,22 @@ def _words(check: "Check") -> Rule:
     words = {
         key: _plain(given[argument]) for key, argument in keywords.items() if argument in given
     }
-    if not words.get("pattern", "^").startswith("^"):
-        # pandera matches from the start of the text, JSON Schema anywhere in it.
-        words["pattern"] = f"^(?:{words['pattern']})"
+    if "pattern" in words:
+        words["pattern"] = _from_start(words["pattern"])
     return {key: value for key, value in words.items() if value is not None}
+
+
+def _from_start(pattern: str | re.Pattern) -> str | None:
+    """Return a pattern that matches from the start of a text, as pandera does; None with flags.
+
+    JSON Schema looks for it anywhere in the text, and knows no flags.
+    """
+    if isinstance(pattern, re.Pattern):
+        if pattern.flags != re.UNICODE:
+            return None
+        pattern = pattern.pattern
+    # Of `^a|b` only the first alternative is held to the start.
+    return pattern if pattern.startswith("^") and "|" not in pattern else f"^(?:{pattern})"
 
 
 def _tighter(said: Rule, bounds: Rule) -> Rule:

@@ -1,15 +1,18 @@
 """From pandera to JSON Schema: nothing a column says is lost, nothing unsayable is passed over."""
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
 import pandera.pandas as pa
 import pytest
+from pandera.errors import SchemaError
+from pydantic_core import ValidationError
 
 from mlops import contract
 from mlops.errors import UserError
 from mlops.rowschema import row_schema
-from mlops.serving.schema import allowed
+from mlops.serving.schema import allowed, request_type
 
 
 def described(monkeypatch, column, values):
@@ -44,6 +47,27 @@ def test_what_a_column_says_is_said(monkeypatch, column, values, words):
     assert said.startswith(words)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["^a|b", "a|b", "^a", "b", r"^a$|^b$", re.compile("a|b")], ids=str
+)
+@pytest.mark.parametrize("text", ["a", "b", "xb", "ax", ""])
+def test_a_request_is_held_to_the_pattern_as_training_is(monkeypatch, pattern, text):
+    """pandera matches from the start of the text, whatever alternatives the pattern has."""
+    column = pa.Column(str, pa.Check.str_matches(pattern), nullable=True)
+    service = request_type(described(monkeypatch, column, [None]), 1)
+    assert _takes(lambda: service.validate_python({"rows": [{"x": text}]})) == _takes(
+        lambda: pa.DataFrameSchema({"x": column}).validate(pd.DataFrame({"x": [text]}))
+    )
+
+
+def _takes(check):
+    try:
+        check()
+    except (SchemaError, ValidationError):
+        return False
+    return True
+
+
 def test_a_narrow_float_is_kept_from_infinity(monkeypatch):
     """A float32 cannot hold all that a float of JSON can."""
     rule = described(monkeypatch, pa.Column("float32"), [1])["properties"]["x"]
@@ -75,6 +99,7 @@ def test_the_example_is_typical(monkeypatch, column, values, example):
     [
         pa.Column(int, pa.Check(lambda column: column > 0, name="mine")),
         pa.Column(int, pa.Check.notin([3])),
+        pa.Column(str, pa.Check.str_matches(re.compile("A", re.IGNORECASE))),
         pa.Column(str, [pa.Check.str_matches("^a"), pa.Check.str_matches("b$")]),
     ],
 )
