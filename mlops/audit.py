@@ -10,14 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from mlops.ci import actions
 from mlops.cli import EXIT, ending
 from mlops.console import say
-from mlops.documents import Strict, parse_list
+from mlops.documents import Strict, Words, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
@@ -25,7 +23,6 @@ from mlops.waivers import today
 
 ADVISORIES = ENVIRONMENTS / "advisories.yaml"
 LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
-Words = Annotated[str, Field(min_length=1)]
 
 
 class Accepted(Strict):

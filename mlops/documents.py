@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from mlops.console import without_password
 from mlops.errors import UserError, did_you_mean
@@ -28,6 +28,8 @@ def _without_secret(address: str) -> str:
 
 # A folder or URL, which is committed.
 Address = Annotated[str, AfterValidator(_without_secret)]
+# What somebody has to say.
+Words = Annotated[str, Field(min_length=1)]
 T = TypeVar("T", bound=BaseModel)
 
 

@@ -5,17 +5,13 @@ A waived finding stays in the verdict and the report; it only decides nothing.
 
 import dataclasses
 from datetime import UTC, date, datetime
-from typing import Annotated
-
-from pydantic import Field
 
 from mlops import git
-from mlops.documents import Strict, parse_list
+from mlops.documents import Strict, Words, parse_list
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import SENTENCES, WAIVABLE, WAIVED_IN_TIME, WAIVED_RULE, Finding, Verdict, find
 
 WAIVERS = ENVIRONMENTS / "waivers.yaml"
-Words = Annotated[str, Field(min_length=1)]
 
 
 class Waiver(Strict):

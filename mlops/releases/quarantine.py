@@ -1,11 +1,7 @@
 """environments/quarantine.yaml: releases that may not come back, each with its reason."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from mlops import git
-from mlops.documents import dump, parse_list
+from mlops.documents import Words, dump, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.releases.release import Moment, Part, ReleaseId
@@ -17,7 +13,7 @@ class Entry(Part):
     """One release in quarantine."""
 
     release_id: ReleaseId
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Words
     at: Moment
 
 
