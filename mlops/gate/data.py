@@ -26,15 +26,34 @@ def held_out(record: Record, champion: Measured | None) -> Iterator[Finding]:
     """Find whether nobody judged has seen a held-out row."""
     data = record["data"]
     last, first = data["train"]["last"], data["holdout"]["first"]
-    # Days need no midnight.
-    shown = [time.removesuffix("T00:00:00") for time in (last, first)]
-    message = f"Trained on rows up to {shown[0]}, judged on rows from {shown[1]}."
+    message = f"Trained on rows up to {_day(last)}, judged on rows from {_day(first)}."
     yield find(HELD_OUT, "candidate", last < first, message)
     if champion:
-        shared = sorted(set(champion["trained_on"]) & set(data["holdout"]["partitions"]))
-        good = f"The champion {champion['release_id']} has not seen these rows either."
-        bad = (
-            f"The champion {champion['release_id']} was trained on {', '.join(shared)}, held out "
-            "here, so it would look better than it is. Judge on newer partitions (data.last)."
+        yield _unseen(champion, data["holdout"])
+
+
+def _unseen(champion: Measured, holdout: dict[str, Any]) -> Finding:
+    """Judge the champion by the rows it was trained on, by their partitions alone if need be."""
+    shared = sorted(set(champion["trained_on"]) & set(holdout["partitions"]))
+    origin, first = champion.get("origin"), holdout["first"]
+    last = origin and origin["data"]["last"]
+    told = f"The champion {champion['release_id']} was trained on "
+    if shared or last and last >= first:
+        told += f"{', '.join(shared)}, held out here" if shared else f"rows up to {_day(last)}"
+        told += (
+            f", judged on rows from {_day(first)}, so it would look better than it is. Judge on "
+            "newer partitions (data.last)."
         )
-        yield find(HELD_OUT, "champion", not shared, bad if shared else good)
+        return find(HELD_OUT, "champion", False, told)
+    if last:
+        return find(HELD_OUT, "champion", True, f"{told}rows up to {_day(last)}.")
+    told += (
+        "none of these partitions; whether on later rows cannot be told, since its record cannot "
+        "be read here."
+    )
+    return find(HELD_OUT, "champion", True, told)
+
+
+def _day(time: str) -> str:
+    # Days need no midnight.
+    return time.removesuffix("T00:00:00")

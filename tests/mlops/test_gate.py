@@ -261,6 +261,28 @@ def test_a_rule_turns_where_it_says(record, edge):
     assert worst(found for found in findings if found.rule == rule) == expected
 
 
+@pytest.mark.parametrize(
+    ("last", "verdict"), [("2013-09-30", "fail"), ("2013-02-01", "fail"), ("2013-01-31", "pass")]
+)
+def test_a_champion_of_later_rows_is_refused_whatever_its_partitions(record, last, verdict):
+    """Trained on what came after, it knows more than anybody could have known then."""
+    known = change(record, "evaluation.champion.origin", {"data": {"last": f"{last}T00:00:00"}})
+    champion = [f for f in gate.judge(known, CHECKED, PARAMS) if f.rule == "M101"][1]
+    assert (champion.subject, champion.verdict) == ("champion", verdict)
+    assert f"up to {last}" in champion.message and "T00" not in champion.message
+
+
+def test_a_champion_of_unknown_rows_is_told_as_such(record):
+    """Where its record cannot be read, the names of its partitions are all there is."""
+    unknown = change(record, "evaluation.champion.origin", None)
+    champion = [f for f in gate.judge(unknown, CHECKED, PARAMS) if f.rule == "M101"][1]
+    assert champion.verdict is Verdict.PASS
+    assert champion.message == (
+        "The champion toy-1 was trained on none of these partitions; whether on later rows cannot "
+        "be told, since its record cannot be read here."
+    )
+
+
 def test_a_model_without_metrics_is_refused(record):
     """Nothing measured is nothing shown."""
     none = change(record, "evaluation.metrics", {})
