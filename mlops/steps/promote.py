@@ -42,7 +42,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True)
-class Move:
+class Promotion:
     """A release on its way: as it was taken, and as the environment will hold it."""
 
     taken: Release
@@ -74,19 +74,19 @@ def _promote(environment: Environment) -> None:
     base, now = git.head(), datetime.now(UTC)
     held = environment.release
     held_id = held and held.release_id
-    move = _move(environment, held_id, base, now)
-    release_id = move.release.release_id
+    prepared = _prepared(environment, held_id, base, now)
+    release_id = prepared.release.release_id
     what = f"{environment.name} does not take {release_id}"
-    require_none(what, _about_release(environment, move))
+    require_none(what, _about_release(environment, prepared))
     if release_id == held_id:
         say("promote", f"{environment.name} holds {release_id} already; nothing to do")
         return
-    require_none(what, _about_move(environment, move.release, held_id, now))
-    commit = ledger.commit(f"Promote {release_id} to {environment.name}", move.changes, base)
-    _tell(environment, move.release, commit)
+    require_none(what, _about_move(environment, prepared.release, held_id, now))
+    commit = ledger.commit(f"Promote {release_id} to {environment.name}", prepared.changes, base)
+    _tell(environment, prepared.release, commit)
 
 
-def _move(environment: Environment, held: str | None, base: str, now: datetime) -> Move:
+def _prepared(environment: Environment, held: str | None, base: str, now: datetime) -> Promotion:
     """Compute what the environment will hold, and the files that say so."""
     taken = _taken(environment.policy.origin)
     first = environment.policy.origin == BUILD
@@ -105,7 +105,7 @@ def _move(environment: Environment, held: str | None, base: str, now: datetime) 
     changes = {environment.file: release.text}
     if first and environments.catalogue_entry(taken.release_id) is None:
         changes[catalogue_path(taken.release_id)] = taken.text
-    return Move(taken, release, changes)
+    return Promotion(taken, release, changes)
 
 
 def _taken(origin: str) -> Release:
@@ -130,16 +130,16 @@ def _numbered(release: Release) -> Release:
     return fresh
 
 
-def _about_release(environment: Environment, move: Move) -> list[Refusal]:
+def _about_release(environment: Environment, prepared: Promotion) -> list[Refusal]:
     """Return what speaks against this release anywhere."""
-    release, path = move.release, catalogue_path(move.release.release_id)
+    release, path = prepared.release, catalogue_path(prepared.release.release_id)
     entry = environments.catalogue_entry(release.release_id)
-    if path in move.changes:
-        entry = move.taken
+    if path in prepared.changes:
+        entry = prepared.taken
     differing = [*environment.differing(), *git.changed(path.as_posix())]
     return [
         *check_place(environment.name, holdings(environment.name)),
-        *promotion.check_clean(ledger.foreign(differing, move.changes)),
+        *promotion.check_clean(ledger.foreign(differing, prepared.changes)),
         *promotion.check_catalogue(release, entry),
         *promotion.check_unique(release, catalogue_ids()),
         *promotion.check_quarantine(release, quarantine.entries()),
