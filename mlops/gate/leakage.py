@@ -26,11 +26,15 @@ def leaking(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
         )
         yield find(LEAKING, name, False, message)
     if not bad:
-        message = "No feature could be tried: the held-out rows have one outcome only."
         if worth:
             name = max(worth, key=worth.get)
             message = f"{name} is worth most by itself: {title} {number(worth[name])}"
             message += f", up to {number(most)} is believed."
+        else:
+            why = "have one outcome only"
+            if evaluation["groups"] == 1:
+                why = "are of one group only (gate.cluster)"
+            message = f"No feature could be tried: the held-out rows {why}."
         yield find(LEAKING, "features", True, message)
 
 

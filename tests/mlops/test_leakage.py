@@ -98,11 +98,19 @@ def test_a_regression_is_measured_by_the_variance_explained():
     assert refused(found) == ["net"]
 
 
-def test_one_outcome_only_is_told():
-    """Nothing can be measured, and the rule says so."""
-    found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0]}), [0, 0, 0])
-    (finding,) = leaking({"features": found}, GateParams())
-    assert "one outcome only" in finding.message
+@pytest.mark.parametrize(
+    ("target", "groups", "told"),
+    [
+        ([0, 0, 0], ["a", "b", "c"], "the held-out rows have one outcome only."),
+        ([0, 1, 0], ["a", "a", "a"], "the held-out rows are of one group only (gate.cluster)."),
+    ],
+)
+def test_why_nothing_could_be_tried_is_told(target, groups, told):
+    """Of one outcome there is nothing to predict, of one group no other half to learn from."""
+    found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0]}), target, np.array(groups))
+    evaluation = {"features": found, "groups": len(set(groups))}
+    (finding,) = leaking(evaluation, GateParams())
+    assert finding.message == f"No feature could be tried: {told}"
 
 
 def test_a_name_of_the_group_knows_nothing_of_other_groups():
