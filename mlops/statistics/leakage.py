@@ -69,5 +69,6 @@ def _auc(target: np.ndarray, score: np.ndarray) -> float:
 
 
 def _r2(target: np.ndarray, score: np.ndarray) -> float:
-    spread = ((target - target.mean()) ** 2).sum()
+    # The mean of equal numbers may differ from them in its last digit.
+    spread = ((target - target.mean()) ** 2).sum() if np.ptp(target) else 0.0
     return float(1 - ((target - score) ** 2).sum() / spread) if spread else float("nan")

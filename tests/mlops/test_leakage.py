@@ -123,7 +123,8 @@ def test_a_name_of_the_group_knows_nothing_of_other_groups():
     assert worth(frame, late)["strength"]["day"] == 1
 
 
-def test_a_target_that_never_varies_explains_nothing():
-    """Neither two outcomes nor a spread to be explained."""
-    found = worth(pd.DataFrame({"km": [1.0, 2.0, 3.0, 4.0]}), [7, 7, 7, 7])
+@pytest.mark.parametrize("outcome", [7, 2.2, 1e9 + 0.1])
+def test_a_target_that_never_varies_explains_nothing(outcome):
+    """Neither two outcomes nor a spread to be explained; the mean's last digit is none."""
+    found = worth(pd.DataFrame({"km": np.arange(30) % 2}), [outcome] * 30)
     assert found == {"measure": "r2", "strength": {"km": None}}
