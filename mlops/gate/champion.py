@@ -38,7 +38,7 @@ def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     """Judge one difference; `least` and `most` say how much worse it is at either end."""
     difference, higher = measured["difference"], measured["higher_is_better"]
     if difference["low"] is None:
-        message = "The difference has no interval: a metric is no number in every replicate."
+        message = "The difference has no interval: no replicate gave a number for both models."
         return Finding(NOT_WORSE.id, name, Verdict.INCONCLUSIVE, message)
     least, most = difference["low"], difference["high"]
     if higher:

@@ -6,6 +6,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from mlops.params import EvaluateParams
+from mlops.statistics.metrics import THRESHOLD
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def measure(
     names: Mapping[str, Any],
     promise: Mapping[str, Any],
     settings: EvaluateParams,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> list[Measured]:
     """Measure the team's metrics (`names`) on labelled rows, intervals by a bootstrap over days.
 

@@ -22,7 +22,7 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class Profile:
-    """What the rules need to know of a partition; `twins` is a hash of each row, its time apart."""
+    """What the rules need to know of a partition; `hashes` has one a row, its time apart."""
 
     rows: int
     missing: dict[str, float]

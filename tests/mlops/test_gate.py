@@ -429,8 +429,12 @@ def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
             estimate(0.0, 0.0, 0.0),
             "Not worse, and not proven better, than the model in production: AUC is the same.",
         ),
+        (
+            estimate(None, None, None),
+            "The difference has no interval: no replicate gave a number for both models.",
+        ),
     ],
-    ids=["worse", "a little worse", "who knows", "the same"],
+    ids=["worse", "a little worse", "who knows", "the same", "no number"],
 )
 def test_a_difference_is_told_in_plain_words(record, difference, message):
     """Which way, how much, between what, and how much is allowed."""
