@@ -26,6 +26,8 @@ TREE = HOME / "worktree"
 PROPOSAL = HOME / "proposal.json"
 # The branch as one file, for another clone: what trains may not be what pushes.
 PACKED = HOME / "proposal.bundle"
+# Which of these files this clone made or took its branch from; it is no part of what others get.
+TAKEN = BUILD / "retrain.taken"
 LOCK = BUILD / "retrain.lock"
 
 
@@ -133,14 +135,25 @@ def propose(name: str, commit: str) -> None:
     """Make the branch of a proposal, here and for whoever gets build/retrain/."""
     git.git("branch", "--force", name, commit)
     git.git("bundle", "create", "--quiet", str(PACKED), name, f"^{commit}^")
+    files.write(TAKEN, files.digest_file(PACKED))
 
 
 def tip(name: str) -> str:
-    """Return the commit a proposal's branch is at, maybe of another clone; "" without one."""
+    """Return the commit a proposal's branch is at, "" without one; another clone's is taken once.
+
+    A branch that was here and is gone was removed by somebody, who said no.
+    """
     ref = f"refs/heads/{name}"
-    if PACKED.exists() and not git.git("rev-parse", "--verify", "--quiet", ref, check=False):
-        git.git("fetch", "--quiet", str(PACKED), f"{ref}:{ref}")
-    return git.git("rev-parse", "--verify", "--quiet", ref, check=False)
+    there = git.git("rev-parse", "--verify", "--quiet", ref, check=False)
+    if there or not PACKED.exists() or _is_taken():
+        return there
+    git.git("fetch", "--quiet", str(PACKED), f"{ref}:{ref}")
+    files.write(TAKEN, files.digest_file(PACKED))
+    return git.git("rev-parse", ref)
+
+
+def _is_taken() -> bool:
+    return TAKEN.exists() and TAKEN.read_text(encoding="utf-8") == files.digest_file(PACKED)
 
 
 def run_steps(tree: Path, store: Store, *steps: str) -> int:

@@ -67,7 +67,7 @@ def move(commit: str) -> Move | None:
 
 
 def retraining() -> Retraining | None:
-    """Return what `retrain` proposes, None where its branch is gone or was never made."""
+    """Return what `retrain` proposes, None where its branch was removed or never made."""
     if not proposal.PROPOSAL.exists():
         return None
     told = read_json(proposal.PROPOSAL, made_by="retrain")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -466,6 +467,29 @@ def test_a_retraining_is_proposed(clone, forge):
     (pull,) = forge.pulls.values()
     assert (pull["head"]["ref"], forge.branch("retrain/q4")) == ("retrain/q4", commit)
     assert "- drift: km moved" in pull["body"] and "## The whole report" in pull["body"]
+
+
+def test_a_retraining_whose_branch_was_removed_is_not_proposed(clone, forge):
+    """Somebody said no: what `retrain` left for another clone does not bring it back."""
+    proposal.propose("retrain/q4", retrained(clone))
+    clone.git("branch", "-q", "-D", "retrain/q4")
+    assert "nothing to propose" in proposed(clone)
+    assert not forge.pulls and not clone.git("branch", "--list", "retrain/*")
+
+
+def test_a_retraining_of_another_clone_is_proposed_until_its_branch_is_removed(
+    clone, forge, tmp_path_factory, monkeypatch
+):
+    """What trains may not be what pushes: the branch comes as a file, once."""
+    proposal.propose("retrain/q4", retrained(clone))
+    other = tmp_path_factory.mktemp("other") / "clone"
+    clone.git("clone", "-q", "-b", "main", str(forge.git), str(other))
+    shutil.copytree(proposal.HOME, other / proposal.HOME)
+    monkeypatch.chdir(other)
+    proposed(clone)
+    assert list(opened(forge).values()) == ["retrain/q4"]
+    clone.git("branch", "-q", "-D", "retrain/q4")
+    assert "nothing to propose" in proposed(clone)
 
 
 def by_somebody(clone, branch, message):
