@@ -75,10 +75,15 @@ def served(log: Log, days: list[str], trained: Reference) -> Rows:
 
 
 def _like(column: "Series", values: list[Any]) -> "Series":
+    import numpy as np
     import pandas as pd
 
-    convert = _number if is_number(column) else _word
-    return pd.Series(map(convert, values), dtype=float if convert is _number else object)
+    if not is_number(column):
+        return pd.Series(map(_word, values), dtype=object)
+    numbers = pd.Series(map(_number, values), dtype=float)
+    # A float32 of 0.7 is another number than 0.7 in a log.
+    with np.errstate(over="ignore"):
+        return numbers.astype(column.dtype) if column.dtype.kind == "f" else numbers
 
 
 def _number(value: Any) -> float:

@@ -25,12 +25,13 @@ WEEKEND = np.arange(400) % 7 < 2
 def studied(monkeypatch, tmp_path, write_log, days):
     """Return a function that serves the rows of training again, twenty a day, and studies that."""
 
-    def of(column):
+    def of(column, sent=None):
         frame = pd.DataFrame({"it": column})
         scores = np.linspace(0, 1, len(frame))
         monkeypatch.setattr(Champion, "score", lambda *_: scores)
         when = np.repeat(days(len(frame) // 20), 20)
-        rows = frame.astype(object).where(frame.notna(), None)
+        rows = frame if sent is None else pd.DataFrame({"it": sent})
+        rows = rows.astype(object).where(rows.notna(), None)
         for day in dict.fromkeys(when):
             there = when == day
             write_log(tmp_path, day, rows[there].to_dict("records"), RELEASE, scores[there])
@@ -58,3 +59,12 @@ def test_the_rows_of_training_served_again_have_not_moved(studied, column):
         ("W101", "W105", "W106", "W107"), Verdict.PASS
     )
     assert [shift.psi for shift in (*made.shifts, made.scores)] == [0, 0]
+
+
+@pytest.mark.parametrize("step", [0.1, 0.7], ids=["few values", "many values"])
+@pytest.mark.parametrize("dtype", ["float32", "Float32"])
+def test_a_number_is_as_narrow_as_in_training(studied, step, dtype):
+    """A client sends 0.7, a float32 holds 0.69999999: by itself neither is a value of the other."""
+    sent = pd.Series((np.arange(400) % (5 if step == 0.1 else 40) * step).round(1))
+    (shift,) = studied(sent.where(sent > 0).astype(dtype), sent.where(sent > 0)).shifts
+    assert shift.psi == 0
