@@ -118,7 +118,8 @@ class Comparison:
         if metric.constant is None:
             return None
         score = np.full(len(self._target), metric.constant(self._target))
-        return float(self._replicate(metric, score)[0])
+        value = float(self._replicate(metric, score)[0])
+        return value if np.isfinite(value) else None
 
     def _replicate(self, metric: Metric, score: np.ndarray) -> np.ndarray:
         weights = np.vstack([np.ones(self.drawn), self._weights])

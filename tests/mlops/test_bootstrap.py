@@ -104,6 +104,11 @@ def test_scores_that_are_no_number_give_no_number():
     assert found["candidate"].undefined == 1
 
 
+def test_a_constant_answer_without_a_value_says_nothing():
+    """The share explained of what does not vary is no number, which JSON does not hold."""
+    assert compare(np.full(40, 7.0), None).constant(BUILT_IN["r2"]) is None
+
+
 def test_draws_without_both_classes_are_counted():
     """A replicate that drew only days without late flights has no AUC."""
     target, group = np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1])
