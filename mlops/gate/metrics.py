@@ -22,8 +22,8 @@ def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
         message = interval(candidate)
         if not good:
             message = (
-                f"{titled(measured)} is no number: the scores hold NaN, or the held-out rows one "
-                "class only."
+                f"{titled(measured)} is no finite number: the scores hold NaN, the held-out rows "
+                "one class only, or the loss of a row is infinite."
             )
         yield find(FINITE, name, good, message)
 

@@ -290,6 +290,18 @@ def test_a_model_without_metrics_is_refused(record):
     assert worst(found for found in findings if found.rule == "M102") is Verdict.FAIL
 
 
+def test_what_may_have_made_a_metric_no_number_is_told(record):
+    """A relative error of an outcome of 0 is infinite, whatever the scores."""
+    none = change(record, AUC + "candidate", estimate(None, None, None))
+    (bad,) = [
+        f for f in gate.judge(none, CHECKED, PARAMS) if f.rule == "M102" and f.subject == "auc"
+    ]
+    assert bad.message == (
+        "AUC is no finite number: the scores hold NaN, the held-out rows one class only, or the "
+        "loss of a row is infinite."
+    )
+
+
 def test_slices_without_a_champion_are_only_shown(record):
     """What cannot be compared is not refused, whatever a broken champion left behind."""
     broken = change(record, "evaluation.champion.error", "no column x.")
