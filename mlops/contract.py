@@ -26,7 +26,7 @@ from mlops.params import Params, load_params
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 DATA = ("SCHEMA", "TARGET", "TIME", "partitions", "load")
 MODEL = ("Params", "METRICS", "train", "save", "load", "predict")
@@ -223,13 +223,19 @@ def require(frame: "DataFrame", columns: Columns, where: str) -> None:
             "where the answer is no or yes; docs/fork.md says what else fits."
         )
     for role, name in roles.items():
-        lacking = 0 if name is None else int(frame[name].isna().sum())
-        if lacking:
-            raise UserError(
-                f"{where}: {role} names {name}, which is missing in {lacking:,} of {len(frame):,} "
-                "rows. Every row needs one: in data.load fill it in or leave those rows out"
-                f"{', or name another column' if name == columns.cluster else ''}."
-            )
+        if name is not None:
+            _require_whole(frame[name], role, where)
+
+
+def _require_whole(column: "Series", role: str, where: str) -> None:
+    lacking = int((column.isna() | column.isin([float("inf"), float("-inf")])).sum())
+    if lacking:
+        other = ", or name another column in params.yaml" if role == "gate.cluster" else ""
+        raise UserError(
+            f"{where}: {role} names {column.name}, which is missing or infinite in {lacking:,} of "
+            f"{len(column):,} rows. Every row needs one: in data.load fill it in or leave those "
+            f"rows out{other}."
+        )
 
 
 def predict(model: Any, rows: "DataFrame") -> "ndarray":

@@ -87,6 +87,8 @@ def test_a_column_that_cannot_play_its_part_is_refused(wrong, told):
         ("who", pd.array([1, None, None], dtype="Int64"), "gate.cluster"),
         ("day", pd.to_datetime(["2026-01-01", None, None]), "TIME"),
         ("late", [1.0, np.nan, np.nan], "TARGET"),
+        ("late", [1.0, np.inf, -np.inf], "TARGET"),
+        ("late", pd.array([1.0, np.inf, None], dtype="Float64"), "TARGET"),
     ],
 )
 def test_a_row_of_no_group_day_or_outcome_is_refused(column, values, role):
@@ -94,7 +96,7 @@ def test_a_row_of_no_group_day_or_outcome_is_refused(column, values, role):
     columns = dataclasses.replace(COLUMNS, cluster="who")
     rows = pd.concat([ROWS.assign(who="ann")] * 3, ignore_index=True)
     contract.require(rows, columns, "q1")
-    told = f"^q1: {role} names {column}, which is missing in 2 of 3 rows. .* data.load"
+    told = f"^q1: {role} names {column}, which is missing or infinite in 2 of 3 rows. .* data.load"
     with pytest.raises(UserError, match=told):
         contract.require(rows.assign(**{column: values}), columns, "q1")
 
