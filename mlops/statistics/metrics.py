@@ -170,8 +170,11 @@ def _pinball(percent: int, name: str) -> Metric:
         short = target - score
         return np.maximum(quantile * short, (quantile - 1) * short)
 
-    title = f"pinball loss at {percent} %"
-    return Metric(name, title, False, mean_of(loss), lambda target: np.quantile(target, quantile))
+    def constant(target):
+        """Return the quantile of the targets, which may be true and false."""
+        return np.quantile(target.astype(float), quantile)
+
+    return Metric(name, f"pinball loss at {percent} %", False, mean_of(loss), constant)
 
 
 def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:

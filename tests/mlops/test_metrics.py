@@ -126,6 +126,15 @@ def test_no_other_constant_is_better(rows, name):
     assert all(sign * found >= sign * other - 1e-12 for other in others)
 
 
+@pytest.mark.parametrize("name", metrics.BUILT_IN)
+def test_a_target_of_true_and_false_is_one_of_1_and_0(rows, name):
+    """A column may say so; numpy subtracts no truth values."""
+    target, score, metric = rows[0], rows[1], metrics.BUILT_IN[name]
+    assert value_of(metric, target == 1, score) == value_of(metric, target, score)
+    if metric.constant:
+        assert metric.constant(target == 1) == metric.constant(target)
+
+
 def test_log_loss_of_a_certain_mistake_is_finite():
     """As scikit-learn does, a score of 0 or 1 is clipped."""
     metric = metrics.BUILT_IN["log_loss"]
