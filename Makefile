@@ -26,10 +26,10 @@ help:
 
 ##@ Everybody
 
-demo: $(VENV)/stamp ## The whole life of a model on the example, from the data to production
+demo: $(VENV)/stamp ## Show a model's whole life on the example, from the data to production and back
 	@$(VENV)/bin/python -m mlops.demo $(ARGS)
 
-setup: $(VENV)/stamp ## Install what requirements.txt names into .venv; the others do it when needed
+setup: $(VENV)/stamp ## Install requirements.txt into .venv; other targets do it when needed
 	@echo "$(VENV) is ready: $$($(VENV)/bin/python --version)"
 
 test: $(VENV)/stamp ## Run the tests (ARGS="-k gate" for some of them)
@@ -46,53 +46,53 @@ clean: ## Stop what runs here, then remove build/ and .venv, local releases incl
 
 ##@ Develop a model (ARGS="..." goes to the step; ARGS=--help explains it)
 
-check-data: ## Is the data what its schema says?
+check-data: ## Check that the data keep to their schema and are as usual
 train:      ## Train the candidate
 evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots
-gate:       ## May this change be merged? pass, fail or inconclusive, with the reason
+gate:       ## Judge whether this change may be merged: pass, fail or inconclusive, with the reason
 package:    ## Pack the model into a bundle and seal a release
-image:      ## Build the bundle's image, push it, pin it in the release
-sbom:       ## List what is really inside it: packages, model, data (CycloneDX)
-serve: $(VENV)/stamp ## Run what was packed last, and say how to ask it
+image:      ## Build the bundle's image, push it and pin it in the release
+sbom:       ## List what the release contains: packages, model, data (CycloneDX)
+serve: $(VENV)/stamp ## Run what was packed last, and print a request to ask it with
 	@$(VENV)/bin/python -m mlops.serve
-sign:       ## Vouch for what was built (ARGS="--new-key NAME" makes a key)
+sign:       ## Sign what was built (ARGS="--new-key NAME" makes a key)
 
 ##@ Answer a pull request
 
-ci: $(VENV)/stamp ## All that a pull request runs, here, with the same summary
+ci: $(VENV)/stamp ## Run a pull request's required checks here, on this Python, with the same summary
 	@$(VENV)/bin/python -m mlops.ci
 
-plan:       ## Which jobs does this change need, on which Pythons and runner? (BASE_SHA=...)
-check-release: ## May this change move a release as it does?
-all-green:  ## Did every job do what the plan says? Reads NEEDS, as Actions gives it
+plan:       ## Say which jobs this change needs, on which Pythons and runner (BASE_SHA=...)
+check-release: ## Check that this change moves a release only as it may
+all-green:  ## Check that every job ended as the plan says; reads NEEDS, as Actions gives it
 comment:    ## Write the comment for a pull request from the report of a run: RUN=<its id>
 
 ##@ Move a release (ENV=staging picks the environment)
 
 promote:    ## Let an environment take the release of the one before it
 propose:    ## Open a pull request for the promotion, rollback or retraining made here
-due:        ## Which environments are to be deployed?
+due:        ## Say which environments are to be deployed
 deploy:     ## Make an environment serve its release
 loadtest:   ## Put the expected traffic on what an environment serves
-advance:    ## Move branch ENV forward to what was verified live, for the load test
+advance:    ## Move branch ENV forward to the commit verified live, for its load test
 rollback:   ## Restore an earlier release: TO=<release id> REASON="why"
-render:     ## Show what a cluster is sent for an environment
+render:     ## Write what a cluster is sent for an environment, after all checks
 
 ##@ Look after it
 
-status:     ## Which release is where, and does it answer?
-monitor:    ## Is what ENV serves still what its model was trained on and promised?
-retrain:    ## Train anew when there is a reason, and propose what passes the gate
+status:     ## Show which release is where, and whether it answers
+monitor:    ## Compare what ENV served with its training rows and with what the gate measured
+retrain:    ## Train anew if there is a reason, and propose what passes the gate
 down:       ## Stop what runs for ENV, or for every environment
 
-replay: $(VENV)/stamp ## The example's year with and without the gate (ARGS=--publish renews the picture)
+replay: $(VENV)/stamp ## Replay the example's year with and without the gate (ARGS=--publish renews the picture)
 	@$(VENV)/bin/python -m benchmarks.replay $(ARGS)
 
 ##@ Own the repository
 
-doctor:     ## Do the guards exist, here and on GitHub, and would they bite?
-github-setup: ## Make GitHub what .github/settings/ says; shows it only, without ARGS="--apply"
+doctor:     ## Say which guards exist, here and on GitHub, and whether they work
+github-setup: ## Show what differs on GitHub from .github/settings/; ARGS="--apply" changes it
 
 ##@ Maintain the template
 
@@ -100,7 +100,7 @@ test-all: ## Run the tests on every supported Python found on this machine
 	@echo "Python found: $(or $(FOUND),none). Not found, so not tested: $(or $(MISSING),none)."
 	@$(if $(FOUND),$(MAKE) --no-print-directory --keep-going $(FOUND:%=test-on-%),false)
 
-audit: $(VENV)/stamp ## Known vulnerabilities of what is locked (environments/advisories.yaml)
+audit: $(VENV)/stamp ## Look for known vulnerabilities in what is locked (environments/advisories.yaml)
 	@$(VENV)/bin/python -m mlops.audit
 
 audit-workflows: $(VENV)/stamp ## Audit the workflows, online with GH_TOKEN; also into build/zizmor.sarif
@@ -109,10 +109,10 @@ audit-workflows: $(VENV)/stamp ## Audit the workflows, online with GH_TOKEN; als
 format: $(VENV)/stamp ## Format the code with black
 	@$(VENV)/bin/python -m black --quiet .
 
-schema: $(VENV)/stamp ## Write params.schema.json anew, after a change in what params.yaml may say
+schema: $(VENV)/stamp ## Write params.schema.json, after a change of what params.yaml may hold
 	@$(VENV)/bin/python -m mlops.schema
 
-watching: $(VENV)/stamp ## Write the dashboard and the operator's rules anew (environments/monitoring/)
+watching: $(VENV)/stamp ## Write the dashboard and the operator's rules (environments/monitoring/)
 	@$(VENV)/bin/python -m mlops.watching
 
 picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
@@ -121,7 +121,7 @@ picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo
 gate-study: $(VENV)/stamp ## Measure how often the gate errs, into docs/gate.md (about 5 minutes)
 	@$(VENV)/bin/python -m benchmarks.gate_study
 
-lock: $(VENV)/stamp ## Compile the requirements from pyproject.toml, install them (ARGS=--upgrade for newer)
+lock: $(VENV)/stamp ## Compile the lock from pyproject.toml and install it (ARGS=--upgrade for newer)
 	@$(COMPILE) pyproject.toml --output-file requirements.txt
 	@$(COMPILE) --group pyproject.toml:serve --constraint requirements.txt \
 	  --output-file requirements-serve.txt
