@@ -1,7 +1,7 @@
 """What a row of features may hold, said in JSON Schema: data.SCHEMA for those who send requests."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops import contract
@@ -140,11 +140,15 @@ def _tighter(said: Rule, bounds: Rule) -> Rule:
 
 
 def _plain(value: Any) -> Any:
+    """Return a value of numpy or pandas as Python's own, and of several a list."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, (set, frozenset)):
         value = sorted(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value.item() if hasattr(value, "item") else value
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        # What is missing is for `nullable` to allow; NaN differs from itself.
+        return [_plain(one) for one in value if one is not None and one == one]
+    return value
 
 
 def _typical(column: "Series", rule: Rule) -> Any:
