@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from mlops import contract
@@ -133,6 +134,8 @@ def _tighter(said: Rule, bounds: Rule) -> Rule:
     """Return what the checks say, with what the dtype says where they leave it open."""
     if "enum" in said:
         return said
+    # JSON has no infinite number.
+    said = {key: value for key, value in said.items() if value not in (inf, -inf)}
     for key, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if key in said or exclusive in said:
             bounds = {name: value for name, value in bounds.items() if name != key}

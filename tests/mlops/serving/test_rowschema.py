@@ -81,6 +81,14 @@ def test_values_may_come_in_any_list(monkeypatch, values):
     assert json.dumps(said["properties"]["x"]) == '{"type": "integer", "enum": [0, 1, 2]}'
 
 
+def test_a_bound_that_is_infinite_is_none(monkeypatch):
+    """JSON has no word for it."""
+    checks = [pa.Check.in_range(0, float("inf")), pa.Check.le(float("inf"))]
+    for check, words in zip(checks, (" from 0", "")):
+        rule = described(monkeypatch, pa.Column(float, check), [1.5])["properties"]["x"]
+        assert allowed(rule) == f"a number{words}" and json.dumps(rule, allow_nan=False)
+
+
 def test_a_narrow_float_is_kept_from_infinity(monkeypatch):
     """A float32 cannot hold all that a float of JSON can."""
     rule = described(monkeypatch, pa.Column("float32"), [1])["properties"]["x"]
