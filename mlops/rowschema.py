@@ -131,14 +131,20 @@ def _from_start(pattern: str | re.Pattern) -> str | None:
 
 
 def _tighter(said: Rule, bounds: Rule) -> Rule:
-    """Return what the checks say, with what the dtype says where they leave it open."""
+    """Return what the checks say, or what the dtype says where that is tighter."""
     if "enum" in said:
         return said
     # JSON has no infinite number.
     said = {key: value for key, value in said.items() if value not in (inf, -inf)}
-    for key, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if key in said or exclusive in said:
-            bounds = {name: value for name, value in bounds.items() if name != key}
+    for key, other, tighter in (
+        ("minimum", "exclusiveMinimum", max),
+        ("maximum", "exclusiveMaximum", min),
+    ):
+        for name in {key, other} & said.keys() if key in bounds else ():
+            if tighter(said[name], bounds[key]) == said[name]:
+                bounds = {one: value for one, value in bounds.items() if one != key}
+            else:
+                said = {one: value for one, value in said.items() if one != name}
     return {**bounds, **said}
 
 

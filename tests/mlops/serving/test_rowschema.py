@@ -89,6 +89,21 @@ def test_a_bound_that_is_infinite_is_none(monkeypatch):
         assert allowed(rule) == f"a number{words}" and json.dumps(rule, allow_nan=False)
 
 
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (pa.Check.ge(-1000), "from -128 to 127"),
+        (pa.Check.in_range(0, 1000), "from 0 to 127"),
+        (pa.Check.gt(-1000), "from -128 to 127"),
+        (pa.Check.in_range(-128, 127, include_min=False), "above -128 to 127"),
+    ],
+)
+def test_a_check_wider_than_the_type_leaves_the_type_s_bounds(monkeypatch, check, words):
+    """No row of training could hold what the type cannot."""
+    rule = described(monkeypatch, pa.Column("int8", check), [1])["properties"]["x"]
+    assert allowed(rule) == f"a whole number {words}"
+
+
 def test_a_narrow_float_is_kept_from_infinity(monkeypatch):
     """A float32 cannot hold all that a float of JSON can."""
     rule = described(monkeypatch, pa.Column("float32"), [1])["properties"]["x"]
