@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from math import inf
+from operator import gt, lt
 from typing import TYPE_CHECKING, Any
 
 from mlops import contract
@@ -136,27 +137,29 @@ def _tighter(said: Rule, bounds: Rule) -> Rule:
         return said
     # JSON has no infinite number.
     said = {key: value for key, value in said.items() if value not in (inf, -inf)}
-    for key, other, tighter in (
-        ("minimum", "exclusiveMinimum", max),
-        ("maximum", "exclusiveMaximum", min),
+    for key, exclusive, wider in (
+        ("minimum", "exclusiveMinimum", lt),
+        ("maximum", "exclusiveMaximum", gt),
     ):
-        for name in {key, other} & said.keys() if key in bounds else ():
-            if tighter(said[name], bounds[key]) == said[name]:
-                bounds = {one: value for one, value in bounds.items() if one != key}
-            else:
-                said = {one: value for one, value in said.items() if one != name}
+        ours = {key, exclusive} & said.keys()
+        if key in bounds and all(wider(said[name], bounds[key]) for name in ours):
+            said = {name: value for name, value in said.items() if name not in ours}
+        else:
+            bounds = {name: value for name, value in bounds.items() if name != key}
     return {**bounds, **said}
 
 
 def _plain(value: Any) -> Any:
     """Return a value of numpy or pandas as Python's own, and of several a list."""
+    import pandas as pd
+
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (set, frozenset)):
         value = sorted(value)
     if isinstance(value, Iterable) and not isinstance(value, str):
-        # What is missing is for `nullable` to allow; NaN differs from itself.
-        return [_plain(one) for one in value if one is not None and one == one]
+        # What is missing is for `nullable` to allow.
+        return [_plain(one) for one in value if not pd.isna(one)]
     return value
 
 
