@@ -14,6 +14,7 @@ from mlops.statistics.drift import is_number
 from mlops.store import Store
 
 if TYPE_CHECKING:
+    import numpy as np
     from pandas import Series
 
 SCORE = "score"
@@ -54,24 +55,36 @@ def reference(release: Release, params: Params) -> Reference:
 
 
 def served(log: Log, days: list[str], trained: Reference) -> Rows:
-    """Return the sampled rows of these days, with the types of training and their scores.
+    """Return the sampled rows of these days, with the types of training.
 
     A column that none of them has is left out.
     """
-    import numpy as np
     import pandas as pd
 
-    chosen = [(row, features) for row, features in log.sample if row.day in days]
-    logged = set().union(*(features for _, features in chosen))
+    chosen = [features for row, features in log.sample if row.day in days]
+    logged = set().union(*chosen)
     shared = [name for name in trained.columns.features if name in logged]
     frame = pd.DataFrame(
         {
-            name: _like(trained.rows.frame[name], [features.get(name) for _, features in chosen])
+            name: _like(trained.rows.frame[name], [features.get(name) for features in chosen])
             for name in shared
         }
     )
-    frame[SCORE] = [row.score for row, _ in chosen]
-    return Rows(frame, np.array([row.day for row, _ in chosen], dtype=str))
+    return Rows(frame, _days(log, days))
+
+
+def answered(log: Log, days: list[str]) -> Rows:
+    """Return the scores of the same rows; a feature may be called as they are."""
+    import pandas as pd
+
+    scores = [row.score for row, _ in log.sample if row.day in days]
+    return Rows(pd.DataFrame({SCORE: scores}), _days(log, days))
+
+
+def _days(log: Log, days: list[str]) -> "np.ndarray":
+    import numpy as np
+
+    return np.array([row.day for row, _ in log.sample if row.day in days], dtype=str)
 
 
 def _like(column: "Series", values: list[Any]) -> "Series":
@@ -97,8 +110,8 @@ def _word(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else str(value)
 
 
-def score_shift(trained: Reference, rows: Rows, params: Params) -> Shift:
-    """Compare the scores with those that the same bundle gives training rows.
+def score_shift(trained: Reference, scores: Rows, params: Params) -> Shift:
+    """Compare what was answered with what the same bundle answers to training rows.
 
     Raises UserError when the bundle cannot be had or gives none.
     """
@@ -107,4 +120,4 @@ def score_shift(trained: Reference, rows: Rows, params: Params) -> Shift:
 
     sample = trained.rows.sample(SAMPLE, np.random.default_rng(0))
     given = Champion(trained.release).score(sample.frame, Store(params.store))
-    return shift(SCORE, Rows(pd.DataFrame({SCORE: given}), sample.days), rows)
+    return shift(SCORE, Rows(pd.DataFrame({SCORE: given}), sample.days), scores)

@@ -6,11 +6,11 @@ from typing import Any
 from mlops import contract
 from mlops.errors import UserError
 from mlops.monitor import verdict
-from mlops.monitor.drift import Rows, Shift, shift, told_apart
+from mlops.monitor.drift import Shift, shift, told_apart
 from mlops.monitor.labels import Labels
 from mlops.monitor.log import Log
 from mlops.monitor.performance import Labelled, Measured, measure
-from mlops.monitor.reference import Reference, score_shift, served
+from mlops.monitor.reference import Reference, answered, score_shift, served
 from mlops.params import Params
 from mlops.releases.release import Release
 from mlops.rules import Finding, Verdict
@@ -57,7 +57,7 @@ def study(trained: Reference, log: Log, labels: Labels, params: Params) -> Study
     if labels.files:
         _performance(made, trained.release, log, labels, params)
     if enough.verdict is Verdict.PASS:
-        _drift(made, trained, served(log, days, trained), params)
+        _drift(made, trained, log, params)
     return made
 
 
@@ -90,7 +90,8 @@ def _performance(made: Study, release: Release, log: Log, labels: Labels, params
     made.findings += verdict.performance(made.measured, params.gate)
 
 
-def _drift(made: Study, trained: Reference, rows: Rows, params: Params) -> None:
+def _drift(made: Study, trained: Reference, log: Log, params: Params) -> None:
+    rows = served(log, made.days, trained)
     shared = [name for name in trained.columns.features if name in rows.frame]
     made.lacking = [name for name in trained.columns.features if name not in shared]
     problem = ""
@@ -102,7 +103,7 @@ def _drift(made: Study, trained: Reference, rows: Rows, params: Params) -> None:
             verdict.told_apart(made.told_apart, params.monitor),
         ]
     try:
-        made.scores = score_shift(trained, rows, params)
+        made.scores = score_shift(trained, answered(log, made.days), params)
     except UserError as error:
         problem = str(error)
     made.findings.append(verdict.scores(made.scores, problem, params.monitor))

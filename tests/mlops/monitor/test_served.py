@@ -25,17 +25,17 @@ WEEKEND = np.arange(400) % 7 < 2
 def studied(monkeypatch, tmp_path, write_log, days):
     """Return a function that serves the rows of training again, twenty a day, and studies that."""
 
-    def of(column, sent=None):
-        frame = pd.DataFrame({"it": column})
+    def of(column, sent=None, name="it"):
+        frame = pd.DataFrame({name: column})
         scores = np.linspace(0, 1, len(frame))
         monkeypatch.setattr(Champion, "score", lambda *_: scores)
         when = np.repeat(days(len(frame) // 20), 20)
-        rows = frame if sent is None else pd.DataFrame({"it": sent})
+        rows = frame if sent is None else pd.DataFrame({name: sent})
         rows = rows.astype(object).where(rows.notna(), None)
         for day in dict.fromkeys(when):
             there = when == day
             write_log(tmp_path, day, rows[there].to_dict("records"), RELEASE, scores[there])
-        columns = Columns(("it",), target="late", time="day", cluster=None, slices=())
+        columns = Columns((name,), target="late", time="day", cluster=None, slices=())
         trained = Reference(SimpleNamespace(), Rows(frame, when), columns, True)
         return study(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
 
@@ -68,3 +68,9 @@ def test_a_number_is_as_narrow_as_in_training(studied, step, dtype):
     sent = pd.Series((np.arange(400) % (5 if step == 0.1 else 40) * step).round(1))
     (shift,) = studied(sent.where(sent > 0).astype(dtype), sent.where(sent > 0)).shifts
     assert shift.psi == 0
+
+
+def test_a_feature_may_be_called_score(studied):
+    """As a debtor's is; what the model answered is something else."""
+    made = studied(pd.Series(np.arange(400.0) % 50), name="score")
+    assert [shift.psi for shift in (*made.shifts, made.scores)] == [0, 0]
