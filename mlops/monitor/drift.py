@@ -67,8 +67,11 @@ def shift(column: str, trained: Rows, served: Rows) -> Shift:
 def usual(counts: np.ndarray, days: int) -> float:
     """Return the largest index between so many consecutive days of training and all others.
 
-    `counts` is (days, bins). With few days of training the stretch is at most half of them.
+    `counts` is (days, bins). With few days of training the stretch is at most half of them; of a
+    single day nothing is usual.
     """
+    if len(counts) < 2:
+        return 0.0
     length = max(1, min(days, len(counts) // 2))
     running = np.vstack([np.zeros(counts.shape[1]), counts.cumsum(axis=0)])
     stretches = running[length:] - running[:-length]

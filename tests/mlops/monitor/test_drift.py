@@ -31,6 +31,11 @@ def test_a_short_training_has_a_usual_too():
     assert usual(np.array([[5, 5], [5, 5]]), 30) == 0
 
 
+def test_a_single_day_of_training_tells_nothing_usual():
+    """Compared with no row at all it would differ from itself, and no drift would be seen."""
+    assert usual(np.array([[900, 100]]), 30) == 0
+
+
 def test_days_alike_have_not_moved():
     """Other days of the same kind, though their rows differ from day to day."""
     trained, served = made_up(60), made_up(20, seed=1)
