@@ -6,7 +6,7 @@ Each partition is reduced to a profile; the rules compare profiles, a partition 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,12 +22,16 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class Profile:
-    """What the rules need to know of a partition; `hashes` has one a row, its time apart."""
+    """What the rules need to know of a partition; `hashes` has one a row, its time apart.
+
+    A column is `frozen` that has one value in several rows, and `varied` if it has several.
+    """
 
     rows: int
     missing: dict[str, float]
     categories: dict[str, dict[str, int]]
     frozen: dict[str, str]
+    varied: frozenset[str]
     hashes: np.ndarray
 
 
@@ -42,23 +46,29 @@ def profile(frame: "DataFrame", time: str) -> Profile:
         if frame[name].dtype.kind not in "biufM"
         and len(counts := frame[name].value_counts()) <= MOST_CATEGORIES
     }
+    present = {name: frame[name].dropna() for name in frame.columns}
+    varied = frozenset(name for name, values in present.items() if _several(values))
     return Profile(
         rows=len(frame),
         missing=frame.isna().mean().to_dict(),
         categories=categories,
-        frozen={name: repr(v) for name in frame if (v := _only(frame[name])) is not None},
+        frozen={
+            name: _told(values.iloc[0])
+            for name, values in present.items()
+            if len(values) > 1 and name not in varied
+        },
+        varied=varied,
         hashes=pd.util.hash_pandas_object(frame, index=False).to_numpy(),
     )
 
 
-def _only(column: "Series") -> object | None:
-    """Return the one value that a column of several rows has; None where there are more or none."""
-    values = column.dropna()
-    if len(values) < 2 or (values.to_numpy() != values.iloc[0]).any():
-        return None
-    only = values.iloc[0]
+def _several(values: "Series") -> bool:
+    return len(values) > 1 and bool((values.to_numpy() != values.iloc[0]).any())
+
+
+def _told(value: Any) -> str:
     # As Python's own, which people read: 0, not np.int64(0).
-    return only.item() if hasattr(only, "item") else only
+    return repr(value.item() if hasattr(value, "item") else value)
 
 
 def findings(
@@ -122,7 +132,7 @@ def _unseen(name: str, new: Profile, past: list[Profile], limits: CheckParams) -
 
 def _frozen(name: str, new: Profile, past: list[Profile], _: CheckParams) -> Mistakes:
     for column, value in new.frozen.items():
-        if all(column not in one.frozen for one in past):
+        if all(column in one.varied for one in past):
             yield f"{name} {column}", (
                 f"every value is {value}, while there were several in every partition before. "
                 "Look whether the source was replaced by a default."

@@ -114,6 +114,23 @@ def test_a_column_of_names_for_the_first_time_says_nothing():
     assert told["D104"] is Verdict.PASS
 
 
+def told(rule, *columns, holdout="2"):
+    """What a rule says of partitions with such a column."""
+    profiles = {
+        str(n): profile(pd.DataFrame({"date": range(len(column)), "it": column}), "date")
+        for n, column in enumerate(columns, 1)
+    }
+    limits = CheckParams(missing_shift=1.0, least_rows=0.1)
+    return {f.verdict for f in findings(profiles, (holdout,), limits) if f.rule == rule}
+
+
+@pytest.mark.parametrize("before", [[np.nan] * 4, [np.nan, np.nan, np.nan, 1.0]])
+def test_a_column_that_begins_with_one_value_has_not_frozen(before):
+    """Where there were none or one there were not several."""
+    assert told("D105", before, [7.0] * 4) == {Verdict.PASS}
+    assert told("D105", [1.0, 2.0, np.nan, np.nan], [7.0] * 4) == {Verdict.FAIL}
+
+
 def test_free_text_is_no_category(months):
     """Remarks are new in every row, which says nothing."""
     frames = {
