@@ -44,7 +44,7 @@ def profile(frame: "DataFrame", time: str) -> Profile:
         name: counts.to_dict()
         for name in frame.columns
         if frame[name].dtype.kind not in "biufM"
-        and len(counts := frame[name].value_counts()) <= MOST_CATEGORIES
+        and len(counts := _counts(frame[name])) <= MOST_CATEGORIES
     }
     present = {name: frame[name].dropna() for name in frame.columns}
     varied = frozenset(name for name, values in present.items() if _several(values))
@@ -60,6 +60,12 @@ def profile(frame: "DataFrame", time: str) -> Profile:
         varied=varied,
         hashes=pd.util.hash_pandas_object(frame, index=False).to_numpy(),
     )
+
+
+def _counts(column: "Series") -> "Series":
+    counts = column.value_counts()
+    # A type counts what it declares, too.
+    return counts[counts > 0]
 
 
 def _several(values: "Series") -> bool:

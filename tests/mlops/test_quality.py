@@ -131,6 +131,14 @@ def test_a_column_that_begins_with_one_value_has_not_frozen(before):
     assert told("D105", [1.0, 2.0, np.nan, np.nan], [7.0] * 4) == {Verdict.FAIL}
 
 
+def test_a_category_that_was_only_declared_is_new():
+    """A type names what may be, not what any partition before had."""
+    kinds = pd.CategoricalDtype(["a", "b", "c"])
+    before, now = (pd.Series(list(values), dtype=kinds) for values in ("aabb", "aacc"))
+    assert told("D104", before, now) == {Verdict.FAIL}
+    assert told("D104", before, before) == {Verdict.PASS}
+
+
 def test_free_text_is_no_category(months):
     """Remarks are new in every row, which says nothing."""
     frames = {
