@@ -19,11 +19,16 @@ def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        numeric = [name for name in trained if is_number(trained[name])]
-        text = [name for name in trained if name not in numeric]
+        # Evidently refuses a column without any value; W105 has told of it.
+        columns = [
+            name for name in trained if all(f[name].notna().any() for f in (trained, served))
+        ]
+        numeric = [name for name in columns if is_number(trained[name])]
+        text = [name for name in columns if name not in numeric]
         definition = DataDefinition(numerical_columns=numeric, categorical_columns=text)
         current, reference = (
-            Dataset.from_pandas(frame, data_definition=definition) for frame in (served, trained)
+            Dataset.from_pandas(frame[columns], data_definition=definition)
+            for frame in (served, trained)
         )
         # The current rows come first.
         made = Report([DataDriftPreset()]).run(current, reference)
