@@ -13,7 +13,8 @@ FROM python:${PYTHON}-slim-bookworm AS packages
 COPY env/python/requirements.txt /
 # Tests, headers and type stubs serve whoever develops a library. Every time is set to 0 in the step
 # that writes the file, so that the same input gives the same layer.
-RUN --mount=from=uv,source=/uv,target=/usr/local/bin/uv --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/root/.cache/uv \
     export VIRTUAL_ENV=/image/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
     && uv venv --quiet --python "$(readlink -f "$(command -v python3)")" "$VIRTUAL_ENV" \
     && uv pip sync --quiet --require-hashes /requirements.txt \
