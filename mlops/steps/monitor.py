@@ -65,11 +65,13 @@ def run(options: argparse.Namespace) -> int:
     _tell_inputs(folder, log, labels, trained)
     made = study(trained, log, labels, params)
     decision = decide(made.findings)
-    page = _page(trained, log, made) if options.page else None
-    write_json(MONITOR, _report(environment, trained, log, labels, made, decision, page))
+    write_json(MONITOR, _report(environment, trained, log, labels, made, decision))
     _tell(made, decision, timer)
     actions.output("verdict", decision.verdict)
     actions.verdict(f"Monitoring {environment.name}", decision.verdict, decision.reason)
+    if options.page:
+        # Last: what Evidently cannot draw is judged all the same.
+        _page(trained, log, made)
     return PASS if options.no_fail else EXIT[decision.verdict]
 
 
@@ -101,8 +103,8 @@ def _labels(given: str | None, environment: Environment, trained: "Reference") -
     return read_labels(paths, trained.outcomes())
 
 
-def _page(trained: "Reference", log: "Log", made: "Study") -> str | None:
-    """Write Evidently's report, unless there are too few rows; return where."""
+def _page(trained: "Reference", log: "Log", made: "Study") -> None:
+    """Write Evidently's report, unless there are too few rows."""
     import numpy as np
 
     from mlops.monitor.drift import SAMPLE
@@ -111,24 +113,22 @@ def _page(trained: "Reference", log: "Log", made: "Study") -> str | None:
 
     if not made.shifts:
         say("monitor", "no page: there are too few rows to compare")
-        return None
+        return
     columns = [shift.column for shift in made.shifts]
     random = np.random.default_rng(0)
     rows = (trained.rows, served(log, made.days, trained))
     before, after = (part.sample(SAMPLE, random).frame[columns] for part in rows)
     write_page(MONITOR_PAGE, before, after)
     say("monitor", f"page: {MONITOR_PAGE}")
-    return MONITOR_PAGE.as_posix()
 
 
-def _report(  # pylint: disable=too-many-arguments,too-many-positional-arguments # all there is
+def _report(  # pylint: disable=too-many-positional-arguments # all there is
     environment: Environment,
     trained: "Reference",
     log: "Log",
     labels: "Labels",
     made: "Study",
     decision: "Decision",
-    page: str | None,
 ) -> dict[str, Any]:
     return {
         "verdict": decision.verdict,
@@ -139,7 +139,6 @@ def _report(  # pylint: disable=too-many-arguments,too-many-positional-arguments
         "release_id": trained.release.release_id,
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "findings": [finding.as_dict() for finding in by_weight(made.findings)],
-        "page": page,
         **made.as_dict(),
         "log": log.as_dict(),
         "labels": labels.as_dict(),

@@ -247,9 +247,21 @@ def test_an_environment_without_a_release_is_a_mistake(monitored):
 def test_the_page_shows_the_drift(monitored, rides):
     """Evidently's report; it decides nothing."""
     monitored.log(rides)
-    found, _ = monitored.judge(0, "--page")
-    assert found["page"] == MONITOR_PAGE.as_posix()
+    monitored.judge(0, "--page")
     assert "km" in (monitored.fork.folder / MONITOR_PAGE).read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_drawn_costs_no_verdict(monitored, rides):
+    """What was found is written and told before Evidently is asked."""
+    monitored.log(rides)
+    page = monitored.fork.folder / "mlops/monitor/page.py"
+    kept = page.read_text("utf-8")
+    page.write_text("raise ValueError('it cannot be drawn')\n", "utf-8")
+    try:
+        found, _ = monitored.judge(2, "--page")
+    finally:
+        page.write_text(kept, "utf-8")
+    assert found["verdict"] == "pass"
 
 
 @pytest.mark.slow
