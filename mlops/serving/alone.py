@@ -24,8 +24,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--fd", type=int, help="a socket that listens already")
+    # A text: argparse says what is wrong with it.
+    parser.add_argument("--workers", type=int, default=os.environ.get("MLOPS_WORKERS", "1"))
     options = parser.parse_args()
-    if options.fd is None and int(os.environ.get("MLOPS_WORKERS", "1")) > 1:
+    os.environ["MLOPS_WORKERS"] = str(options.workers)
+    if options.fd is None and options.workers > 1:
         place = ("--host", options.host, "--port", str(options.port))
         os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", str(BUNDLE), *place])
     # While it starts: no signal ends a container's first process that does not ask for it.

@@ -63,6 +63,20 @@ def test_several_workers_have_somebody_who_replaces_them(unpacked, tmp_path):
         assert len(psutil.Process(process.pid).children()) == 2
 
 
+def test_a_number_of_workers_that_is_none_is_told(unpacked, tmp_path):
+    """By what was found and where, before anything is loaded."""
+    command, environ = [sys.executable, "-m", "mlops.serving.alone"], {"MLOPS_WORKERS": "many"}
+    done = subprocess.run(
+        command,
+        cwd=unpacked / "src",
+        env={**os.environ, "BENTOML_HOME": str(tmp_path), **environ},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "--workers: invalid int value: 'many'" in done.stderr
+
+
 def test_nobody_is_let_in_before_it_is_ready(unpacked, tmp_path):
     """A connection that is refused is tried elsewhere; one that waits is not."""
     with alone(unpacked, tmp_path) as (process, url):
