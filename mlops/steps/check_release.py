@@ -75,7 +75,7 @@ def _of_event(event: dict[str, Any]) -> str:
     if "pull_request" in event:
         # HEAD is the merge that GitHub tries; its first parent is the base as it is now.
         return "HEAD^1"
-    return event.get("merge_group", {}).get("base_sha") or event.get("before") or "origin/main"
+    return event.get("merge_group", {}).get("base_sha") or "origin/main"
 
 
 def _base(given: str | None) -> str:
