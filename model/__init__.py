@@ -1,4 +1,4 @@
-"""Yours: what the model does. The machinery asks for exactly these names (mlops/contract.py)."""
+"""Yours: what the model does. The machinery asks for exactly these names (machinery/mlops/training/contract.py)."""
 
 from model.evaluate import METRICS, THRESHOLD
 from model.params import Params

@@ -1,0 +1,95 @@
+"""What the image weighs and how long it takes: PYTHONPATH=. python machinery/benchmarks/image.py
+
+Builds the image of what was packed last (`make package`) from nothing, but for the base image, and
+again with everything cached; starts it caged, asks until it is ready, and stops it while eight
+requests are half sent, which are sent on a second later. Needs Docker; leaves no image behind.
+"""
+
+import json
+import subprocess
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+from mlops.container import engine, images
+from mlops.releases import bundle
+from mlops.releases.release import read_release
+from mlops.releases.store import Store
+from mlops.serving import client
+from mlops.targets.docker import CAGE, PORT
+from mlops.targets.front import free_port, url
+from mlops.training import contract
+
+NAME = "mlops-benchmark"
+CLIENTS, HALF = 8, 100
+
+
+def timed(call) -> float:
+    """Return the seconds that a call takes."""
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def start(address: str, port: int) -> float:
+    """Start a container and return the seconds until it is ready."""
+
+    def run() -> None:
+        options = [f"--name={NAME}", f"--publish=127.0.0.1:{port}:{PORT}", *CAGE]
+        engine.docker("run", "--detach", *options, NAME, what="not started")
+        while not client.ready(address):
+            time.sleep(0.01)
+
+    return timed(run)
+
+
+def half_sent(address: str, body: bytes) -> list[HTTPConnection]:
+    """Return requests of which the service has the beginning, on a connection each."""
+    clients = [HTTPConnection(address.removeprefix("http://"), timeout=30) for _ in range(CLIENTS)]
+    for client in clients:
+        client.putrequest("POST", "/predict")
+        client.putheader("Content-Type", "application/json")
+        client.putheader("Content-Length", str(len(body)))
+        client.endheaders(body[:HALF])
+    return clients
+
+
+def stop(name: str, clients: list[HTTPConnection], body: bytes) -> tuple[float, list[int]]:
+    """Stop a container, and only then send the rest; return seconds and how each was answered."""
+    begun = time.perf_counter()
+    with subprocess.Popen(["docker", "stop", "-t=30", name], stdout=subprocess.DEVNULL):
+        time.sleep(1)
+        for client in clients:
+            client.send(body[HALF:])
+        answers = [client.getresponse().status for client in clients]
+    return time.perf_counter() - begun, answers
+
+
+def main() -> None:
+    """Measure and print."""
+    release = read_release()
+    store = Store(contract.params().store)
+    packed = store.fetch(release.promoted.bundle.digest)
+    folder = bundle.fetch(store, release.promoted.bundle.digest)
+    # With --all also the caches that hold what was downloaded.
+    engine.docker("builder", "prune", "--force", "--all", what="the cache stays")
+    print(f"cold build   {timed(lambda: images.build(release.promoted, packed, NAME)):6.2f} s")
+    print(f"cached       {timed(lambda: images.build(release.promoted, packed, NAME)):6.2f} s")
+    layers = engine.docker("history", "--format={{.Size}}", NAME, what="no history").split()
+    sizes = ", ".join(size for size in layers if size != "0B")
+    print(f"size         {engine.image(NAME)['Size'] / 1e6:6.0f} MB, in layers of {sizes}")
+    port = free_port()
+    print(f"ready        {start(url(port), port):6.2f} s")
+    memory = engine.docker("stats", "--no-stream", "--format={{.MemUsage}}", NAME, what="no stats")
+    print(f"memory       {memory}")
+    schema = json.loads(Path(folder, "src/schema.json").read_text(encoding="utf-8"))
+    body = json.dumps({"rows": schema["examples"][:1]}).encode()
+    seconds, answers = stop(NAME, half_sent(url(port), body), body)
+    answered = f"{answers.count(200)} of {CLIENTS}"
+    print(f"stop         {seconds:6.2f} s; {answered} requests that ran were answered")
+    for kind in ("rm", "rmi"):
+        engine.docker(kind, "--force", NAME, what=f"{NAME} stays")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""How often the monitor alarms on the example: PYTHONPATH=. python machinery/benchmarks/monitor.py
+
+Each line compares the rows of some days with those a model was trained on, under params.yaml's
+`monitor:`. Odd against even days of one month and months against their neighbours are false
+alarms; January to March against the summer is what an alarm is for. The scores are those of a
+model trained on the rows it is compared by. With --labels, a model of all months up to one is
+judged on labels: measured on the next month, as the gate does, then on the one after.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from pandas import DataFrame
+
+from mlops.monitor import verdict
+from mlops.monitor.drift import Rows, shift, told_apart
+from mlops.monitor.performance import Labelled, measure
+from mlops.rules import Verdict
+from mlops.training import contract
+
+PARAMS = contract.params()
+COLUMNS = contract.columns(PARAMS.gate.cluster)
+FEATURES = list(COLUMNS.features)
+SUMMER = ("05", "06", "07", "08", "09")
+METRICS = contract.metric_functions()
+
+
+def months() -> dict[str, DataFrame]:
+    """Return all partitions, by name."""
+    return {name: contract.load([name]).frame for name in contract.team_data().partitions()}
+
+
+def train(frame: DataFrame):
+    """Train the team's model."""
+    target = frame[COLUMNS.target].to_numpy()
+    options = {"device": "cpu", "threads": 1, "seed": 0}
+    return contract.team_model().train(frame[FEATURES], target, PARAMS.model, **options)
+
+
+def scored(model, frame: DataFrame) -> np.ndarray:
+    """Return a model's scores of a frame."""
+    return contract.predict(model, frame[FEATURES])
+
+
+def rows_of(frame: DataFrame, scores: np.ndarray) -> Rows:
+    """Return rows as the monitor compares them."""
+    days = frame[COLUMNS.time].astype(str).to_numpy(str)
+    return Rows(frame[FEATURES].assign(score=scores), days)
+
+
+def compare(name: str, trained: DataFrame, served: DataFrame) -> Verdict:
+    """Print what the drift rules say; return the verdict."""
+    model, limits = train(trained), PARAMS.monitor
+    before, after = (rows_of(frame, scored(model, frame)) for frame in (trained, served))
+    shifts = verdict.by_times([shift(column, before, after) for column in FEATURES])
+    scores = shift("score", before, after)
+    aucs = told_apart(before, after, FEATURES)
+    findings = [
+        verdict.columns(shifts, limits),
+        verdict.told_apart(aucs, limits),
+        verdict.scores(scores, "", limits),
+    ]
+    made = verdict.decide([verdict.enough_rows(10**6, 31, limits), *findings])
+    moved = f"{shifts[0].column} {shifts[0].times:.1f}"
+    alarms = " ".join(f.rule for f in findings if f.verdict is Verdict.FAIL)
+    print(f"{name:<28} {moved:<20} {np.mean(aucs):<5.2f} {scores.times:<6.1f} {alarms}", flush=True)
+    return made.verdict
+
+
+def comparisons(frames: dict[str, DataFrame]) -> Iterator[tuple[str, str, DataFrame, DataFrame]]:
+    """Yield the kind of a comparison, its name, the rows trained on and the rows served."""
+    names = list(frames)
+    for name, frame in frames.items():
+        odd = frame[COLUMNS.time].dt.day % 2 == 1
+        yield "odd and even days", name, frame[odd], frame[~odd]
+    for before, after in pairwise(names):
+        yield "neighbouring months", f"{before} {after}", frames[before], frames[after]
+    for before, after in pairwise(names):
+        two_weeks = frames[after][COLUMNS.time].dt.day <= 14
+        what = f"{before} {after}, 14 days"
+        yield "a fortnight after a month", what, frames[before], frames[after][two_weeks]
+    for last, after in zip(names[2:], names[4:]):
+        trained = joined(frames, names[0], last)
+        yield "all months, but one later", f"to {last}, {after}", trained, frames[after]
+    for first, after in zip(names, names[3:]):
+        trained = joined(frames, first, names[names.index(after) - 1])
+        yield "three months and the next", f"from {first}, {after}", trained, frames[after]
+    winter = joined(frames, names[0], names[2])
+    for name in names[3:]:
+        kind = "winter and summer" if name[-2:] in SUMMER else "winter and other months"
+        yield kind, f"winter {name}", winter, frames[name]
+
+
+def joined(frames: dict[str, DataFrame], first: str, last: str) -> DataFrame:
+    """Return the rows of a range of months."""
+    return contract.load([name for name in frames if first <= name <= last]).frame
+
+
+def labelled(frames: dict[str, DataFrame]) -> None:
+    """Judge models on labels, month after month."""
+    names = list(frames)
+    for number in range(3, len(names) - 1):
+        model = train(joined(frames, names[0], names[number - 1]))
+        promise = {m.name: {**m.as_dict()} for m in measured(model, frames[names[number]], {})}
+        found = measured(model, frames[names[number + 1]], promise)
+        findings = verdict.performance(found, PARAMS.gate)
+        told = ", ".join(f"{f.rule} {f.subject} {f.verdict}" for f in findings)
+        print(f"to {names[number - 1]}, served {names[number + 1]}: {told}", flush=True)
+
+
+def measured(model, frame: DataFrame, promise: dict):
+    """Measure a model on the labelled rows of a month."""
+    target = frame[COLUMNS.target].to_numpy().astype(float)
+    days = frame[COLUMNS.time].astype(str).to_numpy(str)
+    rows = Labelled(target, scored(model, frame), days)
+    return measure(rows, METRICS, promise, PARAMS.evaluate)
+
+
+def main() -> None:
+    """Print every comparison and how many of each kind alarm."""
+    frames, alarms, all_of = months(), {}, {}
+    if "--labels" in sys.argv:
+        labelled(frames)
+        return
+    print(f"{'compared':<28} {'moved most, times':<20} {'AUC':<5} {'scores':<6} alarm")
+    for kind, name, trained, served in comparisons(frames):
+        alarm = compare(name, trained, served) is Verdict.FAIL
+        alarms[kind] = alarms.get(kind, 0) + alarm
+        all_of[kind] = all_of.get(kind, 0) + 1
+    for kind, count in all_of.items():
+        print(f"{kind}: {alarms[kind]} alarms in {count}")
+
+
+if __name__ == "__main__":
+    main()

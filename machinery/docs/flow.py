@@ -1,0 +1,97 @@
+"""Draw how the workflows hand over to each other, from the workflow files: python machinery/docs/flow.py.
+
+Writes the diagram between the marks in machinery/docs/workflows.md; a test sees that it is fresh.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+WORKFLOWS, PAGE = Path(".github/workflows"), Path("machinery/docs/workflows.md")
+BEGIN, END = "<!-- flow: python machinery/docs/flow.py -->", "<!-- end of flow -->"
+# What starts a workflow: the name of a node, its shape and words.
+STARTS = {
+    "pull_request": ("change", "([a pull request])"),
+    "push main": ("main", "[(main)]"),
+    "push staging": ("moved", "[(branch staging)]"),
+    "schedule": ("clock", "([the clock])"),
+    "workflow_dispatch": ("person", "([a person])"),
+}
+# What a workflow leads to: what it calls or uses, and where that goes.
+LEADS = {
+    "reusable-propose.yml": ("change", "proposes"),
+    "reusable-advance.yml": ("moved", "moves"),
+    "reusable-comment.yml": ("change", "comments on"),
+}
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Return the workflows that events start, by file name."""
+    found = {}
+    for path in sorted(WORKFLOWS.glob("*.yml")):
+        if not path.name.startswith("reusable-"):
+            found[path.name] = _read(path)
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    # To YAML 1.1 a bare `on` is a truth.
+    return yaml.safe_load(re.sub("(?m)^on:", "'on':", path.read_text("utf-8")))
+
+
+def starts(workflow: dict[str, Any]) -> list[str]:
+    """Return what starts a workflow, a person only where nothing else does."""
+    found = []
+    for event, details in workflow["on"].items():
+        branches = (details or {}).get("branches", []) if event == "push" else [""]
+        found += [f"{event} {branch}".strip() for branch in branches]
+    known = [one for one in STARTS if one in found]
+    return [one for one in known if one != "workflow_dispatch"] or known
+
+
+def calls(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the jobs of a workflow, those of one that only calls others in place of its call."""
+    for job in workflow["jobs"].values():
+        called = _read(WORKFLOWS / Path(job["uses"]).name) if "uses" in job else {"jobs": {"": {}}}
+        if all("uses" in inner for inner in called["jobs"].values()):
+            yield from calls(called)
+        else:
+            yield job
+
+
+def leads(workflow: dict[str, Any]) -> list[str]:
+    """Return the called workflows that lead on to something."""
+    called = {str(job.get("uses", "")).rpartition("/")[2] for job in calls(workflow)}
+    return [name for name in LEADS if name in called]
+
+
+def diagram() -> Iterator[str]:
+    """Yield the lines of the diagram."""
+    yield "```mermaid"
+    yield "flowchart LR"
+    yield from (f"  {name}{shape}" for name, shape in STARTS.values())
+    yield "  change -->|all-green, approved, squashed| main"
+    for file, workflow in entries().items():
+        node = file.removesuffix(".yml")
+        jobs = ", ".join(job["name"] for job in calls(workflow))
+        yield f'  {node}["<b>{file}</b><br>{jobs}"]'
+        yield from (f"  {STARTS[start][0]} --> {node}" for start in starts(workflow))
+        for name in leads(workflow):
+            where, how = LEADS[name]
+            yield f"  {node} -.->|{how}| {where}"
+    yield "```"
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    middle = "\n".join(["", "", *diagram(), "", ""])
+    return f"{before}{BEGIN}{middle}{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

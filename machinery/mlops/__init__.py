@@ -1,0 +1,7 @@
+"""The machinery: the steps that take a model from data to production."""
+
+from pathlib import Path
+
+__version__ = "1.0.0"
+
+PACKAGE = Path(__file__).parent

@@ -1,0 +1,140 @@
+"""What a change needs: which jobs, on which Pythons, trained on which runner.
+
+Pure, and of the standard library: a bare runner plans before anything is installed.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Any
+
+from mlops.errors import UserError
+
+# Whoever changes only these cannot change a model; the tests still read most of them. Whatever is
+# not listed here may change everything, so a new file is never forgotten.
+MOVED = ("environments/*/release.yaml", "environments/releases/*", "environments/quarantine.yaml")
+READ = (
+    "machinery/docs/*",
+    "*.md",
+    "tests/*",
+    "machinery/benchmarks/*",
+    "loadtests/*",
+    "environments/*/*",
+    "environments/advisories.yaml",
+    ".github/ISSUE_TEMPLATE/*",
+    ".github/settings/*",
+    ".github/CODEOWNERS",
+    ".github/dependabot.yml",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+)
+HOSTED = ("ubuntu-24.04",)
+DEPENDABOT = "dependabot[bot]"
+CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Whether a change needs the tests, and a model trained and judged; and why."""
+
+    tests: bool
+    train: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is trained: the labels of a runner, and `cpu` or `gpu`."""
+
+    runner: tuple[str, ...]
+    device: str
+    why: str
+
+
+def work(changed: Iterable[str] | None, why: str = "no file differs") -> Work:
+    """Return what the changed files need: everything where they are unknown, or none."""
+    files = sorted(changed or ())
+    if not files:
+        return Work(True, True, f"everything is needed: {why}")
+    beyond = [name for name in files if not _any(name, (*MOVED, *READ))]
+    if beyond:
+        return Work(True, True, f"{beyond[0]} changed ({_count(files)})")
+    tests = any(not _any(name, MOVED) for name in files)
+    said = "nothing that a model is made from" if tests else "only where releases run"
+    return Work(tests, False, f"{said} changed ({_count(files)})")
+
+
+def place(variable: str, trusted: bool) -> Place:
+    """Return where to train, by the variable GPU_RUNNER; a stranger's code only on hosted runners.
+
+    Raises UserError for a value that is no JSON list of labels.
+    """
+    variable = variable.strip()
+    if not variable:
+        return Place(HOSTED, "cpu", "the variable GPU_RUNNER is not set")
+    labels = _labels(variable)
+    if not trusted:
+        return Place(
+            HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
+        )
+    return Place(labels, "gpu", "the variable GPU_RUNNER names it")
+
+
+def base(event: dict[str, Any]) -> str:
+    """Return the commit that a change to be merged is compared with, empty for other events."""
+    pull_request, group = event.get("pull_request", {}), event.get("merge_group", {})
+    return pull_request.get("base", {}).get("sha", "") or group.get("base_sha", "")
+
+
+def pushed(event: dict[str, Any]) -> bool:
+    """Return whether an event is a push to a branch; to a pull request's it is none."""
+    return "before" in event and "pull_request" not in event
+
+
+def trusted(event: dict[str, Any]) -> bool:
+    """Return whether an event's code was written by somebody who may push to the repository.
+
+    Dependabot pushes to a branch here, but what it brings is code of others that nobody has read.
+    """
+    if "pull_request" not in event:
+        return True
+    if (event["pull_request"].get("user") or {}).get("login") == DEPENDABOT:
+        return False
+    head = (event["pull_request"].get("head") or {}).get("repo") or {}
+    return head.get("full_name") == event["repository"]["full_name"]
+
+
+def python_versions(pyproject: dict[str, Any]) -> list[str]:
+    """Return the Pythons that pyproject.toml's classifiers name; raises UserError for none."""
+    lines = pyproject.get("project", {}).get("classifiers", ())
+    found = [match[1] for line in lines if (match := CLASSIFIER.fullmatch(line))]
+    if not found:
+        raise UserError(
+            "pyproject.toml names no Python to test on. Add a line to project.classifiers, "
+            'such as "Programming Language :: Python :: 3.12".'
+        )
+    return found
+
+
+def _labels(variable: str) -> tuple[str, ...]:
+    try:
+        labels = json.loads(variable)
+    except ValueError:
+        labels = None
+    if isinstance(labels, list) and labels and all(isinstance(x, str) and x for x in labels):
+        return tuple(labels)
+    raise UserError(
+        f"The variable GPU_RUNNER is {variable!r}. It is a JSON list of the labels of a runner, "
+        'such as ["self-hosted", "gpu"], or empty for hosted runners. Mend it in the '
+        "repository's settings: Secrets and variables, Actions, Variables."
+    )
+
+
+def _any(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _count(files: list[str]) -> str:
+    return f"{len(files)} file{'' if len(files) == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What people configure: params.yaml, and YAML files read as strict records."""

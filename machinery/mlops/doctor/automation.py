@@ -1,0 +1,156 @@
+"""Guards of what runs by itself: permissions, the App, variables, schedules, runners, CML."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mlops.ci import plan
+from mlops.doctor.context import APPLY, Seen
+from mlops.doctor.findings import Finding, bad, note, ok, unknown
+from mlops.doctor.tree import workflows
+from mlops.errors import UserError
+from mlops.github.differences import holds
+
+APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
+STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
+POST = Path(".github/actions/post-report/action.yml")
+CML = "iterative/cml"
+
+
+def permissions(seen: Seen) -> Iterator[Finding]:
+    """Actions run; jobs get what they ask for and no more; strangers' runs wait."""
+    if not (seen.hub.get("actions/permissions") or {}).get("enabled", False):
+        yield bad("Actions", "switched off", "Settings, Actions, General")
+        return
+    wanted = seen.settings.actions.model_dump()
+    for guard, name, key, why in (
+        ("default token", "workflow", "default_workflow_permissions", "every job may write"),
+        ("may propose", "workflow", "can_approve_pull_request_reviews", "no workflow may open one"),
+        ("runs of strangers", "fork-pr-contributor-approval", "approval_policy", "too soon"),
+    ):
+        found = (seen.hub.get(f"actions/permissions/{name}") or {}).get(key)
+        if found is None:
+            yield unknown(guard, "GitHub does not say", "Settings, Actions, General")
+        elif not holds(found, wanted[key]):
+            yield bad(guard, f"{key} is {found}: {why}", APPLY)
+        else:
+            yield ok(guard, str(found).replace("_", " "))
+
+
+def app(seen: Seen) -> Iterator[Finding]:
+    """The GitHub App that opens pull requests, or what follows without one."""
+    names = {secret["name"] for secret in seen.hub.get_all("actions/secrets")}
+    has_id, has_key = APP in seen.variables, KEY in names
+    if has_id and has_key:
+        yield ok("GitHub App", "it opens proposals, whose checks start by themselves")
+    elif has_id or has_key:
+        missing = f"the secret {KEY}" if has_id else f"the variable {APP}"
+        yield bad(
+            "GitHub App", f"{missing} is missing", "set both, or neither: machinery/docs/github.md"
+        )
+    else:
+        text = "none: the checks of a pull request that a workflow opened wait for one click"
+        yield note("GitHub App", text, "machinery/docs/github.md says how to make one")
+
+
+def variables(seen: Seen) -> Iterator[Finding]:
+    """Variables that are set are understood."""
+    for name, said in seen.settings.variables.items():
+        value = seen.variables.get(name)
+        if value is None:
+            yield note(f"variable {name}", f"not set. {said.meaning}")
+        elif not re.fullmatch(said.pattern, value.strip()) or not _understood(name, value):
+            yield bad(f"variable {name}", f"{value!r} is not understood", f"such as {said.example}")
+        elif name == STORE and not value.startswith(HOSTED) and "RUNNER" not in seen.variables:
+            text = f"{value}: a hosted runner has the credentials of ghcr.io and no others"
+            yield bad(
+                f"variable {name}",
+                text,
+                "set RUNNER, to one that has them: machinery/docs/github.md",
+            )
+        else:
+            yield ok(f"variable {name}", value)
+
+
+def _understood(name: str, value: str) -> bool:
+    try:
+        return name not in RUNNERS or bool(plan.place(value, trusted=True))
+    except UserError:
+        return False
+
+
+def schedules(seen: Seen) -> Iterator[Finding]:
+    """The clock still starts what it should; GitHub stops it after 60 days without a commit."""
+    for file, workflow in workflows().items():
+        # YAML 1.1 reads the key `on` as true; a name or a list there has no schedule.
+        started = workflow.get("on") or workflow.get(True)
+        told = isinstance(started, dict) and started.get("schedule")
+        if not told:
+            continue
+        guard, found = f"schedule {file}", seen.hub.get(f"actions/workflows/{file}")
+        if found is None:
+            yield bad(guard, "GitHub does not know the workflow", f"push it to {seen.branch}")
+        elif found["state"] != "active":
+            yield bad(guard, found["state"].replace("_", " "), f"gh workflow enable {file}")
+        else:
+            path = f"actions/workflows/{file}/runs?event=schedule"
+            yield _last(guard, seen.hub.get(f"{path}&per_page=1"), told)
+
+
+def _last(guard: str, runs: dict[str, Any], told: list[dict[str, str]]) -> Finding:
+    if not runs["workflow_runs"]:
+        return note(guard, "it has not run by the clock yet", "look again when its time has come")
+    at = datetime.fromisoformat(runs["workflow_runs"][0]["created_at"])
+    allowed = min(_patience(one["cron"]) for one in told)
+    text = f"last started by the clock on {at:%Y-%m-%d %H:%M} UTC"
+    if datetime.now(UTC) - at > allowed:
+        return bad(guard, text, "Actions, the workflow: is it disabled, is GitHub late?")
+    return ok(guard, text)
+
+
+def _patience(cron: str) -> timedelta:
+    """Return how long after a run the next is missed: twice its period, for GitHub runs late."""
+    _, hour, day, month, weekday = cron.split()
+    if month != "*":
+        return timedelta(days=2 * 366)
+    if day != "*":
+        return timedelta(days=62)
+    if weekday != "*":
+        return timedelta(days=14)
+    return timedelta(days=2) if hour.isdecimal() else timedelta(days=1)
+
+
+def runner_group(seen: Seen) -> Iterator[Finding]:
+    """A runner of one's own takes jobs from the workflows it is for, and no others."""
+    if not set(RUNNERS) & set(seen.variables):
+        yield note("runner group", "no runner of your own is used")
+        return
+    if seen.about["owner"]["type"] != "Organization":
+        text = "a person's repository has none: every workflow on a branch here reaches the runner"
+        yield note(
+            "runner group", text, "move the repository to an organisation: machinery/docs/gpu.md"
+        )
+        return
+    name = seen.hub.repository.partition("/")[2]
+    path = f"/orgs/{seen.hub.owner}/actions/runner-groups?visible_to_repository={name}"
+    groups = seen.hub.get_all(path)
+    wide = [one["name"] for one in groups if not one.get("restricted_to_workflows")]
+    if wide:
+        text = f"{', '.join(wide)}: any workflow here may use its runners"
+        yield bad("runner group", text, "restrict it to chosen workflows: machinery/docs/gpu.md")
+    else:
+        yield ok("runner group", f"{len(groups)}, each for chosen workflows")
+
+
+def cml(seen: Seen) -> Iterator[Finding]:
+    """CML, at the commit that posts reports, can be fetched."""
+    match = re.search(r"(?m)^\s+ref: ([0-9a-f]{40})\b", POST.read_text(encoding="utf-8"))
+    if match is None:
+        yield bad("CML", f"{POST} names no commit", f"git checkout HEAD -- {POST}")
+    elif seen.hub.get(f"/repos/{CML}/commits/{match[1]}") is None:
+        text = f"{CML} has no commit {match[1][:12]}: gh posts the reports"
+        yield bad("CML", text, f"pin a commit it has in {POST}")
+    else:
+        yield ok("CML", f"{CML} at {match[1][:12]}")

@@ -1,0 +1,69 @@
+"""Which of two proposals counts: what is on a branch already, and what is open beside it."""
+
+from datetime import datetime
+from typing import Any
+
+from mlops import git
+from mlops.github import proposals, remote
+from mlops.github.proposals import Move, Offer
+from mlops.releases import environments
+from mlops.releases.promotion import check_evidence
+from mlops.releases.release import is_release_id, sequence
+from mlops.retraining import proposal
+
+
+def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
+    """Say whether the commit its branch is at proposes the same, and could be merged as well.
+
+    A rule asks that a branch holds all of the base; people who bring it up to date may not approve.
+    """
+    if not isinstance(mine, Move):
+        return True
+    theirs, parent = proposals.move(tip), f"{tip}^"
+    if theirs is None or not git.descends(base, parent):
+        return False
+    if not git.descends(parent, f"{mine.commit}^"):
+        return False
+    ours, found = mine.release.spec, theirs.release.spec
+    fields = ("release_id", "supersedes", "rollback")
+    if any(getattr(ours, field) != getattr(found, field) for field in fields):
+        return False
+    demands = environments.environment(mine.place).policy.evidence
+    return found.rollback is not None or not list(check_evidence(theirs.release, demands, now))
+
+
+def rivals(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str, Any]]:
+    """Return the pull requests among these that propose another thing in the place of this."""
+    others = [pull for pull in pulls if pull["head"]["ref"] != mine.branch]
+    # People may name a branch so as well; it is theirs.
+    if isinstance(mine, Move):
+        return [pull for pull in others if is_release_id(_name(mine, pull))]
+    return [pull for pull in others if _is_retraining(pull, base)]
+
+
+def _is_retraining(pull: dict[str, Any], base: str) -> bool:
+    """Say whether `retrain` made a commit that a pull request would bring into the base."""
+    tip = remote.fetch(pull["head"]["ref"])
+    # Not its last one alone: a button on the page merges the base into a branch.
+    brought = git.git("log", "--format=%B", f"{base}..{tip}") if tip else ""
+    return proposal.MARK in brought.splitlines()
+
+
+def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:
+    """Say whether a rival promotes a newer release: then this run came late."""
+    if mine.kind != "promote":
+        return False
+    ours, theirs = sequence(mine.name), sequence(_name(mine, pull))
+    return theirs > ours or (theirs == ours and _is_built_later(mine, pull))
+
+
+def _is_built_later(mine: Offer, pull: dict[str, Any]) -> bool:
+    """Compare two releases packed from one catalogue, which gave both the same number."""
+    tip = remote.fetch(pull["head"]["ref"])
+    theirs = proposals.move(tip) if tip else None
+    built = [m.release.promoted.source.commit for m in (mine, theirs) if isinstance(m, Move)]
+    return len(built) == 2 and git.descends(built[1], built[0])
+
+
+def _name(mine: Offer, pull: dict[str, Any]) -> str:
+    return pull["head"]["ref"].removeprefix(mine.prefix)

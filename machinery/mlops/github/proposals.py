@@ -1,0 +1,79 @@
+"""What there is to be proposed: the promotion or rollback that a commit is, or a retraining."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mlops import git
+from mlops.files import read_json
+from mlops.releases.environment_history import held_at
+from mlops.releases.release import Release, catalogue_ids, sequence
+from mlops.retraining import proposal
+
+_RELEASE_FILE = re.compile(r"environments/([^/]+)/release\.yaml")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A commit, the branch that carries it to its pull request, and what it is about."""
+
+    kind: str
+    place: str
+    name: str
+    commit: str
+    title: str
+
+    @property
+    def prefix(self) -> str:
+        """What the branches of all proposals begin with that this one takes the place of."""
+        return "/".join(filter(None, (self.kind, self.place))) + "/"
+
+    @property
+    def branch(self) -> str:
+        """The branch."""
+        return self.prefix + self.name
+
+
+@dataclass(frozen=True)
+class Move(Offer):
+    """A promotion or rollback: `release` is what the environment shall hold."""
+
+    release: Release
+
+    @property
+    def skipped(self) -> int:
+        """How many releases of the catalogue this passes over: it counts what nobody saw here."""
+        held = self.release.spec.supersedes
+        ends = sorted((sequence(held) if held else 0, sequence(self.release.release_id)))
+        return sum(ends[0] < sequence(known) < ends[1] for known in catalogue_ids())
+
+
+@dataclass(frozen=True)
+class Retraining(Offer):
+    """What `retrain` left: `told` is build/retrain/proposal.json."""
+
+    told: dict[str, Any]
+
+
+def move(commit: str) -> Move | None:
+    """Return the promotion or rollback that a commit is, None where it is something else."""
+    names = git.git("diff-tree", "--no-commit-id", "--name-only", "-r", commit).splitlines()
+    places = [found[1] for name in names if (found := _RELEASE_FILE.fullmatch(name))]
+    release = held_at(commit, places[0]) if len(places) == 1 else None
+    if release is None:
+        return None
+    kind = "rollback" if release.spec.rollback else "promote"
+    title = git.git("show", "--no-patch", "--format=%s", commit)
+    return Move(kind, places[0], release.release_id, commit, title, release)
+
+
+def retraining() -> Retraining | None:
+    """Return what `retrain` proposes, None where its branch was removed or never made."""
+    if not proposal.PROPOSAL.exists():
+        return None
+    told = read_json(proposal.PROPOSAL, made_by="retrain")
+    branch, commit = told["branch"], told["commit"]
+    if proposal.tip(branch) != commit:
+        return None
+    kind, name = branch.split("/", 1)
+    return Retraining(kind, "", name, commit, told["title"], told)

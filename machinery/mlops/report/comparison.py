@@ -1,0 +1,90 @@
+"""The sections that measure a candidate and compare it with the champion."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlops import gate
+from mlops.report.subject import Judged
+from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table, Text
+
+
+def metrics(judged: Judged) -> Section:
+    """Return what was measured of candidate and champion, with intervals."""
+    columns = ["metric", "better", "candidate", "best constant"]
+    caption = "Metrics with intervals, turned so that better is to the right; dashed: a limit."
+    if judged.champion:
+        columns[3:3] = ["champion", "difference", "margin"]
+        caption += " Beside them the differences: no interval may pass its margin."
+    rows = [tuple(_metric(judged, name, measured)) for name, measured in judged.metrics]
+    table = Table(tuple(columns), rows, frozenset(range(2, len(columns))))
+    return Section("Metrics", (table, Paragraph(_how_measured(judged)), Plot("metrics", caption)))
+
+
+def _metric(judged: Judged, name: str, measured: dict[str, Any]) -> Iterator[Text]:
+    yield measured["title"]
+    yield "higher" if measured["higher_is_better"] else "lower"
+    yield gate.interval(measured["candidate"])
+    if judged.champion:
+        yield gate.interval(measured["champion"])
+        yield _difference(measured["difference"])
+        yield _number(judged.gate.margins.get(name))
+    yield _number(measured["constant"])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else gate.number(value)
+
+
+def _difference(estimate: dict[str, Any]) -> str:
+    return gate.number(estimate["value"]) if estimate["low"] is None else gate.signed(estimate)
+
+
+def _how_measured(judged: Judged) -> Text:
+    """Say once what the brackets, the margin and the constant are."""
+    evaluation = judged.evaluation
+    cluster, percent = evaluation["cluster"], 100 * evaluation["confidence"]
+    text = [f"In brackets: {percent:g} % intervals by a bootstrap over "]
+    text += [f"{evaluation['groups']:,} groups of ", Code(cluster)] if cluster else ["rows"]
+    text.append(f" ({evaluation['replicates']:,} replicates).")
+    if judged.champion:
+        text.append(" Difference: candidate less champion, on the same rows in every replicate.")
+        text.append(" Margin: how much worse it may be; empty where it is not judged.")
+    text.append(" Best constant: what always giving one answer scores, the best there is.")
+    for name, measured in judged.metrics:
+        share = max(part["undefined"] for part in measured.values() if isinstance(part, dict))
+        if share:
+            text += [" ", Code(name), f" had no value in {share:.2%} of the replicates."]
+    return tuple(text)
+
+
+def curves(judged: Judged) -> Section | None:
+    """Return how well the scores are calibrated and how they are distributed."""
+    drawn = judged.evaluation["curves"]["candidate"]
+    if not drawn["calibration"]:
+        return None
+    parts: list[Part] = [_calibration(drawn["calibration"]), _scores(drawn["histogram"])]
+    if drawn["unplotted"]:
+        parts.append(Paragraph(f"{drawn['unplotted']:,} scores are no number and are not drawn."))
+    return Section("Calibration and scores", tuple(parts), minor=True)
+
+
+def _calibration(tenths: list[dict[str, Any]]) -> Plot:
+    simple = Bars(
+        title="Calibration of the candidate: mean outcome (bars), mean score (line)",
+        across="tenths of the rows, by score",
+        upward="mean",
+        bars=tuple(tenth["target"] for tenth in tenths),
+        line=tuple(tenth["score"] for tenth in tenths),
+    )
+    return Plot("calibration", "Mean outcome against mean score, by tenths of the score.", simple)
+
+
+def _scores(histogram: dict[str, Any]) -> Plot:
+    rows, edges = histogram["rows"], histogram["edges"]
+    simple = Bars(
+        title="Scores of the candidate",
+        across=f"{len(rows)} equal steps of score, {_number(edges[0])} to {_number(edges[-1])}",
+        upward="rows",
+        bars=tuple(float(count) for count in rows),
+    )
+    return Plot("scores", "How the scores are distributed over the held-out rows.", simple)

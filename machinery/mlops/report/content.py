@@ -1,0 +1,102 @@
+"""What the report says, as a tree: each section is a function, in the order a reviewer asks."""
+
+from collections.abc import Callable, Iterator
+
+from mlops import gate, rules
+from mlops.paths import VERDICT
+from mlops.report.changes import changes, datasets
+from mlops.report.comparison import curves, metrics
+from mlops.report.origin import cost, reproduce, versions
+from mlops.report.slices import slices
+from mlops.report.subject import Judged, count, device, span
+from mlops.report.tree import Code, Report, Section, Table, Text, names
+from mlops.rules import SENTENCES, Finding, Verdict
+
+MOST_NAMED = 12
+
+
+def content(judged: Judged) -> Report:
+    """Return the report on a candidate."""
+    verdict = rules.worst(judged.findings)
+    sections = [section(judged) for section in SECTIONS]
+    return Report(
+        name=judged.record["name"],
+        verdict=verdict,
+        reason=gate.summary(judged.findings, verdict),
+        subject=_subject(judged),
+        sections=tuple(section for section in sections if section),
+    )
+
+
+def _subject(judged: Judged) -> Text:
+    record, evaluation = judged.record, judged.evaluation
+    source, data, cluster = record["source"], record["data"], evaluation["cluster"]
+    text = [Code(record["name"]), " at commit ", Code(source["commit"][:7])]
+    if source["changed"]:
+        text.append(f" with {count(source['changed'], 'changed file')}")
+    text += [": trained on ", *span(data["train"]["partitions"])]
+    text += [f" ({data['train']['rows']:,} rows), judged on "]
+    text += [*span(data["holdout"]["partitions"]), f" ({evaluation['rows']:,} rows"]
+    if cluster:
+        text += [f", {evaluation['groups']:,} groups of ", Code(cluster)]
+    return (*text, f"), on {device(record)}.")
+
+
+def refusals(judged: Judged) -> Section | None:
+    """Return what speaks against the candidate, failures first."""
+    refused = [f for f in rules.by_weight(judged.findings) if f.verdict is not Verdict.PASS]
+    refused.sort(key=lambda finding: finding.waived)
+    if not refused:
+        return None
+    table = Table(("verdict", "rule", "about", "found"), list(_rows(refused)))
+    return Section("Rules", (table,))
+
+
+def passes(judged: Judged) -> Section | None:
+    """Return the checks that passed."""
+    passed = [finding for finding in judged.findings if finding.verdict is Verdict.PASS]
+    if not passed:
+        return None
+    rows = [row[1:] for row in _rows(passed)]
+    table = Table(("rule", "about", "found"), rows, simple=_brief(passed))
+    return Section(f"{count(passed, 'check')} passed", (table,), minor=True)
+
+
+def _brief(findings: list[Finding]) -> Table:
+    """Return a row a rule: what it says is in machinery/docs/gate.md, what was found is on the page."""
+    about: dict[str, list[str]] = {}
+    for finding in findings:
+        about.setdefault(finding.rule, []).append(finding.subject)
+    rows = [
+        (rule, names(subjects, most=rules.MOST_OF_A_KIND + 1)) for rule, subjects in about.items()
+    ]
+    return Table(("rule", "about"), rows)
+
+
+def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
+    """Yield the findings, the sentence of a rule once, and of many of one rule the first few."""
+    for told, rest in rules.by_kind(findings):
+        verdict = f"{told[0].verdict}, waived" if told[0].waived else told[0].verdict
+        rule = told[0].rule
+        for number, one in enumerate(told):
+            title = rule if number else f"{rule} {SENTENCES[rule]}"
+            yield verdict, title, Code(one.subject), one.message
+        if rest:
+            which = names((one.subject for one in rest), most=MOST_NAMED)
+            opening = f"{len(rest):,} more of the kind: "
+            yield verdict, rule, "", (opening, *which, f"; see {VERDICT}.")
+
+
+# A later subject, such as drift, is one more function here.
+SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
+    refusals,
+    changes,
+    metrics,
+    slices,
+    passes,
+    datasets,
+    curves,
+    cost,
+    versions,
+    reproduce,
+)

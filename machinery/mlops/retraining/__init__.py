@@ -1,0 +1,1 @@
+"""Retraining: what triggers it, and the branch that proposes it."""

@@ -1,0 +1,228 @@
+"""The built-in metrics, each reduced once per model to sums over groups of rows.
+
+A bootstrap over groups then never looks at a row again: a replicate is a weight for each group,
+and every metric is a small function of weighted sums. Scores are (n,), targets (n,), groups (n,)
+integers from 0 to the number of groups - 1, weights (replicates, groups).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops.errors import UserError
+from mlops.statistics.pairs import wins
+
+Weighted = Callable[[np.ndarray], np.ndarray]
+Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Row losses of a probability stay finite, as scikit-learn's do.
+TINY = 1e-15
+# A probability of at least this much calls the outcome, unless the team's THRESHOLD says otherwise.
+THRESHOLD = 0.5
+TENTHS = 10
+PINBALL = re.compile(r"pinball_([1-9]\d?)")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number about a model, and which way is better."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    # (target, score, group, groups) -> (weights -> one value a replicate)
+    prepare: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Weighted]
+    # the constant score that does best on these targets; None where a constant says nothing
+    constant: Callable[[np.ndarray], float] | None = None
+    # it judges labels 0 and 1, and of others says something that is wrong
+    labels: bool = False
+
+
+def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], finish: Callable):
+    """Return the preparation of a metric that is a function of the sums of terms over rows."""
+
+    def prepare(target, score, group, groups):
+        """Add up each term by group."""
+        sums = np.stack([np.bincount(group, term, groups) for term in terms(target, score)])
+        return lambda weights: finish(*sums @ weights.T)
+
+    return prepare
+
+
+def mean_of(row_loss: Loss, finish=lambda mean: mean):
+    """Return the preparation of a metric that is (a function of) the mean of a loss per row."""
+
+    def prepare(target, score, group, groups):
+        """Add up losses and rows by group; raises UserError for a loss that is not one a row."""
+        loss = np.asarray(row_loss(target, score), dtype=float)
+        if loss.shape != target.shape:
+            raise UserError(
+                f"the metric {row_loss.__name__} returned shape {loss.shape} for {target.shape} "
+                "rows; a metric function in model/evaluate.py returns one loss a row."
+            )
+        sums = np.bincount(group, loss, groups)
+        counts = np.bincount(group, minlength=groups).astype(float)
+        return lambda weights: finish((weights @ sums) / (weights @ counts))
+
+    return prepare
+
+
+def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
+    """Exact area under the ROC curve, ties counted half, from pairs of groups.
+
+    won[i, j] counts the pairs (positive of group i, negative of group j) ordered rightly, so the
+    AUC of a replicate with weights w is w' won w / (w'P w'N).
+    """
+    positive = target == 1
+    positives, negatives = (
+        np.bincount(group[chosen], minlength=groups).astype(float)
+        for chosen in (positive, ~positive)
+    )
+    won = wins(positive, score, group, groups)
+
+    def weighted(weights: np.ndarray) -> np.ndarray:
+        """Return the AUC of each replicate, no number where it drew one class only."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pairs = (weights @ positives) * (weights @ negatives)
+            return np.einsum("ij,ij->i", weights @ won, weights) / pairs
+
+    return weighted
+
+
+def tenths(score: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the bin of each row (rows,), by tenths of the score, and how many bins there are.
+
+    The metric, the rule and the report's plot use these; equal scores share a bin, so that the
+    order of the rows decides nothing.
+    """
+    edges = np.unique(np.quantile(score, np.arange(1, TENTHS) / TENTHS))
+    return np.searchsorted(edges, score, side="left"), len(edges) + 1
+
+
+def _calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
+    """Expected calibration error: mean distance of score and target by tenths of the score.
+
+    The error of Guo et al. 2017 (On Calibration of Modern Neural Networks) over bins of equal size
+    (Nixon et al. 2019, Measuring Calibration in Deep Learning), which no model can leave empty.
+    The bins are those of all rows.
+    """
+    place, bins = tenths(score)
+    cell = group * bins + place
+    gaps = np.bincount(cell, score - target, groups * bins).reshape(groups, bins)
+    counts = np.bincount(group, minlength=groups).astype(float)
+    return lambda weights: np.abs(weights @ gaps).sum(axis=1) / (weights @ counts)
+
+
+def _log_loss(target, score):
+    score = np.clip(score.astype(float), TINY, 1 - TINY)
+    return -np.where(target == 1, np.log(score), np.log1p(-score))
+
+
+def _squared(target, score):
+    return (score - target) ** 2.0
+
+
+def _absolute(target, score):
+    return np.abs(score - target)
+
+
+def _accuracy(threshold: float):
+    return mean_of(lambda target, score: (score >= threshold) == (target == 1))
+
+
+def _f1(threshold: float):
+    """F1, 0 where nothing is called and nothing was there to be called, as scikit-learn has it."""
+
+    def terms(target, score):
+        """Return what F1 adds up: called rightly, called, there to be called."""
+        called, there = score >= threshold, target == 1
+        return called & there, called, there
+
+    def finish(both, called, there):
+        """Return twice the rows called rightly as a share of all called and all there."""
+        return 2 * both / np.maximum(called + there, 1)
+
+    return sums_of(terms, finish)
+
+
+def _r2_terms(target, score):
+    # Squares of targets far from 0 would cancel each other's digits.
+    centred = target - target.mean()
+    return (score - target) ** 2.0, centred, centred**2, np.ones(len(target))
+
+
+def _r2(left, total, squares, rows):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 - left / (squares - total**2 / rows)
+
+
+def _majority(target: np.ndarray) -> float:
+    return float(target.mean() >= 0.5)
+
+
+def _pinball(percent: int, name: str) -> Metric:
+    """A quantile's own loss (Koenker and Bassett 1978): too low costs it, too high 1 less it."""
+    quantile = percent / 100
+
+    def loss(target, score):
+        """Weigh how far a score is short of its target, or beyond it."""
+        short = target - score
+        return np.maximum(quantile * short, (quantile - 1) * short)
+
+    def constant(target):
+        """Return the quantile of the targets, which may be true and false."""
+        return np.quantile(target.astype(float), quantile)
+
+    return Metric(name, f"pinball loss at {percent} %", False, mean_of(loss), constant)
+
+
+def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
+    """Return the built-in metrics by name; a score of at least the threshold calls the outcome."""
+    metrics = (
+        Metric("auc", "AUC", True, _auc, labels=True),
+        Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean, labels=True),
+        Metric("brier", "Brier score", False, mean_of(_squared), np.mean, labels=True),
+        Metric("calibration", "calibration error", False, _calibration),
+        Metric("accuracy", "accuracy", True, _accuracy(threshold), _majority, labels=True),
+        Metric("f1", "F1", True, _f1(threshold), labels=True),
+        Metric("mae", "mean absolute error", False, mean_of(_absolute), np.median),
+        Metric("rmse", "root mean squared error", False, mean_of(_squared, np.sqrt), np.mean),
+        Metric("r2", "R2", True, sums_of(_r2_terms, _r2), np.mean),
+        _pinball(50, "pinball"),
+    )
+    return {metric.name: metric for metric in metrics}
+
+
+BUILT_IN = built_in()
+
+
+def chosen(wanted: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
+    """Return the metrics a team asks for: built-ins by name (None), or its own loss a row."""
+    known = built_in(threshold)
+    for name in wanted:
+        if found := PINBALL.fullmatch(name):
+            known[name] = _pinball(int(found[1]), name)
+    unknown = [name for name, own in wanted.items() if own is None and name not in known]
+    if unknown:
+        raise UserError(
+            f"model/evaluate.py: METRICS names {', '.join(unknown)}, which is not built in. "
+            f"Built in are {', '.join(BUILT_IN)} and pinball_1 to pinball_99; anything else is a "
+            "function (target, score) -> one loss a row."
+        )
+    return [
+        known[name] if own is None else Metric(name, name.replace("_", " "), False, mean_of(own))
+        for name, own in wanted.items()
+    ]
+
+
+def require_labels(metrics: Sequence[Metric], target: np.ndarray) -> None:
+    """Raise UserError where a metric of labels 0 and 1 is asked for and the target has others."""
+    names, values = [metric.name for metric in metrics if metric.labels], np.unique(target)
+    if names and not set(values) <= {0, 1}:
+        shown = ", ".join(f"{value:g}" for value in values[:3])
+        raise UserError(
+            f"model/evaluate.py: METRICS names {', '.join(names)}, which judge labels 0 and 1. The "
+            f"target has {len(values)} value(s), such as {shown}. For numbers there are mae, rmse, "
+            "r2 and pinball; for classes a loss of your own (machinery/docs/fork.md)."
+        )

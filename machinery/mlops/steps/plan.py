@@ -1,0 +1,75 @@
+"""Say what a change needs: tests, training, a release; on which Pythons and which runner.
+
+Compares HEAD with the commit in BASE_SHA, else with the one a pull request or a merge group names,
+since both left their common ancestor; after a push with the last one for which this workflow
+succeeded, so that nothing is lost with a run that failed or gave way. Without one, or where git
+does not know it, and with FORCE=true, everything is needed. The runner is the one that GPU_RUNNER
+names (a JSON list of labels), and a hosted one for a fork's pull request. Needs nothing installed.
+"""
+
+import argparse
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from mlops import git
+from mlops.ci import actions, last_success, plan
+from mlops.console import say
+from mlops.errors import UserError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print the plan, and hand it to the jobs that follow."""
+    event = actions.payload()
+    work = _work(event)
+    place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
+    pythons = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
+    found = {
+        "run-tests": json.dumps(work.tests),
+        # What is merged was judged; it is trained once more where it becomes a release.
+        "run-train": json.dumps(work.train and not plan.pushed(event)),
+        "run-release": json.dumps(work.train),
+        "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
+        "python-versions": json.dumps(pythons),
+        "runner": json.dumps(place.runner),
+        "device": place.device,
+    }
+    why = f"{_safe(work.why)}; on {place.device}: {place.why}"
+    say("plan", why)
+    for name, value in found.items():
+        say("", f"{name:<16} {value}")
+        actions.output(name, value)
+    rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
+    actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}")
+
+
+def _work(event: dict[str, Any]) -> plan.Work:
+    if os.environ.get("FORCE") == "true":
+        return plan.work(None, "it was asked for")
+    try:
+        base = _base(event)
+    except UserError as error:
+        return plan.work(None, str(error))
+    if not COMMIT.fullmatch(base) or not int(base, 16):
+        return plan.work(None, "there is no commit to compare with")
+    try:
+        found = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
+    except UserError as error:
+        return plan.work(None, f"git cannot compare with {base}: {error}")
+    return plan.work(name for name in found.split("\0") if name)
+
+
+def _base(event: dict[str, Any]) -> str:
+    if plan.pushed(event):
+        return last_success.last_success(event["ref"])
+    return os.environ.get("BASE_SHA") or plan.base(event)
+
+
+def _safe(text: str) -> str:
+    """Return text with a file's name in it as a line that is no command, and no Markdown."""
+    return re.sub(r"[^\w .,:()/-]", "_", text)

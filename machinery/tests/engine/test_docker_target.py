@@ -1,0 +1,294 @@
+"""The Docker target: by digest, warm, back in seconds, and only what the release says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import chdir
+
+import httpx
+import pytest
+
+from machinery.tests.engine.conftest import BUILD, ImageFork
+from machinery.tests.engine.engines import docker
+from machinery.tests.targets.conftest import Client
+from mlops.container.registry import Repository
+from mlops.releases import environments
+from mlops.releases.release import read_release
+from mlops.serving import client
+from mlops.targets import docker as target
+
+ROLLBACK_SECONDS = 10.0
+
+
+class Dev:
+    """The environment dev of the fork, and what runs for it."""
+
+    def __init__(self, fork):
+        self.fork = fork
+        self.url = f"http://127.0.0.1:{fork.port('dev')}"
+
+    def run(self, *words, check=True, **options):
+        """Run a step for dev."""
+        return self.fork.mlops(*words, "--env", "dev", check=check, **options)
+
+    @property
+    def served(self):
+        """Which release answers."""
+        return client.served(self.url, timeout=3)
+
+    @property
+    def containers(self):
+        """Name and state of every container of dev."""
+        place = f"label=mlops.place={self.fork.folder / 'build/live/dev'}"
+        lines = docker("ps", "--all", f"--filter={place}", "--format={{.Names}} {{.State}}")
+        return dict(line.split() for line in lines.splitlines())
+
+    @property
+    def live(self):
+        """The one container that runs, as the engine describes it."""
+        (name,) = [name for name, state in self.containers.items() if state == "running"]
+        return json.loads(docker("inspect", name))[0]
+
+
+@pytest.fixture(scope="module")
+def dev(fork, built, tmp_path_factory):
+    """The first release, served from a clone that the tests here change at will."""
+    clone = ImageFork(tmp_path_factory.mktemp("dev") / "fork")
+    shutil.copytree(fork.folder, clone.folder, symlinks=True)
+    clone.environment = fork.environment
+    made = Dev(clone)
+    made.run("promote", "deploy")
+    assert made.served == built.release_id
+    yield made
+    clone.mlops("down")
+
+
+@pytest.fixture(scope="module")
+def second(dev):
+    """Another release, built and promoted to dev, not deployed yet."""
+    dev.fork.edit("params.yaml", "{ridge: 0.5}", "{ridge: 0.6}")
+    dev.fork.mlops(*BUILD)
+    dev.run("promote")
+    return read_release(dev.fork.folder / "build/release.yaml")
+
+
+def test_it_runs_caged_and_by_digest(dev, built):
+    """As nobody, read-only, without capabilities, of the very image the release pins."""
+    found = dev.live
+    assert found["Config"]["Image"] == built.promoted.image.ref
+    assert found["Config"]["User"] not in ("", "0", "0:0", "root")
+    how = found["HostConfig"]
+    assert how["ReadonlyRootfs"] and how["CapDrop"] == ["ALL"]
+    assert how["SecurityOpt"] == ["no-new-privileges"]
+    assert how["PortBindings"]["3000/tcp"][0]["HostIp"] == "127.0.0.1"
+
+
+def test_deploying_what_is_live_changes_nothing(dev, built):
+    """It is verified and left alone."""
+    before = dev.live["Id"]
+    assert f"dev serves {built.release_id} already" in dev.run("deploy").stdout
+    assert dev.live["Id"] == before
+
+
+def test_its_predictions_are_logged_where_monitor_looks(dev):
+    """The log lies beside that of the local target."""
+    document = httpx.get(f"{dev.url}/docs.json", trust_env=False).json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    answer = httpx.post(f"{dev.url}/predict", json=body["example"], trust_env=False).json()
+    known, deadline = answer["predictions"][0]["id"], time.monotonic() + 5
+    folder = dev.fork.folder / "build/live/dev/predictions"
+    while time.monotonic() < deadline:
+        if any(known in path.read_text() for path in folder.glob("*.jsonl")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{known} is not in {list(folder.iterdir())}")
+
+
+def test_no_request_fails_during_a_switch(dev, built, second):
+    """On kept connections or new ones; the earlier container is stopped and kept."""
+    clients = [Client(dev.url, keep) for keep in (True, False)]
+    for client in clients:
+        client.start()
+    dev.run("deploy")
+    problems = [client.end().problems for client in clients]
+    assert problems == [[], []]
+    assert dev.served == second.release_id
+    states = {name.split(".")[0]: state for name, state in dev.containers.items()}
+    assert states == {built.release_id: "exited", second.release_id: "running"}
+
+
+def test_going_back_asks_no_registry_and_takes_seconds(dev, built, second):
+    """The container that was kept is started again; the registry may be gone."""
+    dev.run("rollback", "--reason", "shown in a test")
+    source, digest = built.promoted.image.ref.split("@")
+    docker("rmi", "--no-prune", built.promoted.image.ref, check=False)
+    begun = time.monotonic()
+    dev.run("deploy")
+    seconds = time.monotonic() - begun
+    assert dev.served == built.release_id and second.release_id != built.release_id
+    assert seconds < ROLLBACK_SECONDS, f"{seconds:.1f} s, {source}@{digest}"
+
+
+@pytest.mark.parametrize("died", ["container", "proxy"])
+def test_what_died_is_started_again(dev, built, died):
+    """Deploying the same release mends it."""
+    if died == "container":
+        docker("update", "--restart=no", dev.live["Id"])
+        docker("kill", dev.live["Id"])
+    else:
+        subprocess.run(["pkill", "-9", "-f", f"proxy.py {dev.fork.folder}"], check=True)
+    dev.run("deploy")
+    assert dev.served == built.release_id
+
+
+def test_limits_are_those_of_the_settings(dev, built):
+    """They take effect with the next deploy."""
+    dev.fork.edit("environments/dev/settings.yaml", "workers: 1", LIMITS)
+    dev.run("deploy")
+    how = dev.live["HostConfig"]
+    assert (how["NanoCpus"], how["Memory"]) == (1_500_000_000, 768 * 2**20)
+    assert dev.served == built.release_id
+
+
+LIMITS = "workers: 1\ndocker: {cpus: 1.5, memory: 768Mi}"
+
+
+# Another image under the release's name: sealed anew, as whoever can write to the repository could.
+SEALED = """
+import sys
+from mlops.paths import RELEASE
+from mlops.releases.release import Image, Proof, new_release, read_release, write_release
+release = read_release()
+promoted = release.promoted.model_copy(update={"image": Image(ref=sys.argv[1], platform="linux/amd64")})
+proofs = [Proof(**proof.model_dump(exclude={"release_id"})) for proof in release.spec.evidence]
+write_release(RELEASE, new_release(promoted, proofs))
+"""
+
+
+@pytest.fixture
+def refused(dev, registry, tmp_path):
+    """Deploys the newest release with another image, made of its own by some lines; why not?"""
+
+    def deploy(lines=None):
+        built = read_release(dev.fork.folder / "build/release.yaml")
+        ref = f"{registry.host}/acme/fares@sha256:{'0' * 64}"
+        if lines is not None:
+            (tmp_path / "Dockerfile").write_text(f"FROM {built.promoted.image.ref}\n{lines}\n")
+            name = f"{registry.host}/acme/fares:other"
+            docker(
+                "build",
+                "--quiet",
+                f"--tag={name}",
+                str(tmp_path),
+                env={**os.environ, "DOCKER_BUILDKIT": "1"},
+            )
+            docker("push", "--quiet", name)
+            digest = Repository(f"{registry.host}/acme/fares").manifest("other").digest
+            ref = f"{registry.host}/acme/fares@{digest}"
+        with dev.fork.given():
+            command = [sys.executable, "-c", SEALED, ref]
+            subprocess.run(command, cwd=dev.fork.folder, env=dev.fork.environment, check=True)
+            dev.run("promote")
+        before = dev.served
+        done = dev.run("deploy", check=False)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert before and dev.served == before and f"{before} keeps serving" in done.stderr
+        assert list(dev.containers.values()).count("running") == 1
+        return done.stderr
+
+    return deploy
+
+
+def test_an_image_of_another_commit_is_refused(refused):
+    """Its label says so, before anything of it runs."""
+    said = refused(f"LABEL org.opencontainers.image.revision={'1' * 40}")
+    assert "is not the image of this release" in said and "1111, not" in said
+
+
+def test_an_image_of_another_model_is_refused(refused):
+    """By its label."""
+    assert "mlops.model.digest is other, not" in refused("LABEL mlops.model.digest=other")
+
+
+def test_an_image_that_lies_is_refused(refused):
+    """The labels are right, but the code inside says that it is another."""
+    lines = 'ENTRYPOINT ["/venv/bin/python", "-c", "{}"]'.format(LIAR.replace("\n", "\\n"))
+    assert "the service says that it is" in refused(f"{lines}\nCMD []")
+
+
+LIAR = """import http.server as h
+class A(h.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{}')
+h.HTTPServer(('', 3000), A).serve_forever()
+"""
+
+
+def test_a_start_that_fails_shows_the_end_of_its_log(refused):
+    """The earlier release keeps serving."""
+    said = refused('ENTRYPOINT ["/venv/bin/python", "-c", "raise SystemExit(\'no such model\')"]')
+    assert "ended while it started" in said and "no such model" in said
+
+
+def test_a_digest_that_is_nowhere_is_refused(refused):
+    """The registry does not have it."""
+    assert re.search("cannot be pulled: .*(not found|manifest unknown)", refused())
+
+
+def test_a_release_without_an_image_is_told(dev):
+    """What to run, before anything is changed."""
+    with dev.fork.given(MLOPS_REGISTRY=""):
+        dev.fork.mlops("package")
+        dev.run("promote")
+    done = dev.run("deploy", check=False)
+    assert done.returncode == 2 and "names no image" in done.stderr and "make image" in done.stderr
+
+
+KILLED = """
+import os, signal, sys
+from mlops import cli
+from mlops.container import engine
+from mlops.targets import docker, front
+owner, name = {"create": (engine, "docker")}.get(sys.argv[1], (docker, sys.argv[1]))
+original = getattr(owner, name)
+def dying(*words, **options):
+    answer = original(*words, **options)
+    if sys.argv[1] in (name, *words):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+setattr(owner, name, dying)
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def test_killed_at_any_moment_it_converges(dev, second):
+    """Between any two steps of a switch: what served serves, and running it again ends in one."""
+    dev.fork.edit("params.yaml", "{ridge: 0.6}", "{ridge: 0.7}")
+    dev.fork.mlops(*BUILD)
+    dev.run("promote")
+    wanted = read_release(dev.fork.folder / "build/release.yaml").release_id
+    before = dev.served
+    for moment in ("create", "_start", "_await_ready", "_verify", "_tidy"):
+        command = [sys.executable, "-c", KILLED, moment, "deploy", "--env", "dev"]
+        done = subprocess.run(
+            command, cwd=dev.fork.folder, env=dev.fork.environment, capture_output=True, check=False
+        )
+        assert done.returncode == -9, (moment, done.stdout + done.stderr)
+        assert dev.served in (before, wanted)
+    dev.run("deploy")
+    assert dev.served == wanted != second.release_id
+    assert sorted(dev.containers.values()) == ["exited", "running"]
+
+
+def test_down_stops_all(dev):
+    """The one that was kept as well; nothing is left of dev in the engine."""
+    assert "dev: stopped" in dev.fork.mlops("down").stdout
+    assert dev.containers == {} and dev.served is None
+    with chdir(dev.fork.folder):
+        assert target.stop(environments.environment("dev")) is False

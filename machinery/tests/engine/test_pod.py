@@ -1,0 +1,87 @@
+"""A pod as environments/base/ describes it: the real image under its rules, by a real engine."""
+
+import shutil
+import time
+
+import httpx
+import pytest
+
+from machinery.tests.engine.engines import docker
+from mlops.releases.release import write_release
+from mlops.targets import kustomize
+
+NAME = "predictor-7c9f"
+
+
+def pod_of(fork, release, folder):
+    """The description of the pods that dev would be sent for a release."""
+    shutil.copytree(fork.folder / "environments", folder)
+    write_release(folder / "dev/release.yaml", release)
+    (deployment,) = (
+        one
+        for one in kustomize.objects(kustomize.kustomize(folder / "dev"))
+        if one["kind"] == "Deployment"
+    )
+    return next(kustomize.pods(deployment))
+
+
+def flags(pod):
+    """What makes the engine treat a container as a cluster would, beside what `container` does."""
+    (one,), user = pod["containers"], pod["securityContext"]
+    yield f"--user={user['runAsUser']}:{user['runAsGroup']}"
+    yield "--security-opt=no-new-privileges"
+    yield f"--memory={one['resources']['limits']['memory'].lower().removesuffix('i')}"
+    for mount in one["volumeMounts"]:
+        if mount["mountPath"] != "/tmp":
+            yield f"--tmpfs={mount['mountPath']}:uid={user['runAsUser']},mode=770"
+    for variable in one["env"]:
+        yield f"--env={variable['name']}={variable.get('value', NAME).replace('$(POD)', NAME)}"
+
+
+@pytest.fixture(scope="module")
+def pod(fork, built, tmp_path_factory):
+    """What dev would be sent for the first release."""
+    return pod_of(fork, built, tmp_path_factory.mktemp("pod") / "environments")
+
+
+@pytest.fixture
+def running(container, pod):
+    """Its container under the engine, and where it answers."""
+    (one,) = pod["containers"]
+    return container(*flags(pod), ref=one["image"])
+
+
+def test_it_starts_and_its_probes_are_answered(running, pod):
+    """Within what the pod may take: user, memory, file system, privileges."""
+    _, url = running
+    (one,) = pod["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert httpx.get(url + one[probe]["httpGet"]["path"], trust_env=False).status_code == 200
+
+
+def test_it_says_what_the_release_says(running, built):
+    _, url = running
+    said = httpx.get(f"{url}/version", trust_env=False).json()
+    assert said["release_id"] == built.release_id
+    assert said["model_digest"] == built.promoted.model.digest
+    assert said["environment"] == "dev"
+
+
+def test_it_logs_predictions_into_a_folder_of_its_own(running):
+    name, url = running
+    body = httpx.get(f"{url}/docs.json", trust_env=False).json()["paths"]["/predict"]["post"]
+    example = body["requestBody"]["content"]["application/json"]["example"]
+    assert httpx.post(f"{url}/predict", json=example, trust_env=False).status_code == 200
+    place = f"/predictions/{NAME}/predictions-1.jsonl"
+    read = f"import time; time.sleep(1); print(len(open({place!r}).readlines()))"
+    assert docker("exec", name, "/venv/bin/python", "-c", read) == "1"
+
+
+def test_it_ends_well_within_its_grace(running, pod):
+    """The pause before the stop is the cluster's; what remains is the service's."""
+    name, _ = running
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    since = time.monotonic()
+    docker("stop", f"-t={pod['terminationGracePeriodSeconds'] - pause}", name)
+    assert time.monotonic() - since < 10
+    assert docker("inspect", "--format={{.State.ExitCode}}", name) == "0"

@@ -1,0 +1,139 @@
+"""A fork in miniature: the machinery as it is, with another team's data and model."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path.cwd()
+MACHINERY = (
+    *("machinery/mlops", "machinery/benchmarks", "environments", "loadtests"),
+    *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
+)
+IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "tester"), ("EMAIL", "tester@localhost"))
+}
+
+
+class Fork:
+    """A git repository in a temporary folder, and the commands run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | IDENTITY | {"OMP_NUM_THREADS": "1"}
+        self.environment["PYTHONPATH"] = str(folder / "machinery")
+
+    def mlops(self, *words: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+        """Run steps as anybody would; unless told otherwise they must end well."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def killed_after(self, seconds: float, *words: str) -> None:
+        """Run steps and kill them, with all their children, when the time is up."""
+        command = [sys.executable, "-m", "mlops", *words]
+        options = {"cwd": self.folder, "env": self.environment, "start_new_session": True}
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, **options) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def python(self, code: str) -> None:
+        """Run Python code in the repository."""
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
+
+    def git(self, *words: str) -> str:
+        """Run git and return what it printed."""
+        done = subprocess.run(
+            ["git", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text in a file, once, and commit."""
+        path = self.folder / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), "utf-8")
+        self.git("commit", "--quiet", "--all", "--message", f"Change {name}")
+
+    def port(self, environment: str) -> int:
+        """Return the public port of an environment."""
+        settings = self.folder / "environments" / environment / "settings.yaml"
+        return int(re.search(r"(?m)^port: (\d+)", settings.read_text("utf-8"))[1])
+
+    def begin(self) -> None:
+        """Give every environment a free port and make the first commit."""
+        for settings in self.folder.glob("environments/*/settings.yaml"):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
+            settings.write_text(text, "utf-8")
+        (self.folder / ".gitignore").write_text("build/\n__pycache__/\n", "utf-8")
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Begin")
+
+
+def _copy(names, folder: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in names:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, folder / name)
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory):
+    """The machinery with the little regression of machinery/tests/fork/; stopped after."""
+    repository = Fork(tmp_path_factory.mktemp("fork"))
+    _copy(MACHINERY, repository.folder)
+    shutil.copytree(ROOT / "machinery/tests/fork", repository.folder, dirs_exist_ok=True)
+    repository.begin()
+    yield repository
+    repository.mlops("down")
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """The example on fewer months and with fewer trees; what runs there is stopped after."""
+    repository = Fork(tmp_path_factory.mktemp("example"))
+    _copy([*MACHINERY, "data", "model", "params.yaml"], repository.folder)
+    repository.begin()
+    # From April to July a month is like the one before: with two or three to learn from, every
+    # rule decides as clearly as with all of them.
+    repository.edit("params.yaml", "  first: null", "  first: 2013-04")
+    repository.edit("params.yaml", "last: 2013-11", "last: 2013-06")
+    # A third of the trees, each with three times the weight, take a third of the time.
+    repository.edit("params.yaml", "n_estimators: 150", "n_estimators: 50")
+    repository.edit("params.yaml", "learning_rate: 0.05", "learning_rate: 0.15")
+    # The fork trains twice each time; here it would take a minute of every run of the tests.
+    repository.edit("params.yaml", "repeat: true", "repeat: false")
+    yield repository
+    repository.mlops("down")

@@ -1,0 +1,189 @@
+"""`github-setup`: a plan that changes nothing, a second run with nothing to do, failures told."""
+
+import json
+from functools import partial
+
+import pytest
+
+from machinery.tests.github_api import description
+from machinery.tests.github_api.standin import Fault
+from mlops.errors import UserError
+from mlops.github import owners, settings
+
+
+@pytest.fixture
+def setup(step):
+    """`github-setup`, run on the settings; returns exit code and text."""
+    return partial(step, "github-setup")
+
+
+def changing(github):
+    """The requests that changed something, the description of the API apart."""
+    return [c for c in github.calls if c.method != "GET"]
+
+
+def test_without_apply_nothing_is_changed(setup, github):
+    code, said = setup()
+    assert code == 0
+    assert "change  ruleset main" in said and "allow_merge_commit: True" in said
+    assert changing(github) == []
+    assert owners.waiting()
+
+
+def test_without_a_network_it_says_so_once(setup, monkeypatch):
+    monkeypatch.setattr("mlops.github.api.WAITS", (0,))
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
+    code, said = setup()
+    assert code == 2 and said.count("was not reached") == 1
+
+
+def test_applied_everything_is_as_the_settings_say(setup, github):
+    assert setup("--apply")[0] == 0
+    assert github.about["allow_merge_commit"] is False
+    assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
+    assert set(github.environments) == {"dev", "staging", "production"}
+    assert github.environments["staging"]["policies"] == ["main", "staging"]
+    assert set(github.labels) == set(settings.settings().labels)
+    approval = github.permissions["fork-pr-contributor-approval"]
+    assert approval == {"approval_policy": "all_external_contributors"}
+
+
+def test_applied_again_there_is_nothing_to_do(setup, github):
+    setup("--apply")
+    github.calls.clear()
+    code, said = setup("--apply")
+    assert code == 0 and "nothing to do" in said
+    assert changing(github) == []
+
+
+def test_what_somebody_loosened_is_tightened_again(setup, github):
+    setup("--apply")
+    main = next(rules for rules in github.rulesets.values() if rules["name"] == "main")
+    main["rules"] = [rule for rule in main["rules"] if rule["type"] != "pull_request"]
+    github.environments["production"]["policies"] = []
+    assert "change  environment production" in setup()[1]
+    setup("--apply")
+    assert "pull_request" in {rule["type"] for rule in main["rules"]}
+    assert github.environments["production"]["policies"] == ["main"]
+
+
+def test_a_branch_that_somebody_let_in_is_shut_out_again(setup, github):
+    setup("--apply")
+    github.environments["production"]["policies"] = ["feature", "main", "release/*"]
+    assert "now:  from feature, main, release/*" in setup()[1]
+    setup("--apply")
+    assert github.environments["production"]["policies"] == ["main"]
+
+
+def test_a_failure_half_way_leaves_the_rest_done_and_is_gone_on_from(setup, github):
+    github.closed = {"PUT /repos/owner/flights/environments/production": 403}
+    code, said = setup("--apply")
+    assert code == 1
+    assert "environment production" in said and "answered 403" in said
+    assert len(github.rulesets) == 2 and "dev" in github.environments
+    github.closed = {}
+    code, said = setup("--apply")
+    assert code == 0 and "1 changed" in said
+
+
+def test_an_outage_is_waited_for(setup, github):
+    github.faults = [Fault("POST", "rulesets", 503)]
+    assert setup("--apply")[0] == 0
+    assert len(github.rulesets) == 2
+
+
+def test_a_private_repository_is_told_what_its_plan_cannot_do(setup, github):
+    github.about |= {"visibility": "private"}
+    github.closed = {"POST /repos/owner/flights/rulesets": 403}
+    code, said = setup("--apply")
+    assert code == 1
+    assert "GitHub Free has neither rulesets" in said
+
+
+def test_rules_that_the_plan_does_not_even_show_are_told(setup, github):
+    github.about |= {"visibility": "private"}
+    github.closed = {"GET /repos/owner/flights/rulesets": 403}
+    said = setup("--apply")[1]
+    assert "note    rulesets: not seen" in said and "GitHub Free has neither rulesets" in said
+
+
+def test_what_github_took_and_did_not_do_is_told(setup, github):
+    github.deaf = ["delete_branch_on_merge"]
+    code, said = setup("--apply")
+    assert code == 1
+    assert "GitHub kept delete_branch_on_merge" in said
+
+
+def test_a_token_that_sees_too_little_changes_what_it_can(setup, github):
+    github.closed = {"GET /repos/owner/flights/actions": 403}
+    said = setup()[1]
+    assert "note    actions: not seen" in said
+    assert "change  ruleset main" in said
+
+
+def test_staging_is_the_app_s_where_there_is_one(setup, github):
+    said = setup()[1]
+    assert "note    ruleset staging: Anybody who may write may move it" in said
+    github.variables = {"APP_ID": "4711"}
+    setup("--apply")
+    staging = next(rules for rules in github.rulesets.values() if rules["name"] == "staging")
+    assert [actor["actor_id"] for actor in staging["bypass_actors"]] == [4711]
+    assert "update" in {rule["type"] for rule in staging["rules"]}
+    assert setup("--apply")[1].endswith("nothing to do\n")
+
+
+def test_an_app_that_comes_later_is_put_in(setup, github):
+    setup("--apply")
+    github.variables = {"APP_ID": "4711"}
+    assert "change  ruleset staging" in setup()[1]
+
+
+def test_a_person_who_owns_the_repository_owns_its_code(setup):
+    setup("--apply")
+    assert owners.waiting() == []
+    assert "/environments/production/      @owner" in owners.text()
+    assert "/mlops/" in owners.owned()
+
+
+def test_an_organisation_has_to_say_who(setup, github):
+    github.about["owner_type"] = "Organization"
+    assert "--owners our-org/ml-team" in setup("--apply")[1]
+    assert owners.waiting()
+    setup("--apply", "--owners", "@owner/ml-team,octocat")
+    assert "/data/                         @owner/ml-team @octocat" in owners.text()
+
+
+def test_an_owner_that_cannot_be_is_refused(setup):
+    code, said = setup("--apply", "--owners", "a b")
+    assert code == 2 and "'a b' can be no owner" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("branches: [main]", "branchs: [main]", "environments.dev.branchs: .*'branches'"),
+        ("color: 0366d6", "colour: 0366d6", "labels.dependencies.colour: .*'color'"),
+        ("meaning: The labels", "meanings: The labels", "GPU_RUNNER.meanings: .*'meaning'"),
+    ],
+)
+def test_a_key_mistyped_below_a_name_of_ones_own_is_told(checkout, old, new, words):
+    """Which keys are allowed there does not depend on what the environment is called."""
+    file = checkout / settings.FILE
+    file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(UserError, match=words):
+        settings.settings()
+
+
+def test_the_rulesets_are_as_github_describes_them():
+    """What is committed can be imported: each is a body that GitHub's description allows."""
+    said = description.operation("POST", "/repos/o/r/rulesets")["requestBody"]
+    schema = said["content"]["application/json"]["schema"]
+    assert [description.wrong(schema, rules) for rules in settings.rulesets()] == [[], []]
+
+
+def test_a_ruleset_that_was_exported_with_its_id_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "FOLDER", tmp_path)
+    (tmp_path / "rulesets").mkdir()
+    (tmp_path / "rulesets" / "main.json").write_text(json.dumps({"id": 1, "name": "main"}))
+    with pytest.raises(UserError, match="remove id"):
+        settings.rulesets()

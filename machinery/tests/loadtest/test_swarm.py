@@ -1,0 +1,152 @@
+"""Locust, really run against services that are slow, fail, change or die."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from mlops.config.params import LoadtestParams
+from mlops.errors import UserError
+from mlops.load.loadtest import judge
+from mlops.load.swarm import FAILURES, swarm
+from mlops.targets import Live
+
+pytestmark = pytest.mark.slow
+
+LIMITS = LoadtestParams(
+    users=4, spawn_rate=50, seconds=2, p95_ms=400, max_error_ratio=0.02, min_requests=50
+)
+LOCUSTFILE = """
+from locust import FastHttpUser, between, task
+
+class Client(FastHttpUser):
+    wait_time = between(0.01, 0.03)
+
+    @task
+    def ask(self):
+        self.client.get("/predict")
+"""
+
+
+class StandIn(ThreadingHTTPServer):
+    """A service that is as slow, faulty or fickle as a test wants."""
+
+    daemon_threads = True
+
+    def __init__(self, slow=0.0, failing=(), changes_after=None):
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.slow, self.failing, self.changes_after = slow, failing, changes_after
+        self.asked, self.begun = 0, time.monotonic()
+
+    @property
+    def release_id(self):
+        """Who it says it is."""
+        changed = self.changes_after and time.monotonic() - self.begun > self.changes_after
+        return "r-2" if changed else "r-1"
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One connection to the stand-in."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):  # pylint: disable=invalid-name  # the base class asks for this name
+        """Answer as told."""
+        status = 200
+        if self.path == "/predict":
+            time.sleep(self.server.slow)
+            self.server.asked += 1
+            status = 500 if self.server.asked in self.server.failing else 200
+        body = json.dumps({"release_id": self.server.release_id}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+
+@pytest.fixture
+def attack(tmp_path, monkeypatch):
+    """Runs Locust against a stand-in and returns the rules that did not pass."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loadtests").mkdir()
+    (tmp_path / "loadtests/locustfile.py").write_text(LOCUSTFILE)
+
+    def run(limits=LIMITS, **behaviour):
+        with serving(StandIn(**behaviour)) as server:
+            live = Live("r-1", f"http://127.0.0.1:{server.server_port}", "now")
+            seen, run.traffic = swarm(live, limits, None, tmp_path / "out")
+        findings = judge("r-1", seen, run.traffic, limits)
+        return {f.rule: str(f.verdict) for f in findings if f.verdict != "pass"}
+
+    return run
+
+
+@contextmanager
+def serving(server):
+    """Serve in a thread meanwhile."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_good_service_passes(attack):
+    """By every rule."""
+    assert attack() == {}
+
+
+def test_the_test_takes_its_time(attack, tmp_path):
+    """However long the locustfile takes to import."""
+    file = tmp_path / "loadtests/locustfile.py"
+    file.write_text(f"import time\ntime.sleep(1.5)\n{LOCUSTFILE}")
+    attack()
+    # A machine that is busy makes it longer; a clock that is wrong makes it shorter.
+    assert LIMITS.seconds - 0.3 < attack.traffic.seconds < LIMITS.seconds + 5
+
+
+def test_a_single_transient_failure_passes(attack, tmp_path):
+    """It is counted and listed, and turns nothing red."""
+    assert attack(failing={60}) == {}
+    assert "500" in (tmp_path / "out" / FAILURES).read_text()
+
+
+def test_a_failing_service_fails(attack):
+    """One request in ten."""
+    assert attack(failing=range(0, 10_000, 10)) == {"L103": "fail"}
+
+
+def test_a_slow_service_fails(attack):
+    """Every answer takes one and a half times the budget."""
+    assert attack(slow=0.6)["L104"] == "fail"
+
+
+def test_another_release_ends_and_voids_the_test(attack):
+    """Long before its time is up."""
+    begun = time.monotonic()
+    limits = LIMITS.model_copy(update={"seconds": 60})
+    assert attack(limits, changes_after=1.5) == {"L101": "inconclusive"}
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+        (LOCUSTFILE.replace("self.client.get", "self.no_such"), "has no attribute 'no_such'"),
+        ("", "No User class found"),
+    ],
+    ids=["import", "task", "empty"],
+)
+def test_a_broken_locustfile_is_an_error(attack, tmp_path, code, words):
+    """Never a verdict: an exception counts as no request."""
+    (tmp_path / "loadtests/locustfile.py").write_text(code)
+    with pytest.raises(UserError, match=f"(?s)loadtests/locustfile.py.*{words}"):
+        attack()

@@ -1,0 +1,89 @@
+"""The dashboard and the operator's rules follow from what people edit, as Prometheus reads it."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from mlops.monitor import dashboards
+from mlops.targets import kustomize
+
+
+@pytest.fixture(scope="module")
+def dashboard():
+    """The dashboard as it is committed."""
+    return json.loads((dashboards.MONITORING / "dashboard.json").read_text("utf-8"))
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["dashboard.json", "prometheus-rule.yaml"])
+def test_what_is_made_is_fresh(name):
+    made = {
+        "dashboard.json": dashboards.dashboard,
+        "prometheus-rule.yaml": dashboards.prometheus_rule,
+    }
+    text = (dashboards.MONITORING / name).read_text("utf-8")
+    assert text == made[name](), "run `make dashboards`"
+
+
+def test_the_operator_gets_the_very_rules():
+    found = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
+    rules = {one["kind"]: one for one in found}["PrometheusRule"]
+    assert rules["spec"]["groups"] == dashboards.rules()
+
+
+def test_grafana_gets_the_very_dashboard(dashboard):
+    """As its sidecar looks for it: in a ConfigMap with a label."""
+    found = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
+    config = {one["kind"]: one for one in found}["ConfigMap"]
+    assert config["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert json.loads(config["data"]["dashboard.json"]) == dashboard
+
+
+def test_panels_lie_side_by_side(dashboard):
+    """None over another, none beyond Grafana's 24 columns, each known by a number of its own."""
+    taken = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not cells & taken and max(x for x, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_every_query_asks_for_the_model_and_environment_that_were_chosen(dashboard):
+    """And the choice lists those that answer."""
+    source, model, environment = dashboard["templating"]["list"]
+    assert (source["type"], model["name"]) == ("datasource", "model")
+    wanted = 'label_values(mlops_release_info{model="$model"}, environment)'
+    assert environment["query"]["query"] == wanted
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            metrics = re.findall(r"\b(?:mlops_|up\b|ALERTS\b)\w*", target["expr"])
+            chosen = 'model="$model",environment="$environment"'
+            assert target["expr"].count(chosen) == len(metrics)
+
+
+def test_every_query_is_one_that_prometheus_reads(dashboard, promtool, tmp_path):
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = [
+        {"record": "query", "expr": query, "labels": {"n": str(n)}}
+        for n, query in enumerate(queries)
+    ]
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), "utf-8"
+    )
+    done = promtool("check", "rules", tmp_path / "rules.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_panel_draws_the_bound_of_its_alert(dashboard):
+    drawn = {
+        panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"]
+        for panel in dashboard["panels"]
+    }
+    assert drawn["How many predictions fail?"] == 0.01
+    assert drawn["Which release answers?"] is None

@@ -1,0 +1,113 @@
+"""The service as the image starts it: one process, or as many as it is told below one more."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from mlops.serving import client
+
+
+@contextmanager
+def alone(unpacked, home, host="127.0.0.1", **environ):
+    """Start it; yields the process and where it will answer."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as free:
+        free.bind((host, 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "mlops.serving.alone", "--host", host, "--port", port]
+    given = {**os.environ, "BENTOML_HOME": str(home), **environ}
+    with subprocess.Popen(
+        command, cwd=unpacked / "src", env=given, start_new_session=True
+    ) as process:
+        try:
+            yield process, f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def await_ready(process, url):
+    """Wait until it has a model that answered."""
+    deadline = time.monotonic() + 30
+    while not client.ready(url):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_one_process_serves(unpacked, tmp_path, row, host):
+    """Nothing above it and nothing below; its answers are the service's."""
+    with alone(unpacked, tmp_path, host) as (process, url):
+        await_ready(process, url)
+        assert not psutil.Process(process.pid).children()
+        answer = httpx.post(f"{url}/predict", json={"rows": [row]}, trust_env=False)
+        assert answer.status_code == 200 and len(answer.json()["predictions"]) == 1
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_several_workers_have_somebody_who_replaces_them(unpacked, tmp_path):
+    """Where MLOPS_WORKERS asks for more than one, `bentoml serve` takes its place."""
+    with alone(unpacked, tmp_path, MLOPS_WORKERS="2") as (process, url):
+        await_ready(process, url)
+        assert len(psutil.Process(process.pid).children()) == 2
+
+
+def test_a_number_of_workers_that_is_none_is_told(unpacked, tmp_path):
+    """By what was found and where, before anything is loaded."""
+    command, environ = [sys.executable, "-m", "mlops.serving.alone"], {"MLOPS_WORKERS": "many"}
+    done = subprocess.run(
+        command,
+        cwd=unpacked / "src",
+        env={**os.environ, "BENTOML_HOME": str(tmp_path), **environ},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "--workers: invalid int value: 'many'" in done.stderr
+
+
+def test_nobody_is_let_in_before_it_is_ready(unpacked, tmp_path):
+    """A connection that is refused is tried elsewhere; one that waits is not."""
+    with alone(unpacked, tmp_path) as (process, url):
+        outcomes = []
+        while not client.ready(url):
+            assert process.poll() is None
+            try:
+                outcomes.append(httpx.get(f"{url}/livez", trust_env=False, timeout=5).status_code)
+            except httpx.ConnectError:
+                continue
+        assert set(outcomes) <= {200}
+
+
+def test_told_to_end_while_it_starts_it_does(unpacked, tmp_path):
+    """A container's first process is ended by no signal that it does not ask for."""
+    with alone(unpacked, tmp_path) as (process, url):
+        while not asks_for_sigterm(process.pid):
+            time.sleep(0.005)
+        process.terminate()
+        assert process.wait(10) == 0 and not client.ready(url)
+
+
+def asks_for_sigterm(process):
+    """Whether the kernel would tell it."""
+    status = Path(f"/proc/{process}/status").read_text("utf-8")
+    return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
+def test_a_model_that_does_not_load_ends_it(unpacked, tmp_path):
+    """What runs the container sees it, and nobody tries again without end."""
+    bundle = shutil.copytree(unpacked, tmp_path / "bundle")
+    (bundle / "src/trained/model.json").write_text("{}", "utf-8")
+    with alone(bundle, tmp_path / "home") as (process, _):
+        assert process.wait(30) == 3

@@ -1,0 +1,102 @@
+"""The bundle: the same bytes everywhere, nothing in it but what serving needs."""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from mlops.errors import UserError
+from mlops.releases.bundle import unpack
+
+
+def test_two_checkouts_pack_the_same_bytes(packaged_once, tmp_path):
+    """Neither the folder, the time, the umask nor the user's settings are in the digest."""
+    there = tmp_path / ".hidden" / "elsewhere"
+    there.parent.mkdir()
+    subprocess.check_call(["git", "clone", "--quiet", packaged_once.path, there])
+    shutil.copytree(packaged_once.path / "build/models", there / "build/models")
+    for name in ("record.json", "verdict.json"):
+        shutil.copy(packaged_once.path / "build" / name, there / "build")
+    strange = {"TZ": "Asia/Tokyo", "MLOPS_WORKERS": "3", "PYTHONHASHSEED": "7", "LANG": "C"}
+    command = ["sh", "-c", 'umask 077; exec "$@"', "sh", *packaged_once.command("package")]
+    subprocess.check_call(command, cwd=there, env={**packaged_once.environ, **strange})
+    packed = next((there / "build/store").rglob("*.tar"))
+    assert packed.read_bytes() == packaged_once.bundle.read_bytes()
+
+
+def test_it_holds_what_serving_needs_and_no_more(unpacked):
+    """Code of model and data, the model, the record, the schema and the lock."""
+    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*.*")}
+    there = {"bento.yaml", "env/python/requirements.txt", "src/record.json", "src/schema.json"}
+    code = {"src/data/__init__.py", "src/model/__init__.py", "src/trained/model.json"}
+    assert there | code <= names
+    machinery = {path.name for path in (unpacked / "src/mlops").iterdir()} - {"__pycache__"}
+    assert machinery == {"__init__.py", "errors.py", "files.py", "leave.py", "serving"}
+
+
+def test_its_record_is_the_identity_alone(unpacked):
+    """What a run cost or how it compared would change the digest of the same model."""
+    made = json.loads((unpacked / "src/record.json").read_text())
+    assert {"source", "data", "params", "model"} <= made.keys()
+    assert not {"evaluation", "cost"} & made.keys()
+
+
+def test_git_ignored_files_stay_out(packaged_once, checkout):
+    """What lies beside the code without being of the commit is not packed."""
+    checkout.write("model/__pycache__/secret.py", "token = 1")
+    assert checkout.run("package").returncode == 0
+    assert checkout.bundle.read_bytes() == packaged_once.bundle.read_bytes()
+
+
+def test_the_home_of_bentoml_is_left_alone(packaged_once):
+    """Packing leaves nothing in the user's home, nor beside the store."""
+    assert not (packaged_once.path.parent / "home/bentoml").exists()
+    left = {path.name for path in (packaged_once.path / "build").iterdir()}
+    assert left == {"cache", "models", "record.json", "release.yaml", "store", "verdict.json"}
+
+
+def test_a_model_that_needs_what_the_lock_lacks_is_not_packed(checkout):
+    """Installed here, it would be missed in the image; what to add, and where, is told."""
+    code = (checkout.path / "model/__init__.py").read_text()
+    checkout.write("model/__init__.py", f"import xdist\n{code}")
+    checkout.train()
+    done = checkout.run("package")
+    assert done.returncode == 2 and not (checkout.path / "build/release.yaml").exists()
+    assert "The packed model gave no answer" in done.stderr
+    assert "Add pytest-xdist to the group `serve` in pyproject.toml" in done.stderr
+
+
+def test_unpacking_refuses_other_bytes(packaged_once, tmp_path):
+    """A bundle is what its digest says, or it is nothing."""
+    changed = tmp_path / "bundle.tar"
+    changed.write_bytes(packaged_once.bundle.read_bytes() + b"\0")
+    with pytest.raises(UserError, match="its digest is sha256:"):
+        unpack(changed, packaged_once.release.promoted.bundle.digest, tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("name", ["src/model/__init__.py", "src/numpy.py"])
+def test_unpacking_again_mends_a_changed_folder(packaged_once, tmp_path, name):
+    """A file changed or added in the unpacked folder does not survive."""
+    digest = packaged_once.release.promoted.bundle.digest
+    into = unpack(packaged_once.bundle, digest, tmp_path / "into")
+    (into / name).write_text("raise SystemExit")
+    unpack(packaged_once.bundle, digest, into)
+    with tarfile.open(packaged_once.bundle) as tar:
+        assert {str(p.relative_to(into)) for p in into.rglob("*") if p.is_file()} == set(
+            tar.getnames()
+        )
+        assert (into / "src/model/__init__.py").stat().st_size == tar.getmember(
+            "src/model/__init__.py"
+        ).size
+
+
+def test_an_unchanged_folder_stays(packaged_once, tmp_path):
+    """A running service keeps its files when the same release is deployed again."""
+    digest = packaged_once.release.promoted.bundle.digest
+    into = unpack(packaged_once.bundle, digest, tmp_path / "into")
+    before = os.stat(into).st_ino
+    assert os.stat(unpack(packaged_once.bundle, digest, into)).st_ino == before

@@ -1,0 +1,73 @@
+"""Packaging asks the packed model over HTTP what the model answers in process."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from mlops.gate import parity
+from mlops.rules import Verdict
+
+
+def test_the_packed_model_answers_alike(packaged_once):
+    """Told on the way; asking again finds the same."""
+    done = packaged_once.run("package")
+    assert "30 held-out rows were answered as in process." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "weight = np.nan_to_num(",
+            "weight = 7.0 * isinstance(columns, dict) + np.nan_to_num(",
+            "30 of 30 held-out rows are answered otherwise",
+        ),
+        (
+            'return 1 / (1 + np.exp(-model["slope"]',
+            'return np.arange(len(size)) / (1 + np.exp(-model["slope"]',
+            "29 of 30 held-out rows are answered otherwise when asked for alone, such as 0 over",
+        ),
+        ("return 1 / (1 + np", "return 0.5 / (1 + np", None),
+        (
+            'if "QQX" in columns["town"]:',
+            "if isinstance(columns, dict) and len(size) > 1:",
+            "500 .*The model could not score these rows",
+        ),
+    ],
+    ids=["lists otherwise", "by its place among others", "other but alike", "an error on lists"],
+)
+def test_a_model_that_answers_otherwise_is_refused(checkout, old, new, message):
+    """The difference is shown with the row; nothing is stored or released."""
+    source = (checkout.path / "model/__init__.py").read_text()
+    assert old in source
+    checkout.write("model/__init__.py", source.replace(old, new))
+    checkout.train()
+    done = checkout.run("package")
+    assert done.returncode == (1 if message else 0), done.stderr
+    if message:
+        assert "refused: B101 " in done.stderr
+        assert re.search(message, done.stderr)
+        assert not (checkout.path / "build/store").exists()
+
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.stderr.write("x" * 200_000 + "\\nI do not hear you\\n")
+open("pid", "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
+    """It says more than a pipe holds, and is not waited for."""
+    (tmp_path / "machinery/mlops/serving").mkdir(parents=True)
+    (tmp_path / "machinery/mlops/serving/alone.py").write_text(STUBBORN)
+    monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
+    found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
+    assert found.verdict is Verdict.FAIL
+    assert found.message.endswith("timed out; it said: I do not hear you.")
+    assert not psutil.pid_exists(int(Path(tmp_path, "pid").read_text("utf-8")))

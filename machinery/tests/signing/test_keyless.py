@@ -1,0 +1,189 @@
+"""Signed by a workflow through Sigstore: the same doors, without a key that anybody keeps."""
+
+import json
+import time
+from base64 import b64decode
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from machinery.tests.signing.released import POLICY, at_deploy, kept, package, sign
+from mlops.paths import SIGNATURE
+
+
+def refused(workflow):
+    """The ids that refuse the promotion of what was built, and all that was said."""
+    answer = workflow.mlops("promote", "--env", "dev")
+    return answer.refusals, answer.text
+
+
+def test_a_release_signed_by_the_workflow_passes(workflow, sigstore):
+    """The certificate names the workflow, and the log has the entry."""
+    assert sigstore.identity in workflow.mlops("sign").text
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+    assert (at_deploy(), len(sigstore.entries)) == ([], 1)
+
+
+def test_the_statement_names_workflow_and_run(workflow):
+    """What SLSA calls builder and invocation."""
+    sign(workflow)
+    envelope = json.loads(SIGNATURE.read_text("utf-8"))["dsseEnvelope"]
+    ran = json.loads(b64decode(envelope["payload"]))["predicate"]["runDetails"]
+    assert ran["builder"]["id"].endswith("o/r/.github/workflows/release.yml@refs/heads/main")
+    assert ran["metadata"]["invocationId"] == "https://github.com/o/r/actions/runs/7/attempts/1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("release.yml@refs/heads/main", "release.yml@refs/heads/mine"), ("/o/r/", "/mallory/r/")],
+)
+def test_another_workflow_is_refused(workflow, sigstore, old, new):
+    """P123 names who signed: a branch of somebody's, or a fork."""
+    sigstore.identity = sigstore.identity.replace(old, new)
+    sign(workflow)
+    rules, text = refused(workflow)
+    assert rules == ["P123"] and f"signed by {sigstore.identity}" in text
+
+
+def test_another_issuer_is_refused(workflow, sigstore):
+    """The same name, vouched for by somebody else."""
+    sign(workflow)
+    workflow.edit(POLICY, f"'{sigstore.identity}'", f"'{sigstore.identity}', issuer: https://a.b")
+    assert refused(workflow)[0] == ["P123"]
+
+
+def test_a_signature_of_another_sigstore_is_refused(workflow, sigstore):
+    """P124: its certificates lead to a root that nobody here trusts."""
+    sign(workflow)
+    other = type(sigstore)()
+    workflow.commit("environments/signers/sigstore.json", json.dumps(other.trust()))
+    other.stop()
+    assert refused(workflow)[0] == ["P124"]
+
+
+def change(name, *path):
+    """Returns what replaces a part of a signature's file by that of one made later."""
+
+    def apply(first, second):
+        place, source = first, second
+        for key in path[:-1]:
+            place, source = place[key], source[key]
+        assert place[path[-1]] != source[path[-1]]
+        place[path[-1]] = source[path[-1]]
+
+    return pytest.param(apply, id=name)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        change("statement", "dsseEnvelope", "payload"),
+        change("certificate", "verificationMaterial", "certificate"),
+        change("entry of the log", "verificationMaterial", "tlogEntries"),
+        change("proof", "verificationMaterial", "tlogEntries", 0, "inclusionProof", "rootHash"),
+    ],
+)
+def test_a_signature_put_together_from_two_is_refused(workflow, promoted, damage):
+    """P124: each part is genuine, and they do not belong together."""
+    package(workflow, promoted, "two")
+    second = json.loads(sign(workflow).read_text("utf-8"))
+    package(workflow, promoted, "one")
+    sign(workflow)
+    file = next(f for f in kept() if f.read_bytes() == SIGNATURE.read_bytes())
+    first = json.loads(file.read_text("utf-8"))
+    damage(first, second)
+    file.write_text(json.dumps(first), "utf-8")
+    assert refused(workflow)[0] == ["P124"]
+
+
+def test_a_certificate_that_was_over_is_refused(workflow, sigstore):
+    """P124: it entered the log an hour after the ten minutes that the certificate is good for."""
+    sigstore.late = 3600
+    sign(workflow)
+    assert refused(workflow)[0] == ["P124"]
+
+
+def test_a_signature_outlives_its_certificate(workflow, sigstore):
+    """The log's time counts, not today's: a rollback months later finds it good."""
+    sigstore.lifetime = timedelta(seconds=7)
+    sign(workflow)
+    time.sleep(3)
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+
+
+def test_a_key_does_not_count_where_a_workflow_is_demanded(workflow, keys):
+    """P123: somebody's laptop is not the workflow."""
+    keys("ours")
+    sign(workflow)
+    assert refused(workflow)[0] == ["P123"]
+
+
+def test_a_workflow_does_not_count_where_a_key_is_demanded(workflow, keys, monkeypatch, sigstore):
+    """P123, without asking Sigstore anything."""
+    keys("ours")
+    monkeypatch.delenv("MLOPS_SIGNING_KEY")
+    workflow.edit(POLICY, f"identity: '{sigstore.identity}'", "key: ours")
+    sign(workflow)
+    workflow.git("rm", "-q", "environments/signers/sigstore.json")
+    workflow.git("commit", "-qm", "No roots")
+    assert refused(workflow)[0] == ["P123"]
+
+
+PRIVATE = {"repository": {"private": True}}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept_roots"),
+    [(PRIVATE, False), (PRIVATE, True), ({}, False)],
+    ids=["private", "public roots", "not told"],
+)
+def test_a_private_repository_is_not_told_to_the_public(
+    workflow, sigstore, monkeypatch, told, kept_roots
+):
+    """Its name would stay in a log that everybody reads; where a policy demands, that is said."""
+    event = Path("build/event.json").absolute()
+    event.write_text(json.dumps(told), "utf-8")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
+    workflow.git("rm", "-q", "environments/signers/sigstore.json")
+    workflow.git("commit", "-qm", "No Sigstore of our own")
+    if kept_roots:
+        public = json.dumps(sigstore.trust()).replace(sigstore.url, "https://rekor.sigstore.dev")
+        workflow.commit("environments/signers/sigstore.json", public)
+    answer = workflow.mlops("sign")
+    assert answer.code == 2 and "the repository is private" in answer.text
+    assert kept() == []
+
+
+def test_a_private_repository_signs_with_a_sigstore_of_its_own(workflow, monkeypatch, tmp_path):
+    """Nobody else reads that log."""
+    event = tmp_path / "build" / "event.json"
+    event.write_text('{"repository": {"private": true}}', "utf-8")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
+    sign(workflow)
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+
+
+def test_a_workflow_that_may_not_ask_is_told_what_it_needs(workflow, monkeypatch):
+    """The permission, by its name."""
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "somebody else's")
+    answer = workflow.mlops("sign")
+    assert answer.code == 2 and "id-token: write" in answer.text
+
+
+def test_a_sigstore_that_is_away_is_named(workflow, sigstore, monkeypatch):
+    """Asked three times; then exit 2, nothing signed."""
+    monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
+    trust = sigstore.trust()
+    trust["signingConfig"]["caUrls"][0]["url"] = "http://127.0.0.1:9"
+    workflow.commit("environments/signers/sigstore.json", json.dumps(trust))
+    answer = workflow.mlops("sign")
+    assert answer.code == 2 and "Sigstore did not sign" in answer.text and kept() == []
+
+
+def test_a_sigstore_that_stumbles_is_asked_again(workflow, sigstore, monkeypatch):
+    """Its first answer is 503."""
+    monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
+    sigstore.stumbles = 1
+    sign(workflow)
+    assert len(kept()) == 1

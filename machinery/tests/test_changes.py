@@ -1,0 +1,130 @@
+"""What differs between champion and candidate is found, and nothing else is."""
+
+import copy
+import subprocess
+
+import pytest
+
+from mlops.training.provenance import Change, code_changes, differences, origin
+
+RECORD = {
+    "format": 1,
+    "source": {"commit": "c" * 40, "changed": ["README.md", "model/train.py", "data/rows.parquet"]},
+    "data": {
+        "train": {
+            "partitions": ["a", "b"],
+            "fingerprints": {"a": "1", "b": "2"},
+            "rows": 2,
+            "first": "2020",
+            "last": "2021",
+        },
+        "holdout": {"partitions": ["c"], "fingerprints": {"c": "3"}},
+    },
+    "params": {
+        "values": {"store": "s", "serve": {"x": 1}, "gate": {"bounds": {"auc": 0.6}}, "model": {}}
+    },
+    "environment": {"python": "3.12", "platform": "Linux", "libraries": {"numpy": "2"}},
+    "training": {"device": {"wanted": "auto", "effective": "cpu"}},
+}
+
+
+@pytest.fixture
+def champion():
+    """A champion made from a committed state of the same."""
+    return origin(RECORD) | {"not_committed": []}
+
+
+@pytest.fixture
+def candidate():
+    """The same again; a test changes something."""
+    return copy.deepcopy(origin(RECORD)) | {"not_committed": []}
+
+
+def test_nothing_differs(champion, candidate):
+    """What is equal is no change."""
+    assert differences(champion, candidate, []) == []
+
+
+def test_only_code_counts_as_not_committed():
+    """Pages and rows are looked at elsewhere."""
+    assert origin(RECORD)["not_committed"] == ["model/train.py"]
+
+
+def test_what_does_not_shape_a_model_is_left_out():
+    """The store and the service may change as they like."""
+    assert set(origin(RECORD)["params"]) == {"train", "model", "evaluate", "gate"}
+
+
+def test_partitions(champion, candidate):
+    """Added, left out, and rewritten though the champion only held it out."""
+    candidate["data"]["partitions"] = ["b", "c"]
+    candidate["fingerprints"] = {"b": "2", "c": "other"}
+    assert differences(champion, candidate, []) == [
+        Change("partition", "c", None, "added"),
+        Change("partition", "a", None, "left out"),
+        Change("partition", "c", None, "rewritten"),
+    ]
+
+
+def test_values_by_dotted_key(champion, candidate):
+    """A value that changed, and one that is new."""
+    candidate["params"]["gate"] = {"bounds": {"auc": 0.7, "brier": None}}
+    candidate["versions"]["device"] = "cuda:0"
+    assert differences(champion, candidate, None) == [
+        Change("parameter", "gate.bounds.auc", "0.6", "0.7"),
+        Change("parameter", "gate.bounds.brier", None, "null"),
+        Change("version", "device", "cpu", "cuda:0"),
+    ]
+
+
+def test_a_record_of_another_format_is_not_read():
+    """Whatever it holds."""
+    assert origin({"format": 2}) is None
+
+
+@pytest.fixture
+def commits(tmp_path, monkeypatch):
+    """Two commits in a real repository, of code and other files."""
+
+    def git(*words):
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def commit(files):
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(content)
+        git("add", ".")
+        git("commit", "--quiet", "--message", "x")
+        return git("rev-parse", "HEAD")
+
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    same = {"model/b.py": b"", "data/load.py": b"1\n"}
+    return (
+        commit({**same, "model/train.py": b"1\n2\n3\n", "README.md": b"", "data/x.parquet": b""}),
+        commit({"model/train.py": b"1\n4\n", "README.md": b"new", "data/x.parquet": b"\0\n"}),
+        commit({"model/w\tx.bin": b"\0\n", "data/load.py": b"2\n"}),
+    )
+
+
+def test_code_between_commits(commits):
+    """The team's code only, with lines; a name with a tab is one name, bytes have no lines."""
+    first, second, third = commits
+    train = {"file": "model/train.py", "added": 1, "removed": 2}
+    assert code_changes(first, second) == [train]
+    load = {"file": "data/load.py", "added": 1, "removed": 1}
+    binary = {"file": "model/w\\tx.bin", "added": None, "removed": None}
+    assert code_changes(first, third) == [load, train, binary]
+    assert code_changes(third, third) == []
+
+
+def test_a_commit_that_is_not_here(commits):
+    """A shallow clone knows the newest only."""
+    assert code_changes("0" * 40, commits[0]) is None
+    assert code_changes(commits[0], "0" * 40) is None

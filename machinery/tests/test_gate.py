@@ -1,0 +1,475 @@
+"""Each rule refuses a bad case and lets an innocent one pass; the verdict is that of the worst."""
+
+import copy
+import dataclasses
+import re
+
+import pytest
+
+from mlops import gate
+from mlops.config.params import GateParams
+from mlops.rules import RULES, Verdict, worst
+
+PARAMS = GateParams(
+    cluster="date",
+    min_clusters=20,
+    bounds={"auc": 0.63},
+    margins={"auc": 0.02, "log_loss": 0.025},
+    beat_constant=["log_loss"],
+    ceilings={"auc": 0.85},
+    max_miscalibration=0.1,
+)
+
+
+def estimate(value, low, high):
+    """An estimate as the record holds it."""
+    return {"value": value, "low": low, "high": high, "undefined": 0.0}
+
+
+def part(value, worse):
+    """A slice that is worse than with the champion by this much log loss."""
+    return lost(worse, worse - 0.03, worse + 0.03) | {"value": value}
+
+
+def lost(value, low, high):
+    """A slice whose log loss differs by this much, with its interval."""
+    difference = {"log_loss": {"difference": estimate(value, low, high)}}
+    return {"column": "carrier", "value": "MQ", "rows": 475, "metrics": difference}
+
+
+def extent(rows, *small):
+    """How many rows the two slices hold together, and the values too small to be one."""
+    return {
+        "values": 2 + len(small),
+        "rows": rows,
+        "small": {"values": len(small), "largest": list(small)},
+    }
+
+
+def tenths(error):
+    """Two parts of the rows whose scores are off by this much."""
+    return [{"score": score, "target": score - error, "rows": 50} for score in (0.2, 0.6)]
+
+
+@pytest.fixture
+def record():
+    """The record of a candidate that is a little better than its champion."""
+    return {
+        "data": {
+            "train": {"fingerprints": {"01": "a"}, "partitions": ["01"], "last": "2013-01-31"},
+            "holdout": {"fingerprints": {"02": "b"}, "partitions": ["02"], "first": "2013-02-01"},
+        },
+        "model": {"digest": "sha256:a", "bytes": 1_000_000},
+        "training": {"repeat": "sha256:a", "device": {"wanted": "cpu", "effective": "cpu"}},
+        "cost": {"predict_p50_ms": 0.3, "predict_p99_ms": 0.9},
+        "evaluation": {
+            "curves": {"candidate": {"calibration": tenths(0.05)}},
+            "rows": 1000,
+            "cluster": "date",
+            "groups": 28,
+            "features": {"measure": "auc", "strength": {"hour": 0.6, "empty": None}},
+            "slices": {
+                "columns": {"carrier": extent(950, "HA")},
+                "comparisons": 2,
+                "compared": [part("UA", 0.002), part("MQ", -0.001)],
+            },
+            "champion": {"release_id": "toy-1", "trained_on": ["00"], "error": None},
+            "metrics": {
+                "auc": {
+                    "title": "AUC",
+                    "higher_is_better": True,
+                    "constant": None,
+                    "candidate": estimate(0.70, 0.68, 0.72),
+                    "difference": estimate(0.004, -0.002, 0.010),
+                },
+                "log_loss": {
+                    "title": "log loss",
+                    "higher_is_better": False,
+                    "constant": 0.50,
+                    "candidate": estimate(0.44, 0.42, 0.46),
+                    "difference": estimate(-0.002, -0.010, 0.006),
+                },
+            },
+        },
+    }
+
+
+CHECKED = {
+    "fingerprints": {"01": "a", "02": "b"},
+    "findings": [
+        {"rule": rule.id, "subject": "data", "verdict": "pass", "message": "fine"}
+        for rule in RULES
+        if rule.id.startswith("D")
+    ],
+}
+
+
+def change(record, path, value):
+    """Return the record with one value changed; the path is dotted."""
+    changed = copy.deepcopy(record)
+    *parents, last = path.split(".")
+    place = changed
+    for name in parents:
+        place = place[name]
+    place[last] = value
+    return changed
+
+
+def failing(record, params=PARAMS, **check):
+    """The rules that did not pass, with their verdicts."""
+    found = gate.judge(record, CHECKED | check, params)
+    return {(f.rule, f.verdict.value) for f in found if f.verdict is not Verdict.PASS}
+
+
+def test_an_innocent_candidate_passes_every_rule(record):
+    """Each rule speaks, and none objects."""
+    findings = gate.judge(record, CHECKED, PARAMS)
+    assert {finding.rule for finding in findings} == {
+        rule.id for rule in RULES if rule.id[0] in "DM"
+    }
+    assert worst(findings) is Verdict.PASS
+
+
+BAD = {
+    "other data": ("data.train.fingerprints", {"01": "z"}, ("D101", "fail")),
+    "overlap": ("data.train.last", "2013-02-01", ("M101", "fail")),
+    "champion saw": ("evaluation.champion.trained_on", ["01", "02"], ("M101", "fail")),
+    "no number": ("evaluation.metrics.auc.candidate", estimate(None, None, None), ("M102", "fail")),
+    "below bound": (
+        "evaluation.metrics.auc.candidate",
+        estimate(0.62, 0.6, 0.64),
+        ("M103", "fail"),
+    ),
+    "worse than constant": ("evaluation.metrics.log_loss.constant", 0.43, ("M104", "fail")),
+    "few days": ("evaluation.groups", 19, ("M105", "inconclusive")),
+    "champion broken": ("evaluation.champion.error", "no column x.", ("M106", "inconclusive")),
+    "worse": (
+        "evaluation.metrics.auc.difference",
+        estimate(-0.03, -0.044, -0.011),
+        ("M107", "fail"),
+    ),
+    "cannot tell": (
+        "evaluation.metrics.log_loss.difference",
+        estimate(0.01, -0.01, 0.03),
+        ("M107", "inconclusive"),
+    ),
+    "worse slice": ("evaluation.slices.compared", [part("MQ", 0.04)], ("M108", "fail")),
+    "small slices": (
+        "evaluation.slices.columns.carrier",
+        extent(700, "HA"),
+        ("M108", "inconclusive"),
+    ),
+    "leak": ("evaluation.features.strength", {"delay": 0.92}, ("M109", "fail")),
+    "too good": (
+        "evaluation.metrics.auc.candidate",
+        estimate(0.91, 0.9, 0.92),
+        ("M110", "fail"),
+    ),
+    "too big": ("model.bytes", 900_000_000, ("M111", "fail")),
+    "too slow": ("cost.predict_p50_ms", 80.0, ("M111", "fail")),
+    "slow at times": ("cost.predict_p99_ms", 800.0, ("M111", "fail")),
+    "slowed by a neighbour": (
+        "cost",
+        {"predict_p50_ms": 0.5, "predict_p99_ms": 0.9, "predict_usual_p50_ms": 51.0},
+        ("M111", "inconclusive"),
+    ),
+    "slow even at best": (
+        "cost",
+        {"predict_p50_ms": 51.0, "predict_p99_ms": 60.0, "predict_usual_p50_ms": 80.0},
+        ("M111", "fail"),
+    ),
+    "made otherwise": ("training.repeat", "sha256:b", ("M112", "fail")),
+    "miscalibrated": ("evaluation.curves.candidate.calibration", tenths(0.2), ("M113", "fail")),
+    "no score": ("evaluation.curves.candidate.calibration", [], ("M113", "fail")),
+    "no interval": (
+        "evaluation.metrics.auc.difference",
+        estimate(None, None, None),
+        ("M107", "inconclusive"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_case_is_refused_by_its_rule(record, case):
+    """One thing is wrong, and one rule says so."""
+    path, value, expected = BAD[case]
+    assert expected in failing(change(record, path, value))
+
+
+AUC, LOSS = "evaluation.metrics.auc.", "evaluation.metrics.log_loss."
+# Where a rule turns, in both directions in which a metric can be better: rule, what the record
+# says, what params.yaml says, the verdict.
+EDGES = [
+    ("M102", AUC + "candidate", estimate(0.7, float("-inf"), 0.8), {}, "fail"),
+    ("M103", AUC + "candidate.value", 0.63, {}, "pass"),
+    ("M103", AUC + "candidate.value", None, {}, "fail"),
+    ("M103", LOSS + "candidate.value", 0.45, {"bounds": {"log_loss": 0.45}}, "pass"),
+    ("M103", LOSS + "candidate.value", 0.46, {"bounds": {"log_loss": 0.45}}, "fail"),
+    ("M104", LOSS + "constant", 0.44, {}, "fail"),
+    ("M104", LOSS + "constant", 0.45, {}, "pass"),
+    ("M104", LOSS + "candidate.value", None, {}, "fail"),
+    ("M104", AUC + "constant", 0.7, {"beat_constant": ["auc"]}, "fail"),
+    ("M104", AUC + "constant", 0.5, {"beat_constant": ["auc"]}, "pass"),
+    ("M105", "evaluation.groups", 20, {}, "pass"),
+    ("M105", "evaluation.cluster", None, {"min_clusters": 10_000}, "pass"),
+    ("M107", AUC + "difference", estimate(-0.01, -0.02, 0.01), {}, "pass"),
+    ("M107", AUC + "difference", estimate(-0.01, -0.03, 0.0), {}, "inconclusive"),
+    ("M107", AUC + "difference", estimate(-0.02, -0.03, -0.01), {}, "fail"),
+    ("M107", LOSS + "difference", estimate(0.03, 0.01, 0.05), {}, "fail"),
+    ("M108", "evaluation.slices.columns", {}, {}, "pass"),
+    ("M108", "evaluation.slices.columns.carrier", extent(800), {}, "pass"),
+    (
+        "M108",
+        "evaluation.slices.compared",
+        [lost(0.025, 0.01, 0.04), lost(0.04, 0.0, 0.08), lost(None, None, None)],
+        {},
+        "pass",
+    ),
+    ("M109", "evaluation.features.strength", {"hour": 0.8}, {}, "pass"),
+    ("M109", "evaluation.features.strength", {"hour": None}, {}, "pass"),
+    ("M110", AUC + "candidate.value", 0.85, {}, "pass"),
+    ("M110", AUC + "candidate.value", None, {}, "pass"),
+    ("M110", LOSS + "candidate.value", 0.3, {"ceilings": {"log_loss": 0.3}}, "pass"),
+    ("M110", LOSS + "candidate.value", 0.29, {"ceilings": {"log_loss": 0.3}}, "fail"),
+    ("M110", AUC + "candidate.value", 0.99, {"ceilings": {}}, "pass"),
+    ("M111", "model.bytes", 500_000_000, {}, "pass"),
+    ("M111", "cost.predict_p50_ms", 50.0, {}, "pass"),
+    ("M113", "evaluation.curves.candidate.calibration", tenths(0.125), {}, "fail"),
+    (
+        "M113",
+        "evaluation.curves.candidate.calibration",
+        tenths(0.125),
+        {"max_miscalibration": 0.125},
+        "pass",
+    ),
+    (
+        "M113",
+        "evaluation.curves.candidate.calibration",
+        tenths(0.125),
+        {"max_miscalibration": None},
+        "pass",
+    ),
+]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_rule_turns_where_it_says(record, edge):
+    """A bound itself is kept; what only equals a constant beats nothing."""
+    rule, path, value, limits, expected = edge
+    params = PARAMS.model_copy(update=limits)
+    findings = gate.judge(change(record, path, value), CHECKED, params)
+    assert worst(found for found in findings if found.rule == rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict"), [("2013-09-30", "fail"), ("2013-02-01", "fail"), ("2013-01-31", "pass")]
+)
+def test_a_champion_of_later_rows_is_refused_whatever_its_partitions(record, last, verdict):
+    """Trained on what came after, it knows more than anybody could have known then."""
+    known = change(record, "evaluation.champion.origin", {"data": {"last": f"{last}T00:00:00"}})
+    champion = [f for f in gate.judge(known, CHECKED, PARAMS) if f.rule == "M101"][1]
+    assert (champion.subject, champion.verdict) == ("champion", verdict)
+    assert f"up to {last}" in champion.message and "T00" not in champion.message
+
+
+def test_a_champion_of_unknown_rows_is_told_as_such(record):
+    """Where its record cannot be read, the names of its partitions are all there is."""
+    unknown = change(record, "evaluation.champion.origin", None)
+    champion = [f for f in gate.judge(unknown, CHECKED, PARAMS) if f.rule == "M101"][1]
+    assert champion.verdict is Verdict.PASS
+    assert champion.message == (
+        "The champion toy-1 was trained on none of these partitions; whether on later rows cannot "
+        "be told, since its record cannot be read here."
+    )
+
+
+def test_a_model_without_metrics_is_refused(record):
+    """Nothing measured is nothing shown."""
+    none = change(record, "evaluation.metrics", {})
+    findings = gate.judge(none, CHECKED, GateParams())
+    assert worst(found for found in findings if found.rule == "M102") is Verdict.FAIL
+
+
+def test_what_may_have_made_a_metric_no_number_is_told(record):
+    """A relative error of an outcome of 0 is infinite, whatever the scores."""
+    none = change(record, AUC + "candidate", estimate(None, None, None))
+    (bad,) = [
+        f for f in gate.judge(none, CHECKED, PARAMS) if f.rule == "M102" and f.subject == "auc"
+    ]
+    assert bad.message == (
+        "AUC is no finite number: the scores hold NaN, the held-out rows one class only, or the "
+        "loss of a row is infinite."
+    )
+
+
+def test_slices_without_a_champion_are_only_shown(record):
+    """What cannot be compared is not refused, whatever a broken champion left behind."""
+    broken = change(record, "evaluation.champion.error", "no column x.")
+    broken["evaluation"]["slices"]["compared"] = [part("MQ", 0.4)]
+    (finding,) = [f for f in gate.judge(broken, CHECKED, PARAMS) if f.rule == "M108"]
+    assert finding.verdict is Verdict.PASS and "no champion" in finding.message
+
+
+def test_each_column_of_slices_is_judged_by_its_own(record):
+    """A slice that lost is told under its column, and the other column with its own worst."""
+    slices = record["evaluation"]["slices"]
+    slices["columns"]["origin"] = extent(900, "a", "b", "c") | {"values": 9}
+    slices["columns"]["origin"]["small"]["values"] = 7
+    slices["compared"] = [part("UA", 0.04), part("JFK", 0.004) | {"column": "origin"}]
+    slices["compared"].append(part("LGA", 0.001) | {"column": "origin"})
+    bad, good = [f for f in gate.judge(record, CHECKED, PARAMS) if f.rule == "M108"]
+    assert (bad.subject, bad.verdict) == ("carrier=UA", Verdict.FAIL)
+    assert (good.subject, good.verdict) == ("origin", Verdict.PASS)
+    assert good.message == (
+        "2 of 9 values compared, 90.0% of the rows, none significantly worse (the worst: log_loss "
+        "JFK +0.0040 [-0.0260, +0.0340]); too few rows to tell: a, b, c, 4 more."
+    )
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [estimate(-0.01, -0.019, -0.002), estimate(-0.03, -0.06, -0.001), estimate(0.0, -0.02, 0.02)],
+    ids=["significantly but hardly worse", "significantly worse", "at the margin"],
+)
+def test_worse_within_the_margin_passes(record, difference):
+    """What counts is how much worse it may be, not whether it is worse at all."""
+    refused = ("M107", "fail") in failing(
+        change(record, "evaluation.metrics.auc.difference", difference)
+    )
+    assert refused == (-difference["low"] > 0.02)
+
+
+def test_data_that_were_not_checked_are_refused(record):
+    """Skipping check-data is no way around it."""
+    bad = {"rule": "D102", "subject": "02", "verdict": "fail", "message": "few rows"}
+    assert ("D102", "fail") in failing(record, findings=[bad])
+    assert gate.judge(record, None, PARAMS)[0].verdict is Verdict.FAIL
+
+
+def test_without_a_champion_the_bounds_decide(record):
+    """A first release has nothing to be compared with, and the report says so."""
+    first = change(record, "evaluation.champion", None)
+    findings = gate.judge(first, CHECKED, PARAMS)
+    assert worst(findings) is Verdict.PASS
+    assert "no champion yet" in [f.message for f in findings if f.rule == "M107"][0]
+
+
+@pytest.mark.parametrize("key", ["bounds", "margins", "beat_constant", "ceilings"])
+def test_a_metric_nobody_measured_is_refused(record, key):
+    """A typing error in params.yaml must not switch a rule off."""
+    value = ["aux"] if key == "beat_constant" else {"aux": 0.1}
+    findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={key: value}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert re.search(rf"gate\.{key} names 'aux'.* log_loss", bad.message)
+
+
+@pytest.mark.parametrize("champion", [None, {"release_id": "a", "trained_on": [], "error": "no."}])
+def test_a_metric_misspelt_is_refused_before_there_is_a_champion(record, champion):
+    """Nobody meets it months later, when there is one."""
+    first = change(record, "evaluation.champion", champion)
+    findings = gate.judge(first, CHECKED, PARAMS.model_copy(update={"margins": {"AUC": 0.02}}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert (bad.rule, bad.subject) == ("M107", "AUC") and "Did you mean 'auc'?" in bad.message
+
+
+def test_a_metric_that_no_constant_answers_best_is_told_as_such(record):
+    """It was measured, and a look for a typing error would be in vain."""
+    findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={"beat_constant": ["auc"]}))
+    (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert "names 'auc', which has no best constant answer. It can name " in bad.message
+
+
+def test_a_gate_without_margins_is_inconclusive(record):
+    """A champion that is compared by nothing is not compared."""
+    assert ("M107", "inconclusive") in failing(
+        record, params=PARAMS.model_copy(update={"margins": {}})
+    )
+
+
+def test_a_gpu_that_sums_in_another_order_is_inconclusive(record):
+    """It may be the hardware, or a random number: nobody knows from here."""
+    other = change(record, "training.repeat", "sha256:b")
+    other["training"]["device"]["effective"] = "cuda:0"
+    assert failing(other) == {("M112", "inconclusive")}
+
+
+def test_training_once_is_told(record):
+    """Switched off, the rule says that nobody tried."""
+    once = change(record, "training.repeat", None)
+    (message,) = [f.message for f in gate.judge(once, CHECKED, PARAMS) if f.rule == "M112"]
+    assert message == "Nobody tried: train.repeat is off."
+
+
+def test_no_finding_is_no_pass():
+    """A gate that judged nothing has nothing to say."""
+    assert worst([]) is Verdict.INCONCLUSIVE
+
+
+def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
+    """Each metric that was compared, in words; a first candidate is compared with nothing."""
+    findings = gate.judge(record, CHECKED, PARAMS)
+    assert gate.summary(findings, Verdict.PASS) == (
+        f"All {len(findings)} checks passed. Not worse, and not proven better, than the model in "
+        "production: AUC is 0.0040 higher (-0.0020 to +0.0100); log loss is 0.0020 lower (-0.0100 "
+        "to +0.0060)."
+    )
+    first = gate.judge(change(record, "evaluation.champion", None), CHECKED, PARAMS)
+    assert gate.summary(first, Verdict.PASS).endswith(
+        "passed. There is no champion yet, so the bounds alone decide."
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        (
+            estimate(-0.0271, -0.0363, -0.0181),
+            "Worse than the model in production: AUC is 0.0271 lower (0.0181 to 0.0363), 0.0200 "
+            "is allowed at worst.",
+        ),
+        (
+            estimate(-0.01, -0.015, -0.005),
+            "Worse, but no more than is allowed, than the model in production: AUC is 0.0100 lower "
+            "(0.0050 to 0.0150), 0.0200 is allowed at worst.",
+        ),
+        (
+            estimate(-0.01, -0.03, 0.01),
+            "Perhaps worse than the model in production: AUC is 0.0100 lower (-0.0300 to +0.0100), "
+            "-0.0200 is allowed at worst. Hold out more rows (data.holdout) to tell.",
+        ),
+        (
+            estimate(0.0, 0.0, 0.0),
+            "Not worse, and not proven better, than the model in production: AUC is the same.",
+        ),
+        (
+            estimate(None, None, None),
+            "The difference has no interval: no replicate gave a number for both models.",
+        ),
+    ],
+    ids=["worse", "a little worse", "who knows", "the same", "no number"],
+)
+def test_a_difference_is_told_in_plain_words(record, difference, message):
+    """Which way, how much, between what, and how much is allowed."""
+    found = gate.judge(change(record, AUC + "difference", difference), CHECKED, PARAMS)
+    assert [f.message for f in found if (f.rule, f.subject) == ("M107", "auc")] == [message]
+
+
+def test_the_summary_names_no_waived_objection(record):
+    """What was accepted decides nothing, and is not told as what did."""
+    bad = change(record, "model.bytes", 900_000_000)
+    findings = gate.judge(bad, CHECKED, PARAMS)
+    first = next(f for f in findings if f.rule == "M107")
+    waived = dataclasses.replace(first, verdict=Verdict.FAIL, waived=True)
+    text = gate.summary([waived, *findings], Verdict.FAIL)
+    assert text == "900.00 MB, 500 MB allowed (gate.budgets.model_mb). (M111 size)"
+
+
+def test_the_summary_names_the_worst_and_counts_the_rest(record):
+    """One sentence, for a reviewer in a hurry."""
+    bad = change(record, "evaluation.metrics.auc.candidate", estimate(0.6, 0.5, 0.62))
+    bad = change(bad, "evaluation.metrics.log_loss.constant", 0.4)
+    findings = gate.judge(bad, CHECKED, PARAMS)
+    text = gate.summary(findings, Verdict.FAIL)
+    assert text == (
+        "AUC is 0.6000, at least 0.6300 is asked for (gate.bounds). (M103 auc; 1 more finding)"
+    )

@@ -1,0 +1,31 @@
+"""What is merged is released, also when the run of its own push was not the one to do it."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def released(road):
+    """The last run that succeeded was of the release in production."""
+    road.ended("release.yml", road.git("rev-parse", "main"), "success")
+
+
+def test_a_page_makes_no_release(road):
+    """Compared with what was released, nothing that a model is made from differs."""
+    road.repository.write("machinery/docs/more.md", "More")
+    road.repository.commit("Tell more")
+    run = road.act("push", "release.yml")
+    run.require("Plan / what is needed")
+    assert "Train / candidate" not in run.results and road.open == []
+
+
+def test_a_model_whose_run_gave_way_is_released_by_the_next_merge(road):
+    """It waited for another run when a page was merged."""
+    road.repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    road.ended("release.yml", road.repository.commit("Another model"), "cancelled")
+    road.repository.write("machinery/docs/more.md", "Still more")
+    road.repository.commit("Tell more")
+    run = road.act("push", "release.yml")
+    run.require("Train / candidate", "Propose / promote dev")
+    assert [branch.split("/")[1] for branch in road.open] == ["dev"]

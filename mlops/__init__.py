@@ -1,1 +1,0 @@
-"""The machinery: the steps that take a model from data to production."""

@@ -1,6 +1,0 @@
-"""One file a step: `mlops/steps/gate.py` is `python -m mlops gate`, `make gate` and the job `gate`.
-
-A step module has a docstring (its help, first line shown in the list), `OPTIONS` (mlops.options)
-and `run(options) -> int | None` (an exit code of mlops.cli). Steps never import steps: they meet
-in the files that mlops.paths names.
-"""
