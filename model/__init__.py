@@ -1,4 +1,4 @@
-"""Yours: what the model does. The machinery asks for exactly these names (machinery/mlops/training/contract.py)."""
+"""Yours: what the model does. The machinery asks for exactly these names (model/README.md)."""
 
 from model.evaluate import METRICS, THRESHOLD
 from model.params import Params

@@ -1,4 +1,4 @@
-"""What the intervals of AUC and log loss cost: PYTHONPATH=. python machinery/benchmarks/bootstrap.py
+"""What the intervals of AUC and log loss cost: python machinery/benchmarks/bootstrap.py
 
 Compares two models on made-up rows of 30, 365 or no groups, with 10,000 replicates, each case in a
 process of its own. Prints seconds, the memory of the rows, and the most memory there was at once.

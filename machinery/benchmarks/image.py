@@ -1,4 +1,4 @@
-"""What the image weighs and how long it takes: PYTHONPATH=. python machinery/benchmarks/image.py
+"""What the image weighs and how long it takes: python machinery/benchmarks/image.py
 
 Builds the image of what was packed last (`make package`) from nothing, but for the base image, and
 again with everything cached; starts it caged, asks until it is ready, and stops it while eight

@@ -1,4 +1,4 @@
-"""How often the monitor alarms on the example: PYTHONPATH=. python machinery/benchmarks/monitor.py
+"""How often the monitor alarms on the example: python machinery/benchmarks/monitor.py
 
 Each line compares the rows of some days with those a model was trained on, under params.yaml's
 `monitor:`. Odd against even days of one month and months against their neighbours are false

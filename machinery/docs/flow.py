@@ -1,4 +1,4 @@
-"""Draw how the workflows hand over to each other, from the workflow files: python machinery/docs/flow.py.
+"""Draw how the workflows hand over to each other: python machinery/docs/flow.py.
 
 Writes the diagram between the marks in machinery/docs/workflows.md; a test sees that it is fresh.
 """

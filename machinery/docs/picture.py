@@ -1,4 +1,4 @@
-"""Take the README's picture of a report: python machinery/docs/picture.py [PAGE]. Needs Chromium."""
+"""Take the README's picture of a report with Chromium: `make picture`."""
 
 import shutil
 import subprocess

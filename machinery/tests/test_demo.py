@@ -1,4 +1,4 @@
-"""The demonstration in a fork that is not as the example is; whole it runs in machinery/tests/docs."""
+"""The demonstration in a fork unlike the example; machinery/tests/docs runs the whole of it."""
 
 from types import SimpleNamespace
 

@@ -25,7 +25,7 @@ def judged(example, *codes):
 @pytest.fixture(scope="module")
 def production(example):
     """The example with a model of April and May in production."""
-    # The demonstration takes the example there by service and load (machinery/tests/docs/test_readme.py).
+    # docs/test_readme.py runs the demonstration, which takes the example there by service and load.
     policy = example.folder / "environments/production/policy.yaml"
     policy.write_text("from: staging\nevidence: [{kind: gate, environment: build}]\n", "utf-8")
     example.git("commit", "--quiet", "--all", "--message", "Ask for no load test")

@@ -26,7 +26,10 @@ def expanded(texts: list[str]) -> list[Requirement]:
     """Return requirements with the machinery's own, in place of its package, among them."""
     asked = [Requirement(text) for text in texts]
     machinery = next(requirement for requirement in asked if requirement.name == PACKAGE)
-    texts = [*MACHINERY["dependencies"], *(t for extra in machinery.extras for t in EXTRAS[extra])]
+    texts = [
+        *MACHINERY["dependencies"],
+        *(t for extra in sorted(machinery.extras) for t in EXTRAS[extra]),
+    ]
     return [r for r in asked if r.name != PACKAGE] + [Requirement(text) for text in texts]
 
 

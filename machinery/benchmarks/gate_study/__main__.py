@@ -1,7 +1,7 @@
 """Measure how often the gate errs: python -m benchmarks.gate_study
 
 Trains models as the gate's candidates are trained, draws months from what is known, plants
-regressions of known size, and writes what it found into machinery/docs/gate.md and machinery/docs/images/.
+regressions of known size, and writes the results into docs/gate.md and docs/images/.
 Seeded: the same data and code give the same figures. Trained models are kept below build/study.
 """
 

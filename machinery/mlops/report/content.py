@@ -63,7 +63,7 @@ def passes(judged: Judged) -> Section | None:
 
 
 def _brief(findings: list[Finding]) -> Table:
-    """Return a row a rule: what it says is in machinery/docs/gate.md, what was found is on the page."""
+    """Return one row for each rule: its finding; machinery/docs/gate.md has its sentence."""
     about: dict[str, list[str]] = {}
     for finding in findings:
         about.setdefault(finding.rule, []).append(finding.subject)

@@ -1,6 +1,6 @@
 """Known vulnerabilities of what is locked, as pip-audit tells, less those accepted for a while.
 
-environments/advisories.yaml names what is accepted; machinery/docs/signing.md tells how to go about it.
+environments/advisories.yaml names what is accepted; machinery/docs/signing.md explains it.
 """
 
 import json
@@ -108,6 +108,7 @@ def ask(locks: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def advisories(package: dict[str, Any]) -> Iterator[Advisory]:
+    """Yield the advisories that pip-audit lists for a package."""
     for one in package.get("vulns", ()):
         ids = dict.fromkeys((one["id"], *one["aliases"]))
         fixed = tuple(one["fix_versions"])

@@ -59,7 +59,7 @@ def make(project: str, name: str) -> tuple[Path, Path]:
         if path.exists():
             raise UserError(
                 f"{path} is there already, and a key is never replaced. Give the new one another "
-                f"name, and its file by {VARIABLE}; machinery/docs/signing.md tells how keys are changed."
+                f"name, and its file by {VARIABLE}. Changing keys: machinery/docs/signing.md."
             )
     key = generate_private_key(SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,7 +1,7 @@
 """Make an environment serve the release that its release.yaml names.
 
 The release starts beside the one that serves and takes over when it is ready; one that never is
-ready changes nothing. Deploying what is live already verifies it. machinery/docs/deploy.md tells more.
+ready changes nothing. Deploying what is live already verifies it. More: machinery/docs/deploy.md.
 """
 
 import argparse

@@ -54,7 +54,7 @@ def stop(environment: "Environment") -> bool:
     """Leave the cluster alone: it would start again what Git names."""
     say(
         "down",
-        f"{environment.name} runs on a cluster, which machinery/docs/kubernetes.md says how to stop",
+        f"{environment.name} runs on a cluster; how to stop it: machinery/docs/kubernetes.md",
     )
     return False
 

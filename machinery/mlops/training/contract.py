@@ -89,7 +89,8 @@ def team_code(what: str) -> Iterator[None]:
         if innermost.f_globals.get("__name__", "").partition(".")[0] != "mlops":
             raise
         raise UserError(
-            f"{what}: {error}. machinery/mlops/training/contract.py says with what it is called and what it returns."
+            f"{what}: {error}. machinery/mlops/training/contract.py says with what it is called "
+            "and what it returns."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""machinery/docs/fork.md: what it tells a fork to take from a newer template is the machinery, whole."""
+"""docs/fork.md: what it tells a fork to take from a newer template is the machinery, whole."""
 
 import re
 import shlex

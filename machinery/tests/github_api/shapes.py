@@ -1,5 +1,6 @@
 """The smallest answers GitHub's description allows, kept in shapes.json so that the stand-in can
-answer where the description cannot be had. Written anew by `python -m machinery.tests.github_api.shapes`.
+answer where the description cannot be had. Renewed by
+`python -m machinery.tests.github_api.shapes`.
 """
 
 import json

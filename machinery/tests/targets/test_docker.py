@@ -1,4 +1,4 @@
-"""What a container must say of itself before it goes live; machinery/tests/engine runs real ones."""
+"""What a container must answer before it goes live; machinery/tests/engine runs real ones."""
 
 import pytest
 

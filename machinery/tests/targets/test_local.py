@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mlops.errors import Refused, UserError
-from mlops.serving import client
+from mlops.serving.client import get
 from mlops.targets import Live, front, local, processes
 
 pytestmark = pytest.mark.slow
@@ -43,9 +43,7 @@ def test_no_request_fails_during_a_switch(stage, bundle, client):
     stage.deploy("r-1", folder)
     clients = [client(stage.url, keep) for keep in (True, True, False)]
     answers = []
-    asking = threading.Thread(
-        target=lambda: answers.append(client.get(f"{stage.url}/slow?seconds=4", 20))
-    )
+    asking = threading.Thread(target=lambda: answers.append(get(f"{stage.url}/slow?seconds=4", 20)))
     asking.start()
     stage.deploy("r-2", folder)
     asking.join()

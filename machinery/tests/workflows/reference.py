@@ -1,4 +1,4 @@
-"""The tables of machinery/docs/workflows.md, made from the files: what starts a workflow, what one may do."""
+"""The tables of docs/workflows.md, from the files: what starts a workflow, what one may do."""
 
 import re
 from pathlib import Path
