@@ -47,7 +47,7 @@ GROUPS = {
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
     "own the repository": ("doctor", "github-setup", "audit"),
-    "maintain the template": ("demo", "schema", "dashboards"),
+    "maintain the template": ("demo", "schema", "dashboards", "release"),
 }
 
 EXITS = """\

@@ -13,7 +13,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
-  down doctor github-setup demo audit schema dashboards
+  down doctor github-setup demo audit schema dashboards release
 
 # The machinery in the tree comes before one that is installed.
 export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYTHONPATH)
@@ -110,6 +110,8 @@ schema: ## Write params.schema.json, after a change of what params.yaml may hold
 
 dashboards: ## Write the dashboard and the operator's rules (environments/monitoring/)
 
+release: ## Release the machinery as VERSION=1.2.0: version, changelog and the digest of every file
+
 wheel: $(VENV)/stamp ## Build the machinery as a wheel in build/wheel; the same tree gives the same bytes
 	@$(VENV)/bin/uv build --quiet --wheel --out-dir build/wheel machinery && ls build/wheel
 
@@ -133,13 +135,14 @@ TESTED_PATHS = --config-file machinery/pyproject.toml --rootdir . tests machiner
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN
+export ENV TO REASON RUN VERSION
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
 	  $(if $(value REASON),--reason "$$REASON")) \
-	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) $(ARGS)
+	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) \
+	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -1,0 +1,42 @@
+"""Release the machinery: write its version, date its changelog, list the digest of every file.
+
+Changes machinery/pyproject.toml, mlops/__init__.py, CHANGELOG.md and RELEASE; commits nothing. The tag
+that starts the release workflow is printed.
+"""
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+from mlops.config.options import Option
+from mlops.console import say
+from mlops.errors import UserError
+from mlops.files import write
+from mlops.upgrading import manifest
+
+OPTIONS = (Option("--version", "the new version, such as 1.2.0", "VERSION", required=True),)
+CHANGELOG = manifest.FOLDER / "CHANGELOG.md"
+PLACES = (
+    (manifest.FOLDER / "pyproject.toml", r'(?m)^version = "[^"]+"', 'version = "{}"'),
+    (manifest.FOLDER / "mlops/__init__.py", r'(?m)^__version__ = "[^"]+"', '__version__ = "{}"'),
+)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the four files; raises UserError for a version that is none or that is taken."""
+    version, log = options.version, CHANGELOG.read_text(encoding="utf-8")
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise UserError(f"VERSION is {version!r}. It is three numbers, such as 1.2.0.")
+    if "## Unreleased" not in log and f"## {version} " not in log:
+        raise UserError(
+            f"{CHANGELOG} has no heading `## Unreleased`. Describe what changed below one."
+        )
+    for path, pattern, line in PLACES:
+        write(
+            path, re.sub(pattern, line.format(version), path.read_text(encoding="utf-8"), count=1)
+        )
+    heading = f"## {version} ({datetime.now(UTC):%Y-%m-%d})"
+    write(CHANGELOG, log.replace("## Unreleased", heading, 1))
+    write(manifest.MANIFEST, manifest.text(version))
+    say("release", f"{version}: {len(manifest.digests())} files listed in {manifest.MANIFEST}")
+    say("", f"commit, then: git tag v{version} && git push origin v{version}")

@@ -1,0 +1,83 @@
+"""machinery/RELEASE: the version of the machinery and the SHA-256 of each of its files.
+
+`make release` writes it, in the format that `sha256sum --check machinery/RELEASE` reads. A fork whose
+files are as listed needs none of the machinery's own tests: they passed when it was released.
+Of the standard library only: a bare runner plans with it.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops import __version__
+from mlops.errors import UserError
+
+FOLDER = Path("machinery")
+MANIFEST = FOLDER / "RELEASE"
+# What an upgrade replaces, from the repository's root.
+PATTERNS = ("machinery/**/*", ".github/actions/**/*", ".github/workflows/reusable-*.yml")
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """The machinery that runs here: its version, and how its files differ from that release."""
+
+    version: str
+    in_tree: bool
+    changed: tuple[str, ...]
+
+    @property
+    def as_released(self) -> bool:
+        """Whether every file is as its release has it."""
+        return not self.changed
+
+
+def machinery(root: Path = Path()) -> Machinery:
+    """Return the machinery of a repository; one that is installed is as the lock pins it."""
+    if not (root / FOLDER / "mlops").is_dir():
+        return Machinery(__version__, False, ())
+    version, released = read(root)
+    present = digests(root)
+    names = sorted(released.keys() | present.keys())
+    changed = tuple(name for name in names if released.get(name) != present.get(name))
+    return Machinery(version, True, changed)
+
+
+def read(root: Path = Path()) -> tuple[str, dict[str, str]]:
+    """Return the version and the digest of each file in the manifest; raises UserError."""
+    try:
+        first, *lines = (root / MANIFEST).read_text(encoding="utf-8").splitlines()
+        matches = [_LINE.fullmatch(line) for line in lines]
+        return first.removeprefix("# "), {match[2]: match[1] for match in matches}
+    except FileNotFoundError:
+        # A machinery in development: nothing in it was released.
+        return "unreleased", {}
+    except (ValueError, TypeError):
+        raise UserError(
+            f"{MANIFEST} is not readable: a line holds a SHA-256, two blanks and a path. "
+            f"Put it back: git checkout HEAD -- {MANIFEST}"
+        ) from None
+
+
+def digests(root: Path = Path()) -> dict[str, str]:
+    """Return the SHA-256 of each file of the machinery in the tree, by its path."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in _files(root)
+    }
+
+
+def text(version: str, root: Path = Path()) -> str:
+    """Return the manifest of the machinery as it is in the tree."""
+    lines = (f"{digest}  {name}" for name, digest in sorted(digests(root).items()))
+    return "\n".join((f"# {version}", *lines)) + "\n"
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for pattern in PATTERNS:
+        for path in root.glob(pattern):
+            if path.is_file() and path != root / MANIFEST and "__pycache__" not in path.parts:
+                yield path
