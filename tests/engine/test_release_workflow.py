@@ -9,6 +9,7 @@ import pytest
 from mlops import probe
 from mlops.releases.release import read_release
 from tests.engine.engines import docker
+from tests.waiting import HANG_SECONDS
 from tests.workflows.conftest import nothing, seed  # pylint: disable=unused-import # fixtures
 from tests.workflows.repositories import copy
 from tests.workflows.road import Road
@@ -95,7 +96,7 @@ def test_dev_runs_that_very_image(deployed, released):
     run.require("dev / Deploy / serve and verify")
     assert container["Config"]["Image"] == released[1].promoted.image.ref
     port = container["NetworkSettings"]["Ports"]["3000/tcp"][0]["HostPort"]
-    assert probe.served(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
+    assert probe.served(f"http://127.0.0.1:{port}", HANG_SECONDS) == released[1].release_id
 
 
 def test_what_dev_runs_is_proposed_to_staging(road, deployed, released):
