@@ -65,6 +65,8 @@ time.sleep(600)
 def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
     """It says more than a pipe holds, and is not waited for."""
     (tmp_path / "mlops/serving").mkdir(parents=True)
+    for package in ("mlops", "mlops/serving"):
+        (tmp_path / package / "__init__.py").touch()
     (tmp_path / "mlops/serving/alone.py").write_text(STUBBORN)
     pid, predict = tmp_path / "pid", parity.probe.predict
 
