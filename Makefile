@@ -163,6 +163,13 @@ no-python = $(error No Python 3.11 to 3.14 with venv. Tried: $(PYTHON). \
 .venv/stamp: requirements.txt $(if $(realpath .venv/bin/python),,again)
 	$(call install,.venv,$(or $(call usable,$(PYTHON)),$(no-python)))
 
+# One that somebody named has no stamp.
+ifeq (,$(filter $(VENV)/stamp,.venv/stamp $(TESTED:%=build/python-%/stamp)))
+$(VENV)/stamp:
+	@[ -x $(VENV)/bin/python ] || { echo "VENV=$(VENV) has no bin/python. Name a virtual" \
+	  "environment that has what requirements.txt locks, or leave VENV out: make then makes .venv." >&2; exit 1; }
+endif
+
 # $(call install,FOLDER,PYTHON): a virtual environment with requirements.txt in it, hashes checked.
 # Compiled at once, since imports take three times as long the first time otherwise. The stamp is
 # written last: an installation that was cut short begins again.
