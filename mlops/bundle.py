@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from mlops import contract, files, git, record
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE
 from mlops.rowschema import row_schema
 from mlops.store import Store, cached
@@ -144,7 +144,7 @@ def _fix_time(path: Path, commit_time: str) -> None:
 
 
 def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
-    """Run a module where only the folder's code is found; raises UserError with its last words."""
+    """Run a module where only the folder's code is found; raises UserError with why it failed."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "MLOPS_"))}
     kept.pop("PYTHONPATH", None)
     # In a process of its own: BentoML keeps the first home it sees, and imports the service.
@@ -158,8 +158,8 @@ def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
         check=False,
     )
     if done.returncode:
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise UserError(f"{why}: {words[-1] if words else f'exit code {done.returncode}'}")
+        printed = done.stderr.strip() or done.stdout
+        raise UserError(f"{why}: {failure(printed, f'exit code {done.returncode}', folder)}")
 
 
 def _tar(folder: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops import bundle, files
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.record import Record
 from mlops.releases import environments
 from mlops.releases.release import Release
@@ -63,5 +63,5 @@ def _run(module: str, *arguments: str, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise UserError(f"its code gave no scores within {MINUTES} minutes.") from None
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"its code failed: {words[-1].rstrip('.')}.")
+        why = failure(done.stderr, f"exit code {done.returncode}", folder)
+        raise UserError(f"its code failed: {why}")
