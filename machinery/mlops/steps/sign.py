@@ -1,7 +1,8 @@
 """Sign the release: who built it vouches for the bundle, image, model, data and commit it pins.
 
 With the key file that MLOPS_SIGNING_KEY names or that `--new-key` made; in a workflow that may ask
-for an identity (`id-token: write`), through Sigstore without a key. More: machinery/docs/signing.md.
+for an identity (`id-token: write`), through Sigstore without a key.
+More: machinery/docs/signing.md.
 """
 
 import argparse

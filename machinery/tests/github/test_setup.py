@@ -1,6 +1,7 @@
 """`github-setup`: a plan that changes nothing, a second run with nothing to do, failures told."""
 
 import json
+import re
 from functools import partial
 
 import pytest
@@ -139,10 +140,10 @@ def test_an_app_that_comes_later_is_put_in(setup, github):
 
 
 def test_a_person_who_owns_the_repository_owns_its_code(setup):
+    waited = owners.waiting()
     setup("--apply")
-    assert owners.waiting() == []
-    assert "/environments/production/      @owner" in owners.text()
-    assert "/mlops/" in owners.owned()
+    assert owners.waiting() == [] and owners.owned() == waited
+    assert len(re.findall(r"(?m)^\S+ +@owner$", owners.text())) == len(waited) > 0
 
 
 def test_an_organisation_has_to_say_who(setup, github):
@@ -150,7 +151,7 @@ def test_an_organisation_has_to_say_who(setup, github):
     assert "--owners our-org/ml-team" in setup("--apply")[1]
     assert owners.waiting()
     setup("--apply", "--owners", "@owner/ml-team,octocat")
-    assert "/data/                         @owner/ml-team @octocat" in owners.text()
+    assert re.search(r"(?m)^\* +@owner/ml-team @octocat$", owners.text())
 
 
 def test_an_owner_that_cannot_be_is_refused(setup):

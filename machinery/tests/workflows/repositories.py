@@ -1,6 +1,7 @@
 """Throw-away repositories: a clone as a developer has it, and a folder that plays GitHub."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from machinery.tests.forks import as_at_first
 from machinery.tests.workflows import flat, runs
 from machinery.tests.workflows.runs import Run
 
@@ -27,6 +29,8 @@ repos:
         files: ^tests/
         types: [python]
 """
+PYTHONS = re.compile(r'(?m)(?:^ *"Programming Language :: Python :: 3\.\d+",\n)+')
+TWO = "".join(f'    "Programming Language :: Python :: {one}",\n' for one in ("3.11", "3.12"))
 IDENTITY = "[user]\n  name = tester\n  email = tester@localhost\n[init]\n  defaultBranch = main\n"
 
 
@@ -233,6 +237,7 @@ def _copy_tree(folder: Path) -> None:
         if name and not name.startswith(LEFT_OUT) and source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
+    as_at_first(folder / "environments")
     shutil.copytree(ROOT / "machinery/tests/fork", folder, dirs_exist_ok=True)
     shutil.rmtree(folder / "tests", ignore_errors=True)
 
@@ -250,8 +255,10 @@ def begin(home: Path) -> Repository:
     made.folder.mkdir()
     _copy_tree(made.folder)
     made.write(".pre-commit-config.yaml", CHECKS.replace("$VENV", sys.prefix))
-    # Two are a matrix as well as three.
-    made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
+    # Two are a matrix as well as three, and a fork may test on others.
+    project = (made.folder / "pyproject.toml").read_text("utf-8")
+    made.write("pyproject.toml", PYTHONS.sub(TWO, project))
+    made.write(".github/python-version", "3.11\n")
     made.write("tests/test_it.py", "def test_it():\n    assert True\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     made.forge.parent.mkdir(parents=True)
