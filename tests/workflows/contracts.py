@@ -21,6 +21,16 @@ PIN = re.compile(r"[0-9a-f]{40} # v\d+(\.\d+)*")
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
 # What a job that can sign may run: none of these imports `model`, `data` or what serves them.
 APART = {"make setup", "make sbom", "make sign"}
+# What reads no commit but the one checked out: everything else gets the whole history.
+SHALLOW = APART | {
+    "make report",
+    "make gate",
+    "make comment",
+    "make audit",
+    "make audit-workflows",
+    "python3 -m mlops all-green",
+    '"${VENV:-.venv}/bin/python" -m mlops.ci.post',
+}
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
 
@@ -319,6 +329,20 @@ def apart(workflow: Workflow) -> Iterator[str]:
                 yield f"job {name} can sign, and runs {run!r}"
 
 
+def historical(workflow: Workflow) -> Iterator[str]:
+    """A job has the commits before its own unless nothing that it runs needs them.
+
+    By default a checkout is one commit, in which `promote` and `git clone` refuse.
+    """
+    for name, job in workflow.jobs.items():
+        steps = job.get("steps", [])
+        uses = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+        if any(str(step.get("with", {}).get("fetch-depth")) != "0" for step in uses):
+            runs = {run for run in _runs(workflow, steps) if re.search(r"\bmake\b|\bmlops\b", run)}
+            for run in sorted(runs - SHALLOW):
+                yield f"job {name} checks out one commit, and runs {run!r}"
+
+
 def _runs(workflow: Workflow, steps: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what steps run, those of our own actions too."""
     for step in steps:
@@ -358,5 +382,6 @@ CONTRACTS: tuple[Contract, ...] = (
     hosted,
     reaching,
     apart,
+    historical,
     short,
 )

@@ -256,7 +256,9 @@ def begin(home: Path) -> Repository:
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)
-    made.git("config", "uploadpack.allowAnySHA1InWant", "true", folder=made.forge)
+    # GitHub hands out any commit, and leaves files out where that is asked for.
+    for name in ("allowAnySHA1InWant", "allowFilter"):
+        made.git("config", f"uploadpack.{name}", "true", folder=made.forge)
     made.git("init", "--quiet")
     made.git("remote", "add", "origin", str(made.forge))
     # Nobody reaches it: act learns the repository's name from it.
