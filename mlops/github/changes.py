@@ -9,6 +9,7 @@ from mlops.github.api import GitHub, GitHubError
 from mlops.github.settings import Actions, Label, Place, Ruleset, Settings, for_app
 
 Send = tuple[str, str, Any]
+MESSAGE = ("squash_merge_commit_title", "squash_merge_commit_message")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ def _repository(github: GitHub, wanted: dict[str, Any]) -> Iterator[Change]:
     if "allow_squash_merge" not in about:
         raise GitHubError("Its settings are shown to an administrator's token only.", 403)
     other = {key: value for key, value in wanted.items() if about.get(key) != value}
+    if other.keys() & set(MESSAGE):
+        # GitHub refuses one of them without the other.
+        other |= {key: wanted[key] for key in MESSAGE}
     if other:
         now, then = _words({key: about.get(key) for key in other}), _words(other)
         why = "one pull request becomes one commit"
@@ -175,7 +179,9 @@ def _kept(found: dict[str, Any], body: dict[str, Any]) -> bool:
 
 
 def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
-    there = {rules["name"]: rules["id"] for rules in github.get_all("rulesets")}
+    # An organisation's ruleset may have the same name, and is not the repository's to change.
+    listed = github.get_all("rulesets?includes_parents=false")
+    there = {rules["name"]: rules["id"] for rules in listed}
     app = next((v["value"] for v in _variables(github) if v["name"] == "APP_ID"), None)
     for rules in wanted:
         name = rules["name"]

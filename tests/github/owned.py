@@ -26,6 +26,9 @@ def get_repository(request: Request):
 
 @route("PATCH", "")
 def change_repository(request: Request):
+    if "squash_merge_commit_message" in request.body:
+        if "squash_merge_commit_title" not in request.body:
+            raise Refuse(422, "squash_merge_commit_message needs squash_merge_commit_title")
     taken = {k: v for k, v in request.body.items() if k not in request.github.deaf}
     request.github.about |= taken
     return get_repository(request)
@@ -35,7 +38,8 @@ def change_repository(request: Request):
 
 
 def ruleset(request: Request, number: str) -> dict:
-    found = request.github.rulesets.get(int(number))
+    github = request.github
+    found = github.rulesets.get(int(number)) or github.parent_rulesets.get(int(number))
     if found is None:
         raise Refuse(404, NOT_FOUND)
     return like("ruleset", source=request.github.repository, id=int(number), **found)
@@ -50,6 +54,12 @@ def list_rulesets(request: Request):
         | {key: rules[key] for key in short if key in rules}
         for number, rules in request.github.rulesets.items()
     ]
+    if request.query.get("includes_parents", "true") == "true":
+        found += [
+            like("ruleset", source=request.github.owner, source_type="Organization", id=number)
+            | {key: rules[key] for key in short if key in rules}
+            for number, rules in request.github.parent_rulesets.items()
+        ]
     return 200, Listing(found)
 
 
@@ -68,6 +78,8 @@ def get_ruleset(request: Request, number: str):
 @route("PUT", "rulesets/{number}")
 def change_ruleset(request: Request, number: str):
     ruleset(request, number)
+    if int(number) not in request.github.rulesets:
+        raise Refuse(404, NOT_FOUND)
     request.github.rulesets[int(number)] |= request.body
     return 200, ruleset(request, number)
 

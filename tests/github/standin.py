@@ -107,6 +107,7 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     comments: dict[int, dict] = field(default_factory=dict)
     labels: dict[str, dict] = field(default_factory=dict)
     rulesets: dict[int, dict] = field(default_factory=dict)
+    parent_rulesets: dict[int, dict] = field(default_factory=dict)
     environments: dict[str, dict] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The stand-in for actions/checkout leaves what the real one leaves, history and credentials too."""
+"""The stand-in for actions/checkout leaves what the real one does, history and credentials too."""
 
 import json
 import os

@@ -132,6 +132,30 @@ def test_staging_is_the_app_s_where_there_is_one(setup, github):
     assert setup("--apply")[1].endswith("nothing to do\n")
 
 
+def test_an_organisation_s_ruleset_of_the_same_name_is_not_taken_for_ours(setup, github):
+    """It cannot be changed here, and holds beside what is made here."""
+    rules = {"name": "main", "target": "branch", "enforcement": "active", "rules": []}
+    github.parent_rulesets = {900: rules}
+    code, said = setup("--apply")
+    assert code == 0, said
+    assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
+    assert github.parent_rulesets[900]["rules"] == []
+    assert setup("--apply")[1].endswith("nothing to do; 1 notes above\n")
+
+
+def test_the_message_of_a_merge_is_sent_with_its_title(setup, github):
+    """GitHub refuses one of them alone."""
+    setup("--apply")
+    github.about["squash_merge_commit_message"] = "PR_BODY"
+    github.calls.clear()
+    assert setup("--apply")[0] == 0
+    (sent,) = github.said("PATCH", "/flights")
+    assert sent.body == {
+        "squash_merge_commit_title": "PR_TITLE",
+        "squash_merge_commit_message": "BLANK",
+    }
+
+
 def test_an_app_that_comes_later_is_put_in(setup, github):
     setup("--apply")
     github.variables = {"APP_ID": "4711"}
