@@ -32,6 +32,7 @@ ON_GITHUB: tuple[Look, ...] = (
     places.strays,
     places.approval,
     automation.permissions,
+    automation.secrets,
     automation.app,
     automation.variables,
     automation.schedules,

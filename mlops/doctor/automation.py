@@ -12,6 +12,7 @@ from mlops.doctor.seen import APPLY, Seen
 from mlops.doctor.tree import workflows
 from mlops.errors import UserError
 from mlops.github.changes import holds
+from mlops.github.settings import KEYS
 
 APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
@@ -39,14 +40,33 @@ def permissions(seen: Seen) -> Iterator[Finding]:
             yield ok(guard, str(found).replace("_", " "))
 
 
+def secrets(seen: Seen) -> Iterator[Finding]:
+    """The keys are kept where jobs of other branches do not reach them."""
+    names = {secret["name"] for secret in seen.hub.get_all("actions/secrets")}
+    if wide := sorted(names & set(seen.settings.secrets)):
+        text = f"{', '.join(wide)}: a workflow on any branch can read a secret of the repository"
+        remedy = f"put it into the environment {KEYS}, delete it from the repository's secrets"
+        yield bad("secrets", text, f"{remedy}, and make a new key: docs/github.md")
+    else:
+        kept = sorted(_kept(seen) & set(seen.settings.secrets))
+        yield ok("secrets", f"in the environment {KEYS}: {', '.join(kept) or 'none'}")
+
+
+def _kept(seen: Seen) -> set[str]:
+    """Return the names of the secrets in the environment for them."""
+    if seen.hub.get(f"environments/{KEYS}") is None:
+        return set()
+    return {secret["name"] for secret in seen.hub.get_all(f"environments/{KEYS}/secrets")}
+
+
 def app(seen: Seen) -> Iterator[Finding]:
     """The GitHub App that opens pull requests, or what follows without one."""
-    names = {secret["name"] for secret in seen.hub.get_all("actions/secrets")}
-    has_id, has_key = APP in seen.variables, KEY in names
+    has_id, has_key = APP in seen.variables, KEY in _kept(seen)
     if has_id and has_key:
         yield ok("GitHub App", "it opens proposals, whose checks start by themselves")
     elif has_id or has_key:
-        missing = f"the secret {KEY}" if has_id else f"the variable {APP}"
+        where = f" in the environment {KEYS}"
+        missing = f"the secret {KEY}{where}" if has_id else f"the variable {APP}"
         yield bad("GitHub App", f"{missing} is missing", "set both, or neither: docs/github.md")
     else:
         text = "none: the checks of a pull request that a workflow opened wait for one click"

@@ -155,6 +155,14 @@ def put_environment(request: Request, name: str):
     return 200, environment(request, name)
 
 
+@route("GET", "environments/{name}/secrets")
+def list_environment_secrets(request: Request, name: str):
+    environment(request, name)
+    times = {"created_at": now(), "updated_at": now()}
+    names = request.github.environment_secrets.get(name, [])
+    return 200, Listing([{"name": one} | times for one in names], "secrets")
+
+
 @route("GET", "environments/{name}/deployment-branch-policies")
 def list_policies(request: Request, name: str):
     environment(request, name)

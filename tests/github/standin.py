@@ -111,6 +111,7 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     environments: dict[str, dict] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
+    environment_secrets: dict[str, list[str]] = field(default_factory=dict)
     workflows: dict[str, dict] = field(default_factory=dict)
     dispatches: list[tuple[str, str, dict]] = field(default_factory=list)
     runs: list[dict] = field(default_factory=list)

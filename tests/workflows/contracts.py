@@ -343,6 +343,23 @@ def historical(workflow: Workflow) -> Iterator[str]:
                 yield f"job {name} checks out one commit, and runs {run!r}"
 
 
+def enclosed(workflow: Workflow) -> Iterator[str]:
+    """Only a job of the environment `release` reads a secret; callers pass it under its own name.
+
+    A secret of the repository is read from any branch. The environment's takes the place of what a
+    caller passes, where both have one name.
+    """
+    for name, job in workflow.jobs.items():
+        read_here = str([job.get("env"), job.get("steps")])
+        for secret in sorted(set(re.findall(r"\bsecrets\.([\w-]+)", read_here))):
+            if job.get("environment") != {"name": "release", "deployment": False}:
+                yield f"job {name} reads {secret} outside of the environment release"
+        passed = job.get("secrets", {})
+        for secret, value in passed.items() if isinstance(passed, dict) else ():
+            if value != f"${{{{ secrets.{secret} }}}}":
+                yield f"job {name} passes {value} as {secret}"
+
+
 def _runs(workflow: Workflow, steps: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what steps run, those of our own actions too."""
     for step in steps:
@@ -383,5 +400,6 @@ CONTRACTS: tuple[Contract, ...] = (
     reaching,
     apart,
     historical,
+    enclosed,
     short,
 )

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -47,7 +48,7 @@ def guarded(checkout, github, applied, capsys):
     for name in set(applied) - {"CODEOWNERS"}:
         setattr(github, name, copy.deepcopy(applied[name]))
     (checkout / CODEOWNERS).write_text(applied["CODEOWNERS"], "utf-8")
-    github.secrets = ["APP_PRIVATE_KEY"]
+    github.environment_secrets = {"release": ["APP_PRIVATE_KEY"]}
     github.branches = {"main": SHA, "staging": SHA}
     github.checks = {SHA: ["all-green"]}
     github.runner_groups = [{"name": "gpu", "restricted_to_workflows": True}]
@@ -142,7 +143,14 @@ MISSING = {
     "runs of strangers": lambda g: g.permissions["fork-pr-contributor-approval"].update(
         approval_policy="first_time_contributors"
     ),
-    "the secret APP_PRIVATE_KEY is missing": lambda g: g.secrets.clear(),
+    "the secret APP_PRIVATE_KEY in the environment release is missing": lambda g: (
+        g.environment_secrets.clear()
+    ),
+    "secrets: SIGNING_KEY: a workflow on any branch": lambda g: g.secrets.append("SIGNING_KEY"),
+    "environment release: missing": lambda g: g.environments.pop("release"),
+    "environment release: any branch may": lambda g: g.environments["release"].update(
+        deployment_branch_policy=None
+    ),
     "the variable APP_ID is missing": lambda g: g.variables.pop("APP_ID"),
     "variable GPU_RUNNER: 'gpu' is not understood": lambda g: g.variables.update(GPU_RUNNER="gpu"),
     "variable RUNNER: .* is not understood": lambda g: g.variables.update(RUNNER='["a" "b"]'),
@@ -172,6 +180,18 @@ def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, words
     assert code == 1
     found = re.search(rf"BAD +.*{words}.*\n +-> .+", said)
     assert found, said
+
+
+def test_the_environment_of_the_secrets_is_no_place_to_deploy_to(guarded, checkout, doctor):
+    """It is named in the settings, and has no folder."""
+    assert guarded and "ok          environment names: dev, staging, production" in doctor()[1]
+    shutil.copytree(checkout / "environments/dev", checkout / "environments/release")
+    assert "BAD         environment names: release keeps the secrets" in doctor()[1]
+    shutil.rmtree(checkout / "environments/release")
+    file = checkout / ".github/settings/settings.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("  release:\n    branches: [main, staging]\n", ""), "utf-8")
+    assert "settings.yaml lacks release, for the secrets" in doctor()[1]
 
 
 def test_reviewers_that_settings_name_have_to_be_asked(guarded, checkout, doctor):
@@ -236,7 +256,7 @@ def test_rulesets_add_up(guarded, doctor):
 
 
 def test_without_an_app_it_says_what_follows(guarded, doctor):
-    guarded.variables, guarded.secrets = {}, []
+    guarded.variables, guarded.environment_secrets = {}, {}
     assert "wait for one click" in doctor()[1]
 
 
@@ -250,7 +270,7 @@ def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/actions/secrets": 403}
     code, said = doctor()
     assert code == 3
-    assert re.search(r"unknown +app: .*answered 403", said)
+    assert re.search(r"unknown +secrets: .*answered 403", said)
 
 
 def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doctor):

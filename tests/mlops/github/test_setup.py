@@ -41,7 +41,7 @@ def test_applied_everything_is_as_the_settings_say(setup, github):
     assert setup("--apply")[0] == 0
     assert github.about["allow_merge_commit"] is False
     assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
-    assert set(github.environments) == {"dev", "staging", "production"}
+    assert set(github.environments) == {"dev", "staging", "production", "release"}
     assert github.environments["staging"]["policies"] == ["main", "staging"]
     assert set(github.labels) == set(settings.settings().labels)
     approval = github.permissions["fork-pr-contributor-approval"]
