@@ -1,12 +1,14 @@
 """What would have to change on GitHub to make a repository what .github/settings/ says."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from mlops.ci.plan import is_taken_over
 from mlops.github.api import GitHub, GitHubError
-from mlops.github.settings import Actions, Label, Place, Ruleset, Settings, for_app
+from mlops.github.settings import CODEOWNERS, Actions, Label, Place, Ruleset, Settings, for_app
 
 Send = tuple[str, str, Any]
 MESSAGE = ("squash_merge_commit_title", "squash_merge_commit_message")
@@ -191,6 +193,14 @@ def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
                 "keeps others out. With the variable APP_ID, run this again."
             )
             yield Note(f"ruleset {name}", text)
+        if name not in there and _asks_owners(rules) and not _is_owned(github):
+            text = (
+                "It comes when the default branch names owners: it asks them to approve, and nobody "
+                f"could approve the change that names them. Push {CODEOWNERS} with its owners "
+                "there, then run this again."
+            )
+            yield Note(f"ruleset {name}", text)
+            continue
         rules = for_app(rules, app)
         path = f"rulesets/{there[name]}" if name in there else "rulesets"
         found = github.get(path) if name in there else None
@@ -200,6 +210,17 @@ def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
             now = "other rules" if found else "missing"
             why = "what was agreed is enforced, on everybody"
             yield Change(f"ruleset {name}", now, kinds, why, (send,))
+
+
+def _asks_owners(rules: Ruleset) -> bool:
+    asked = [rule.get("parameters", {}) for rule in rules["rules"]]
+    return any(one.get("require_code_owner_review") for one in asked)
+
+
+def _is_owned(github: GitHub) -> bool:
+    """Say whether CODEOWNERS names somebody on the default branch, as GitHub has it."""
+    found = github.get(f"contents/{CODEOWNERS.as_posix()}")
+    return bool(found and is_taken_over(b64decode(found["content"]).decode("utf-8", "replace")))
 
 
 def _variables(github: GitHub) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 # pylint: disable=missing-function-docstring # its route says what a function answers
 
+from base64 import encodebytes
 from zlib import crc32
 
 from tests.github.answers import NOT_FOUND, like, now, place
@@ -351,3 +352,15 @@ def list_groups(request: Request, org: str):
 @route("GET", "codeowners/errors")
 def codeowners(request: Request):
     return 200, {"errors": request.github.codeowners_errors}
+
+
+@route("GET", "contents/{path+}")
+def contents(request: Request, path: str):
+    if path not in request.github.files:
+        raise Refuse(404, NOT_FOUND)
+    text = request.github.files[path].encode()
+    links = ("url", "git_url", "html_url", "download_url")
+    about = {"type": "file", "name": path.rpartition("/")[2], "path": path, "sha": ""}
+    content = {"encoding": "base64", "size": len(text), "content": encodebytes(text).decode()}
+    empty = dict.fromkeys(("git", "html", "self"), request.github.url)
+    return 200, about | content | dict.fromkeys(links, request.github.url) | {"_links": empty}

@@ -120,6 +120,7 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     permissions: dict[str, dict] = field(default_factory=dict)
     runner_groups: list[dict] = field(default_factory=list)
     codeowners_errors: list[dict] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, list[str]] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)

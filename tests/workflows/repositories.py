@@ -253,6 +253,8 @@ def begin(home: Path) -> Repository:
     # Two are a matrix as well as three.
     made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
     made.write("tests/test_it.py", "def test_it():\n    assert True\n")
+    # Somebody took it over, so it makes releases.
+    made.write(".github/CODEOWNERS", "* @octo-org/ml\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)

@@ -11,6 +11,15 @@ def released(road):
     road.ended("release.yml", road.git("rev-parse", "main"), "success")
 
 
+def test_a_copy_that_nobody_has_taken_over_publishes_nothing(repository):
+    """The first push of *Use this template*: it is planned, and the page of the run says why."""
+    repository.write(".github/CODEOWNERS", "#*  @OWNER\n")
+    repository.commit("As it comes")
+    run = repository.act("push", repository.push() | {"before": "0" * 40}, "release.yml")
+    assert run.results == {"Plan / what is needed": "success"}
+    assert "nobody has taken this copy over" in run.summary
+
+
 def test_a_page_makes_no_release(road):
     """Compared with what was released, nothing that a model is made from differs."""
     road.repository.write("docs/more.md", "More")

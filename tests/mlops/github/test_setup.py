@@ -162,6 +162,21 @@ def test_an_app_that_comes_later_is_put_in(setup, github):
     assert "change  ruleset staging" in setup()[1]
 
 
+@pytest.mark.parametrize("there", [{}, {".github/CODEOWNERS": "#*  @OWNER\n"}])
+def test_owners_come_before_the_rules_that_ask_them(setup, github, there):
+    """A lone owner's pull request that names the owners could be approved by nobody."""
+    github.files = there
+    code, said = setup("--apply")
+    assert code == 0 and "note    ruleset main: It comes when the default branch names" in said
+    assert {rules["name"] for rules in github.rulesets.values()} == {"staging"}
+    assert "CODEOWNERS names owner" in said and "production" in github.environments
+    github.files = {".github/CODEOWNERS": owners.text()}
+    assert "1 changed" in setup("--apply")[1]
+    assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
+    github.files = there
+    assert "ruleset main" not in setup("--apply")[1]
+
+
 def test_a_person_who_owns_the_repository_owns_its_code(setup):
     setup("--apply")
     assert owners.waiting() == []
