@@ -195,7 +195,7 @@ def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
             yield Note(f"ruleset {name}", text)
         if name not in there and _asks_owners(rules) and not _is_owned(github):
             text = (
-                "It comes when the default branch names owners: it asks them to approve, and nobody "
+                "It comes when the default branch names owners: it asks them to approve, so nobody "
                 f"could approve the change that names them. Push {CODEOWNERS} with its owners "
                 "there, then run this again."
             )
