@@ -11,8 +11,8 @@ from mlops.errors import UserError
 PAUSES = (1.0, 4.0, 10.0)
 # What git says when asking again cannot help.
 FINAL = ("[rejected]", "[remote rejected]", "not appear to be a git repository", "No such remote")
-# What GitHub says where workflows differ from those of the default branch at that moment: the token of
-# a run may not push such a commit, though the commit itself changed none.
+# What GitHub says where workflows differ from those of the default branch at that moment: the token
+# of a run may not push such a commit, though the commit itself changed none.
 BEHIND = "refusing to allow a GitHub App to create or update workflow"
 
 

@@ -309,6 +309,29 @@ def get_run(request: Request, number: str):
     return 200, run(request, found)
 
 
+@route("GET", "actions/runs/{number}/jobs")
+def list_jobs(request: Request, number: str):
+    found = request.github.jobs.get(int(number), [])
+    return 200, Listing([like("job") | job for job in found], "jobs")
+
+
+@route("GET", "deployments")
+def list_deployments(request: Request):
+    asked = request.query.get("environment")
+    found = [d for d in request.github.deployments if d["environment"] == asked]
+    keys = ("id", "environment", "sha", "ref")
+    # The newest first.
+    shown = [like("deployment", **{k: d[k] for k in keys if k in d}) for d in found]
+    return 200, Listing(shown[::-1])
+
+
+@route("GET", "deployments/{number}/statuses")
+def list_statuses(request: Request, number: str):
+    found = next(d for d in request.github.deployments if d["id"] == int(number))
+    page = f"https://github.com/{request.github.repository}/actions/runs/{found['run']}/job/1"
+    return 200, Listing([like("deployment-status", state="queued", log_url=page)])
+
+
 @route("GET", "actions/runs/{number}/artifacts")
 def list_artifacts(request: Request, number: str):
     get_run(request, number)

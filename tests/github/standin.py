@@ -116,6 +116,9 @@ class Standin:  # pylint: disable=too-many-instance-attributes # as many as GitH
     dispatches: list[tuple[str, str, dict]] = field(default_factory=list)
     runs: list[dict] = field(default_factory=list)
     artifacts: list[dict] = field(default_factory=list)
+    # Of each deployment `environment`, `sha` and `run`; of each job of a run what it is called.
+    deployments: list[dict] = field(default_factory=list)
+    jobs: dict[int, list[dict]] = field(default_factory=dict)
     checks: dict[str, list[str]] = field(default_factory=dict)
     permissions: dict[str, dict] = field(default_factory=dict)
     runner_groups: list[dict] = field(default_factory=list)
