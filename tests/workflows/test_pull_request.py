@@ -222,6 +222,22 @@ def test_a_runner_of_ours_trains_for_us(repository):
     assert "on cpu (gpu asked for)" in run.summary
 
 
+@pytest.mark.parametrize(
+    ("environment", "fetched"), [("self-hosted", False), ("github-hosted", True)]
+)
+def test_a_runner_of_ours_brings_its_python(repository, environment, fetched):
+    """What setup-python fetches runs on the systems of GitHub's runners only."""
+    # act knows no runner.environment, and what GitHub sets for steps is none of its `env`.
+    repository.edit(
+        ".github/actions/setup/action.yml", "runner.environment", "env.RUNNER_ENVIRONMENT"
+    )
+    run = answer(repository, environment={"RUNNER_ENVIRONMENT": environment})
+    run.require("Lint / every file", "all-green")
+    uses = {one["action"] for one in run.actions}
+    assert "actions/cache/restore" in uses
+    assert ("actions/setup-python" in uses) is fetched
+
+
 def test_without_a_plan_nothing_is_green(repository):
     """Every job is skipped then, which alone would count as success."""
     run = answer(repository, variables={"GPU_RUNNER": "gpu"})
