@@ -32,6 +32,7 @@ ON_GITHUB: tuple[Look, ...] = (
     places.strays,
     places.approval,
     automation.permissions,
+    automation.actions,
     automation.secrets,
     automation.app,
     automation.variables,

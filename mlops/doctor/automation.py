@@ -3,19 +3,24 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from mlops.ci import plan
 from mlops.doctor.finding import Finding, bad, note, ok, unknown
 from mlops.doctor.seen import APPLY, Seen
-from mlops.doctor.tree import workflows
+from mlops.doctor.tree import WORKFLOWS, workflows
 from mlops.errors import UserError
 from mlops.github.changes import holds
 from mlops.github.settings import KEYS
 
 APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
+# Whose actions are GitHub's own, and whose creator it has verified.
+OWN, VERIFIED = ("actions", "github"), ("docker",)
+ALLOW = "Settings, Actions, General (of the organisation): allow them, docs/github.md"
+_USES = re.compile(r"(?m)^\s*(?:- )?uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@")
 POST = Path(".github/actions/post-report/action.yml")
 CML = "iterative/cml"
 
@@ -38,6 +43,44 @@ def permissions(seen: Seen) -> Iterator[Finding]:
             yield bad(guard, f"{key} is {found}: {why}", APPLY)
         else:
             yield ok(guard, str(found).replace("_", " "))
+
+
+def actions(seen: Seen) -> Iterator[Finding]:
+    """Every action that the workflows use may be used here: an organisation may allow some only."""
+    used = sorted(set(_USES.findall("\n".join(_texts()))))
+    allowed = (seen.hub.get("actions/permissions") or {}).get("allowed_actions", "all")
+    if allowed == "local_only":
+        yield bad("actions allowed", f"none of others: {', '.join(used)} cannot run", ALLOW)
+        return
+    refused = []
+    if allowed == "selected":
+        listed = seen.hub.get("actions/permissions/selected-actions")
+        if listed is None:
+            yield unknown("actions allowed", "GitHub does not show the list", ALLOW)
+            return
+        refused = [name for name in used if not _may(name, listed)]
+    if refused:
+        yield bad(
+            "actions allowed", f"{', '.join(refused)}: not in the list of allowed ones", ALLOW
+        )
+    else:
+        yield ok("actions allowed", f"{', '.join(used)}")
+
+
+def _texts() -> Iterator[str]:
+    for folder in (WORKFLOWS, WORKFLOWS.parent / "actions"):
+        yield from (file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.yml")))
+
+
+def _may(name: str, listed: dict[str, Any]) -> bool:
+    """Say whether a list lets an action in: GitHub's own, one of a verified creator, by a pattern."""
+    owner = name.partition("/")[0]
+    if owner in OWN:
+        known = listed.get("github_owned_allowed", False)
+    else:
+        known = owner in VERIFIED and listed.get("verified_allowed", False)
+    patterns = [one.partition("@")[0] for one in listed.get("patterns_allowed", ())]
+    return known or any(fnmatch(name, one) for one in patterns)
 
 
 def secrets(seen: Seen) -> Iterator[Finding]:

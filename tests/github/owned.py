@@ -10,6 +10,11 @@ from tests.github.standin import Elsewhere, File, Listing, Refuse, Request, rout
 
 PERMISSIONS = {
     "": {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False},
+    "selected-actions": {
+        "github_owned_allowed": True,
+        "verified_allowed": False,
+        "patterns_allowed": [],
+    },
     "workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False},
     "fork-pr-contributor-approval": {"approval_policy": "first_time_contributors"},
 }

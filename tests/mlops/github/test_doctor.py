@@ -6,6 +6,7 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from mlops.doctor.tree import workflows
 from mlops.github.api import GitHub
 from mlops.github.settings import CODEOWNERS
 
+ROOT = Path.cwd()
 SHA = "5" * 40
 
 
@@ -192,6 +194,38 @@ def test_the_environment_of_the_secrets_is_no_place_to_deploy_to(guarded, checko
     text = file.read_text("utf-8")
     file.write_text(text.replace("  release:\n    branches: [main, staging]\n", ""), "utf-8")
     assert "settings.yaml lacks release, for the secrets" in doctor()[1]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "listed", "words"),
+    [
+        ("all", {}, r"ok +actions allowed: actions/attest, .*docker/login-action"),
+        ("local_only", {}, r"BAD +actions allowed: none of others"),
+        ("selected", {}, r"BAD +actions allowed: docker/login-action: not in the list"),
+        (
+            "selected",
+            {"github_owned_allowed": False, "verified_allowed": True},
+            r"BAD +actions allowed: actions/attest, .*github/codeql-action: not in the list",
+        ),
+        ("selected", {"verified_allowed": True}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["docker/*"]}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["docker/login-action@*"]}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["dock/*"]}, r"BAD +actions allowed: docker/login"),
+    ],
+)
+def test_a_list_of_allowed_actions_has_to_hold_ours(guarded, doctor, allowed, listed, words):
+    """Where it lacks one, every run that uses it fails as it starts."""
+    guarded.permissions |= {"": {"allowed_actions": allowed}, "selected-actions": listed}
+    code, said = doctor()
+    assert re.search(words, said) and code == (1 if "BAD" in words else 0), said
+
+
+def test_the_page_lists_whose_actions_are_used(guarded, doctor):
+    """What an organisation has to allow."""
+    assert guarded
+    used = re.search(r"actions allowed: (.*)", doctor()[1])[1].split(", ")
+    page = (ROOT / "docs/github.md").read_text("utf-8")
+    assert [name for name in used if f"`{name.partition('/')[0]}`" not in page] == []
 
 
 def test_reviewers_that_settings_name_have_to_be_asked(guarded, checkout, doctor):
