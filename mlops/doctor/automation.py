@@ -19,6 +19,8 @@ APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
 # Whose actions are GitHub's own, and whose creator it has verified.
 OWN, VERIFIED = ("actions", "github"), ("docker",)
+# Branches that nobody writes to by themselves.
+PROTECTED = ("refs/heads/main", "refs/heads/staging")
 ALLOW = "Settings, Actions, General (of the organisation): allow them, docs/github.md"
 _USES = re.compile(r"(?m)^\s*(?:- )?uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@")
 POST = Path(".github/actions/post-report/action.yml")
@@ -73,7 +75,7 @@ def _texts() -> Iterator[str]:
 
 
 def _may(name: str, listed: dict[str, Any]) -> bool:
-    """Say whether a list lets an action in: GitHub's own, one of a verified creator, by a pattern."""
+    """Say whether a list lets an action in, by who made it or by a pattern."""
     owner = name.partition("/")[0]
     if owner in OWN:
         known = listed.get("github_owned_allowed", False)
@@ -195,8 +197,19 @@ def runner_group(seen: Seen) -> Iterator[Finding]:
     if wide:
         text = f"{', '.join(wide)}: any workflow here may use its runners"
         yield bad("runner group", text, "restrict it to chosen workflows: docs/gpu.md")
-    else:
-        yield ok("runner group", f"{len(groups)}, each for chosen workflows")
+        return
+    yield ok("runner group", f"{len(groups)}, each for chosen workflows")
+    loose = [name for one in groups for name in one.get("selected_workflows", ()) if _loose(name)]
+    if loose and "RUNNER" in seen.variables:
+        # A GPU's runner also serves pull requests, whose workflows are those of their branches.
+        told = note if "GPU_RUNNER" in seen.variables else bad
+        text = f"{', '.join(loose)}: as somebody's branch has it, with the rights of RUNNER"
+        yield told("runner branch", text, "choose them at refs/heads/main: docs/deploy.md")
+
+
+def _loose(workflow: str) -> bool:
+    ref = workflow.partition("@")[2]
+    return not ref.endswith(PROTECTED) and not re.fullmatch("[0-9a-f]{40}", ref)
 
 
 def cml(seen: Seen) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ FOREIGN = (
 
 def run(options: argparse.Namespace) -> None:
     """Find the pull request, fetch the numbers, write the comment."""
+    actions.require_default_branch()
     github = GitHub.here()
     made = reported.the_run(github, options.run)
     reported.pull_of(github, made)

@@ -29,6 +29,7 @@ ON_RUNNER = ("local", "docker")
 
 def run(options: argparse.Namespace) -> None:
     """Name them, and hand a list to the jobs that follow: what is deployed, and what comes then."""
+    actions.require_default_branch()
     known = [environments.environment(name) for name in environments.names()]
     due = [environments.environment(options.env)] if options.env else _due(known)
     for one in due:

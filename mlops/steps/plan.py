@@ -32,6 +32,7 @@ UNOWNED = (
 
 def run(_: argparse.Namespace) -> None:
     """Print the plan, and hand it to the jobs that follow."""
+    actions.require_default_branch()
     event = actions.payload()
     owned = plan.is_taken_over(OWNERS.read_text("utf-8") if OWNERS.exists() else None)
     work = _work(event, owned)

@@ -31,6 +31,8 @@ SHALLOW = APART | {
     "python3 -m mlops all-green",
     '"${VENV:-.venv}/bin/python" -m mlops.ci.post',
 }
+# What refuses to be started by hand on another branch than main.
+ASKING = {"python3 -m mlops plan", "make due", "make comment"}
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
 
@@ -360,6 +362,22 @@ def enclosed(workflow: Workflow) -> Iterator[str]:
                 yield f"job {name} passes {value} as {secret}"
 
 
+def home(workflow: Workflow) -> Iterator[str]:
+    """What people can start by hand begins with a step that refuses other branches than main.
+
+    An environment on the job does so as well: it names the branches whose jobs it takes.
+    """
+    if "workflow_dispatch" not in workflow.says.get("on", {}):
+        return
+    for name, job in workflow.jobs.items():
+        callee = workflow.callee(job)
+        first = [] if job.get("needs") else (callee.jobs.values() if callee else [job])
+        for inner in (one for one in first if not one.get("needs")):
+            runs = {*_runs(callee or workflow, inner.get("steps", []))}
+            if "environment" not in inner and not runs & ASKING:
+                yield f"job {name} runs on whatever branch it is started on"
+
+
 def _runs(workflow: Workflow, steps: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what steps run, those of our own actions too."""
     for step in steps:
@@ -401,5 +419,6 @@ CONTRACTS: tuple[Contract, ...] = (
     apart,
     historical,
     enclosed,
+    home,
     short,
 )

@@ -20,6 +20,21 @@ def test_a_copy_that_nobody_has_taken_over_publishes_nothing(repository):
     assert "nobody has taken this copy over" in run.summary
 
 
+def test_by_hand_it_runs_on_main_only(repository):
+    """Otherwise a branch that nobody approved would train, package and sign as main does."""
+    repository.git("checkout", "--quiet", "-b", "mine")
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    repository.commit("Mine")
+    about = {"ref": "refs/heads/mine", "repository": repository.about(), "inputs": {}}
+    for workflow, first in (
+        ("release.yml", "Plan / what is needed"),
+        ("deploy.yml", "Due / environments"),
+    ):
+        run = repository.act("workflow_dispatch", about, workflow)
+        assert run.results == {first: "failure"}
+        assert "Use workflow from: main" in run.log
+
+
 def test_a_page_makes_no_release(road):
     """Compared with what was released, nothing that a model is made from differs."""
     road.repository.write("docs/more.md", "More")

@@ -196,6 +196,27 @@ def test_the_environment_of_the_secrets_is_no_place_to_deploy_to(guarded, checko
     assert "settings.yaml lacks release, for the secrets" in doctor()[1]
 
 
+AT = ["owner/flights/.github/workflows/deploy.yml@refs/heads/"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "at", "words"),
+    [
+        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: as"),
+        ({"RUNNER": '["inside"]', "GPU_RUNNER": '["gpu"]'}, "mine", "note        runner branch"),
+        ({"RUNNER": '["inside"]'}, "main", None),
+        ({"RUNNER": '["inside"]'}, "staging", None),
+        ({"GPU_RUNNER": '["gpu"]'}, "mine", None),
+    ],
+)
+def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, variables, at, words):
+    """Whoever may write can start a workflow on a branch of their own."""
+    guarded.variables = {"APP_ID": "4711", **variables}
+    guarded.runner_groups[0]["selected_workflows"] = [f"{name}{at}" for name in AT]
+    said = doctor()[1]
+    assert re.search(words, said) if words else "runner branch" not in said, said
+
+
 @pytest.mark.parametrize(
     ("allowed", "listed", "words"),
     [
