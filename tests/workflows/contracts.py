@@ -31,6 +31,8 @@ SHALLOW = APART | {
     "python3 -m mlops all-green",
     '"${VENV:-.venv}/bin/python" -m mlops.ci.post',
 }
+# What a step understands when it is empty.
+EMPTY = {"GPU_RUNNER"}
 # What refuses to be started by hand on another branch than main.
 ASKING = {"python3 -m mlops plan", "make due", "make comment"}
 NUMBERS = ("fetch-depth", "retention-days")
@@ -310,6 +312,19 @@ def hosted(workflow: Workflow) -> Iterator[str]:
                     yield f"job {name} brings a pull request to a runner of ours"
 
 
+def defaulted(workflow: Workflow) -> Iterator[str]:
+    """A pull request's job has a default beside each variable: for a fork's they are all empty."""
+    if "pull_request" not in workflow.says["on"]:
+        return
+    for name, job in workflow.jobs.items():
+        callee = workflow.callee(job)
+        text = str([*callee.jobs.values()] if callee else job)
+        for expression in re.findall(r"\$\{\{.*?\}\}", text):
+            for variable in re.findall(r"vars\.(\w+)(?! *\|\|)\b", expression):
+                if variable not in EMPTY:
+                    yield f"job {name} reads {variable} without a default"
+
+
 def reaching(workflow: Workflow) -> Iterator[str]:
     """What reads or writes the store can run where the credentials for it are.
 
@@ -415,6 +430,7 @@ CONTRACTS: tuple[Contract, ...] = (
     inert,
     careful,
     hosted,
+    defaulted,
     reaching,
     apart,
     historical,
