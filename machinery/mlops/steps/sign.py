@@ -7,6 +7,7 @@ More: machinery/docs/signing.md.
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,12 @@ def _keep(release: Release, payload: bytes, key: Any, store: Store) -> None:
     store.attach(digest, KIND, signed)
     files.write(SIGNATURE, signed)
     already = " already" if done else ""
-    say("sign", f"{release.release_id} is signed{already} by {_who(signed, key)}; {SIGNATURE}")
+    who = _who(signed, key)
+    say("sign", f"{release.release_id} is signed{already} by {who}; {SIGNATURE}")
+    workflow, _, commit = who.partition("@")
+    if re.fullmatch("[0-9a-f]{40}", commit):
+        ref = os.environ.get("GITHUB_REF", "refs/heads/main")
+        say("", f"GitHub names the commit; in `signed_by` write the branch: {workflow}@{ref}")
 
 
 def _who(signed: bytes, key: Any) -> str:

@@ -28,6 +28,7 @@ def checkout(github, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     github.about = {"allow_squash_merge": True, "allow_merge_commit": True}
     github.users = {"owner": {"id": 5}}
+    github.files = {".github/CODEOWNERS": "* @owner\n"}
     return tmp_path
 
 

@@ -260,10 +260,14 @@ def begin(home: Path) -> Repository:
     made.write("pyproject.toml", PYTHONS.sub(TWO, project))
     made.write(".github/python-version", "3.11\n")
     made.write("tests/test_it.py", "def test_it():\n    assert True\n")
+    # Somebody took it over, so it makes releases.
+    made.write(".github/CODEOWNERS", "* @octo-org/ml\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)
-    made.git("config", "uploadpack.allowAnySHA1InWant", "true", folder=made.forge)
+    # GitHub hands out any commit, and leaves files out where that is asked for.
+    for name in ("allowAnySHA1InWant", "allowFilter"):
+        made.git("config", f"uploadpack.{name}", "true", folder=made.forge)
     made.git("init", "--quiet")
     made.git("remote", "add", "origin", str(made.forge))
     # Nobody reaches it: act learns the repository's name from it.

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from machinery.tests.github_api.standin import Fault
-from mlops.config.params import LoadtestParams
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +153,7 @@ def test_an_app_proposes(road, next_one):
     (pull,) = road.github.pulls.values()
     assert (pull["user"], pull["head"]["ref"]) == ("our-app[bot]", f"promote/production/{next_one}")
     asked = [a["inputs"] for a in run.actions if a["action"] == "actions/create-github-app-token"]
+    assert asked[0]["client-id"] == "7"
     granted = {k: v for k, v in asked[0].items() if k.startswith("permission-") and v}
     assert granted == {"permission-contents": "write", "permission-pull-requests": "write"}
 
