@@ -100,7 +100,7 @@ def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
 def fail_in(monkeypatch, tmp_path, file, code):
     """End a step by what a file of a repository does, and return how the command ended."""
     place = tmp_path / file
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(code, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli.step_module("train"), "run", lambda _: runpy.run_path(str(place)))
@@ -156,8 +156,8 @@ def test_a_reader_that_went_away_makes_no_success(step, code):
     reading, writing = os.pipe()
     os.close(reading)
     program = (
-        "from mlops import cli, leave; "
-        f"cli.step_module('gate').run = lambda _: {step}; leave.leave(cli.main(['gate']))"
+        "from mlops import cli, exit; "
+        f"cli.step_module('gate').run = lambda _: {step}; exit.leave(cli.main(['gate']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

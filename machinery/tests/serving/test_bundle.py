@@ -34,7 +34,7 @@ def test_it_holds_what_serving_needs_and_no_more(unpacked):
     code = {"src/data/__init__.py", "src/model/__init__.py", "src/trained/model.json"}
     assert there | code <= names
     machinery = {path.name for path in (unpacked / "src/mlops").iterdir()} - {"__pycache__"}
-    assert machinery == {"__init__.py", "errors.py", "files.py", "leave.py", "serving"}
+    assert machinery == {"__init__.py", "errors.py", "files.py", "exit.py", "serving"}
 
 
 def test_its_record_is_the_identity_alone(unpacked):
