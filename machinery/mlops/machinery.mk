@@ -20,7 +20,7 @@ export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYT
 
 # Steps hand on files, so one follows the other, whatever MAKEFLAGS says.
 .NOTPARALLEL:
-.PHONY: help setup replay test test-all check format picture gate-study lock compile clean again audit-workflows $(STEPS)
+.PHONY: help setup replay test test-all check format picture gate-study lock compile wheel check-tag publish clean again audit-workflows $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -117,6 +117,12 @@ release: ## Release the machinery as VERSION=1.2.0: version, changelog and the d
 wheel: $(VENV)/stamp ## Build the machinery as a wheel in build/wheel; the same tree gives the same bytes
 	@$(VENV)/bin/uv build --quiet --wheel --out-dir build/wheel machinery && ls build/wheel
 
+check-tag: $(VENV)/stamp ## Check that TAG is the version of the machinery here, and that it is as released
+	@$(VENV)/bin/python -m mlops.upgrading.publishing check
+
+publish: $(VENV)/stamp ## Attach the wheel to the release that TAG names on GitHub; one that is there stays
+	@$(VENV)/bin/python -m mlops.upgrading.publishing publish
+
 picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
 	@$(VENV)/bin/python machinery/docs/picture.py $(ARGS)
 
@@ -141,7 +147,7 @@ compile:
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM
+export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \

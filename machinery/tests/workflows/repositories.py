@@ -1,6 +1,7 @@
 """Throw-away repositories: a clone as a developer has it, and a folder that plays GitHub."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,16 @@ import psutil
 
 from machinery.tests.workflows import flat, runs
 from machinery.tests.workflows.runs import Run
+from mlops import __version__
+from mlops.upgrading import manifest
 
 ROOT = Path.cwd()
 OWNER, NAME = "Octo-Org", "flights"
 # What the repository under test does not need: it has a data set, a model and a test of its own.
-LEFT_OUT = ("data/", "model/", "tests/", "benchmarks/", "machinery/docs/images/", "params.yaml")
+LEFT_OUT = (
+    *("data/", "model/", "tests/", "params.yaml"),
+    *("machinery/tests/", "machinery/benchmarks/", "machinery/docs/images/"),
+)
 CHECKS = """\
 repos:
   - repo: local
@@ -41,6 +47,8 @@ class Repository:
         self.count = 0
         # Where the machinery finds GitHub's API; a test that needs more than silence sets another.
         self.api = ""
+        # Repositories whose workflows are called, `owner/name@commit`, and the folders that play them.
+        self.remotes: dict[str, Path] = {}
 
     def git(self, *words: str, folder: Path | None = None) -> str:
         """Run git in the clone and return what it printed."""
@@ -186,7 +194,7 @@ class Repository:
             *runs.pairs("--env", environment),
             *runs.pairs("--var", given.get("variables", {})),
             *runs.pairs("--secret", secrets),
-            *runs.local_repositories(self.folder),
+            *runs.local_repositories(self.folder, self.remotes),
         ]
         done = runs.finish(command, folder, cwd=tree, env=self.environment())
         return runs.read(done, folder)
@@ -212,6 +220,17 @@ class Repository:
             "MAKEFLAGS": "ON_ALL_CORES=",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def play(upstream: Repository, name: str, home: Path) -> dict[str, Path]:
+    """Return a folder that plays a repository at a commit, `owner/name@commit`, for act."""
+    folder = Path(shutil.copytree(upstream.folder, home, symlinks=True))
+    repository, _, commit = name.partition("@")
+    for path in (folder / ".github").rglob("*.yml"):
+        # Own workflows and actions are at the same commit, wherever a caller is.
+        own = re.sub(r"(uses: )\$/(\S+)", rf"\1{repository}/\2@{commit}", path.read_text("utf-8"))
+        path.write_text(flat.known(own), "utf-8")
+    return {name: folder}
 
 
 def sweep(folder: Path) -> None:
@@ -252,8 +271,11 @@ def begin(home: Path) -> Repository:
     made.write(".pre-commit-config.yaml", CHECKS.replace("$VENV", sys.prefix))
     # Two are a matrix as well as three.
     made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
-    made.write("tests/test_it.py", "def test_it():\n    assert True\n")
+    for name in ("tests/test_it.py", "machinery/tests/test_machinery.py"):
+        made.write(name, "def test_it():\n    assert True\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
+    # As a fork has it, which runs none of the machinery's own tests.
+    made.write(str(manifest.MANIFEST), manifest.text(__version__, made.folder))
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)
     made.git("config", "uploadpack.allowAnySHA1InWant", "true", folder=made.forge)
