@@ -1,8 +1,8 @@
 """Install the machinery instead of having it in the tree: a fork of its own files alone.
 
-machinery/, the reusable workflows and the actions leave; the workflows call those of UPSTREAM at its
-commit, and requirements.txt pins the wheel by its hash. The change is staged, not committed. Refused
-where a file of the machinery differs from its release. `make thick` goes back.
+machinery/, the reusable workflows and the actions leave; the workflows call those of UPSTREAM at
+its commit, and requirements.txt pins the wheel by its hash. The change is staged, not committed.
+Refused where a file of the machinery differs from its release. `make thick` goes back.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """machinery/RELEASE: the version of the machinery and the SHA-256 of each of its files.
 
-`make release` writes it, in the format that `sha256sum --check machinery/RELEASE` reads. A fork whose
-files are as listed needs none of the machinery's own tests: they passed when it was released.
+`make release` writes it, in the format that `sha256sum --check machinery/RELEASE` reads. A fork
+whose files are as listed needs none of the machinery's own tests: they passed at its release.
 Of the standard library only: a bare runner plans with it.
 """
 
@@ -76,6 +76,16 @@ def text(version: str, root: Path = Path()) -> str:
     """Return the manifest of the machinery as it is in the tree."""
     lines = (f"{digest}  {name}" for name, digest in sorted(digests(root).items()))
     return "\n".join((f"# {version}", *lines)) + "\n"
+
+
+def package_digest() -> str:
+    """Return one digest over the files of the package that runs, in the tree or installed."""
+    lines = (
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(PACKAGE).as_posix()}\n"
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
 def require_as_installed() -> None:

@@ -1,7 +1,7 @@
 """Publish a release of the machinery: `make check-tag`, then `make publish` with its wheel.
 
-Both run in machinery-release.yml, for the tag that TAG names. A wheel that was published stays as it
-is: forks pin it by its hash.
+Both run in machinery-release.yml, for the tag that TAG names. A wheel that was published stays as
+it is: forks pin it by its hash.
 """
 
 import os
@@ -31,23 +31,25 @@ def check(tag: str) -> None:
         "pyproject.toml": project["project"]["version"],
         "RELEASE": released,
     }
-    wrong = [f"{name} has {version}" for name, version in versions.items() if tag != f"v{version}"]
+    differ = {name: version for name, version in versions.items() if tag != f"v{version}"}
+    wrong = [f"{name} has {version}" for name, version in differ.items()]
     if wrong:
         raise Refused(
-            f"the tag is {tag or 'none'}, and in {manifest.FOLDER}/ {', '.join(wrong)}. Tag the commit "
-            "that `make release` prepared; a fork that releases no machinery removes this workflow."
+            f"the tag is {tag or 'none'}, and in {manifest.FOLDER}/ {', '.join(wrong)}. Tag the "
+            "commit that `make release` prepared; a fork that releases no machinery removes this "
+            "workflow."
         )
     if changed := manifest.machinery().changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         raise Refused(
-            f"{', '.join(changed[:_SHOWN])}{more} differ from {manifest.MANIFEST}. Release this state "
-            "under a new version: make release VERSION=..."
+            f"{', '.join(changed[:_SHOWN])}{more} differ from {manifest.MANIFEST}. Release this "
+            "state under a new version: make release VERSION=..."
         )
     say("check-tag", f"{tag}: every file is as {manifest.MANIFEST} lists it")
 
 
 def publish(tag: str) -> None:
-    """Attach the wheel in build/wheel to the tag's release on GitHub, which is made if it is not."""
+    """Attach the wheel in build/wheel to the tag's release on GitHub, which is made if need be."""
     check(tag)
     wheels = sorted(WHEELS.glob("*.whl"))
     expected = f"mlops_machinery-{__version__}-py3-none-any.whl"

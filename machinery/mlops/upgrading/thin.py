@@ -22,8 +22,8 @@ from mlops.upgrading import manifest, rewriting, upstream
 from mlops.upgrading.rewriting import Origin
 
 WORKFLOWS = ".github/workflows"
-# What signs names itself in the signature. A workflow of the upstream would give everybody who calls
-# it the same name, and a policy could not distinguish them: `signed_by` asks for this repository's.
+# What signs names itself in the signature. One of the upstream would give everybody who calls it
+# the same name, and a policy could not distinguish them: `signed_by` asks for this repository's.
 SIGNS = f"{WORKFLOWS}/reusable-sign.yml"
 # The upstream's own: it releases the machinery.
 RELEASES = f"{WORKFLOWS}/machinery-release.yml"
@@ -103,9 +103,9 @@ def _require_released() -> manifest.Machinery:
         )
     if not here.as_released:
         raise Refused(
-            f"{_few(here.changed)} not as in release {here.version} of the machinery, and its wheel "
-            "would not have these changes. Offer them to the upstream, or take them back; until "
-            "then keep the machinery in the tree."
+            f"{_few(here.changed)} not as in release {here.version} of the machinery, and "
+            "its wheel would not have these changes. Offer them to the upstream, or take them "
+            "back; until then keep the machinery in the tree."
         )
     return here
 
@@ -125,36 +125,36 @@ def _require_same_release(origin: Origin, source: str) -> None:
 
 
 def _require_same_package(address: str) -> str:
-    """Make sure that the wheel holds the package in the tree, file for file; returns its SHA-256."""
-    try:
-        with urllib.request.urlopen(address, timeout=60) as response:
-            content = response.read()
-        wheel = zipfile.ZipFile(io.BytesIO(content))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"WHEEL is {address}, and there is no wheel to be had: {error}. WHEEL=<address or path> "
-            "names another place; `make wheel` builds one."
-        ) from None
-    theirs = {
-        name: wheel.read(name)
-        for name in wheel.namelist()
-        if name.startswith("mlops/") and not name.endswith("/")
-    }
+    """Make sure that the wheel holds the package in the tree, and return the wheel's SHA-256."""
+    content, theirs = _fetch(address)
     package = manifest.FOLDER / "mlops"
     ours = {
         path.relative_to(manifest.FOLDER).as_posix(): path.read_bytes()
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    differ = sorted(
-        name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)
-    )
-    if differ:
+    names = sorted(theirs.keys() | ours.keys())
+    if differ := [name for name in names if theirs.get(name) != ours.get(name)]:
         raise Refused(
             f"WHEEL is {address}, and {_few(differ)} not as in {manifest.FOLDER}/. "
             "Name the wheel of this version."
         )
     return hashlib.sha256(content).hexdigest()
+
+
+def _fetch(address: str) -> tuple[bytes, dict[str, bytes]]:
+    """Return a wheel, and the files of the package in it."""
+    try:
+        with urllib.request.urlopen(address, timeout=60) as response:
+            content = response.read()
+        with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+            names = [name for name in wheel.namelist() if name.startswith("mlops/")]
+            return content, {name: wheel.read(name) for name in names if name[-1] != "/"}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"WHEEL is {address}, and there is no wheel to be had: {error}. WHEEL=<address or "
+            "path> names another place; `make wheel` builds one."
+        ) from None
 
 
 def _origin() -> Origin:

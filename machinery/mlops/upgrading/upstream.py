@@ -40,8 +40,8 @@ def parse(text: str) -> Upstream:
     if not match:
         raise UserError(
             f"UPSTREAM is {text!r}. It is owner/repository@<commit>, the commit with all of its 40 "
-            "hex digits: `git ls-remote https://github.com/<owner>/<repository> 'v*'` lists those of "
-            "the releases."
+            "hex digits: `git ls-remote https://github.com/<owner>/<repository> 'v*'` lists those "
+            "of the releases."
         )
     return Upstream(match[1], match[2])
 

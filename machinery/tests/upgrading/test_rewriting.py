@@ -1,4 +1,4 @@
-"""What a text of the team says about the machinery, changed for the other way to have it and back."""
+"""What a text of the team says about the machinery, changed for an installed one and back."""
 
 import pytest
 

@@ -1,6 +1,7 @@
 """Throw-away repositories: a clone as a developer has it, and a folder that plays GitHub."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ class Repository:
         self.count = 0
         # Where the machinery finds GitHub's API; a test that needs more than silence sets another.
         self.api = ""
-        # Repositories whose workflows are called, `owner/name@commit`, and the folders that play them.
+        # Repositories whose workflows are called, `owner/name@commit`, with what plays them.
         self.remotes: dict[str, Path] = {}
 
     def git(self, *words: str, folder: Path | None = None) -> str:
@@ -272,8 +273,11 @@ def begin(home: Path) -> Repository:
     # Two are a matrix as well as three.
     made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
     for name in ("tests/test_it.py", "machinery/tests/test_machinery.py"):
-        made.write(name, "def test_it():\n    assert True\n")
+        made.write(name, '"""A test."""\n\n\ndef test_it():\n    assert True\n')
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
+    schema = [sys.executable, "-m", "mlops", "schema"]
+    here = os.environ | {"PYTHONPATH": str(made.folder / "machinery")}
+    subprocess.run(schema, cwd=made.folder, env=here, check=True, stdout=subprocess.DEVNULL)
     # As a fork has it, which runs none of the machinery's own tests.
     made.write(str(manifest.MANIFEST), manifest.text(__version__, made.folder))
     made.forge.parent.mkdir(parents=True)
