@@ -38,8 +38,8 @@ def make_thin(
     origin_commit: upstream.Upstream, wheel: str, source: str
 ) -> tuple[Origin, list[str]]:
     """Remove the machinery from the tree and install it; returns from where, and what left."""
-    here = _require_released()
     _require_clean()
+    here = _require_released()
     origin = Origin(origin_commit, here.version)
     address = _address(wheel or origin_commit.wheel(here.version))
     _require_same_release(origin, source or origin_commit.url)
@@ -52,7 +52,7 @@ def make_thin(
     _rewrite(_pages(), lambda text, name: rewriting.page_outward(text, name, origin))
     _rewrite([str(PROJECT)], lambda text, _: rewriting.project_outward(text, address))
     # What uv kept of an address may be older than what was compared.
-    _compile("IN_TREE=", f"ARGS=--refresh-package={rewriting.PACKAGE}")
+    _compile("IN_TREE=", options=f"--refresh-package={rewriting.PACKAGE}")
     if digest not in LOCK.read_text("utf-8"):
         raise UserError(f"{address} changed meanwhile; its sha256 was {digest}. Undo: {UNDO}")
     git.git("rm", "--quiet", "-r", "--", *leaves)
@@ -191,18 +191,11 @@ def _require_whole(origin: Origin, files: Path) -> list[str]:
     return [name for name in names if name != str(LOCK)]
 
 
-def _compile(*words: str) -> None:
-    """Compile the lock as `make lock` does; `make` and `uv` say what is wrong."""
-    command = [os.environ.get("MAKE", "make"), "--no-print-directory", "compile", *words]
-    # Of a make that runs this, only what was said to it counts.
-    environment = {name: value for name, value in os.environ.items() if name != "ARGS"}
-    done = subprocess.run(
-        [*command, f"VENV={sys.prefix}"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _compile(*words: str, options: str = "") -> None:
+    """Compile the lock as `make lock` does; raises UserError with what uv says."""
+    make = os.environ.get("MAKE", "make")
+    command = [make, "--no-print-directory", "compile", f"VENV={sys.prefix}", f"ARGS={options}"]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(
             f"the lock could not be compiled:\n{done.stderr.strip()}\nNothing was committed: "

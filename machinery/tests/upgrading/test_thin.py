@@ -123,7 +123,13 @@ def test_a_pull_request_is_answered_by_the_upstreams_workflows(thin, released, t
     repository = thin.repository
     repository.api = nothing
     repository.remotes = play(released.repository, released.name, tmp_path / "upstream")
+    # Of the releases that other tests made here GitHub has none.
+    repository.git("checkout", "--quiet", "-B", "change", "origin/main")
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    # A checkout has no environment of its own here: what is installed is found by its whole path.
+    checks = (thin.folder / ".pre-commit-config.yaml").read_text("utf-8")
+    here = checks.replace(" .venv/", f" {thin.folder}/.venv/")
+    repository.write(".pre-commit-config.yaml", here)
     event = repository.pull_request()
     installed = {"VENV": str(thin.folder / ".venv")}
     run = repository.act("pull_request", event, "ci.yml", native=True, environment=installed)
@@ -213,7 +219,8 @@ def test_what_is_not_committed_is_refused(fork):
 
 def test_a_patched_machinery_is_refused_by_its_files(fork):
     fork.repository.write("machinery/mlops/ours.py", "")
-    fork.repository.edit("machinery/mlops/exit.py", '"""', '"""Ours. ')
+    with (fork.folder / "machinery/mlops/exit.py").open("a", encoding="utf-8") as file:
+        file.write("# ours\n")
     fork.commit("Patch it")
     words = refusal(fork)
     assert "machinery/mlops/exit.py, machinery/mlops/ours.py are not as in release" in words
