@@ -8,7 +8,9 @@ import pytest
 from mlops.cli import GROUPS
 from mlops.rules import RULES
 
-FOLDERS = sorted([*Path().glob("[a-z]*/README.md"), *Path("machinery").glob("benchmarks/README.md")])
+FOLDERS = sorted(
+    [*Path().glob("[a-z]*/README.md"), *Path("machinery").glob("benchmarks/README.md")]
+)
 PAGES = sorted({Path("README.md"), *Path("machinery/docs").rglob("*.md"), *FOLDERS})
 MAKEFILE = Path("machinery/mlops/machinery.mk").read_text("utf-8")
 

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from machinery.tests.waiting import wait_for
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 BASE = f"python:{PYTHON}-slim-bookworm"
@@ -51,11 +52,9 @@ def started(folder):
     with (folder / "log").open("w") as log:
         with subprocess.Popen([*command, *address], stdout=log, stderr=log) as daemon:
             os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
-            deadline = time.monotonic() + 20
-            while (why := why_none()) and daemon.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.1)
             try:
-                yield why and f"dockerd cannot start: {(folder / 'log').read_text()[-300:]}"
+                wait_for(lambda: daemon.poll() is not None or why_none() is None, why_none)
+                yield why_none() and f"dockerd cannot start: {(folder / 'log').read_text()[-300:]}"
             finally:
                 daemon.send_signal(signal.SIGTERM)
 

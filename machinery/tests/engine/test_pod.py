@@ -1,12 +1,12 @@
 """A pod as environments/base/ describes it: the real image under its rules, by a real engine."""
 
 import shutil
-import time
 
 import httpx
 import pytest
 
 from machinery.tests.engine.engines import docker
+from machinery.tests.waiting import wait_for
 from mlops.releases.release import write_release
 from mlops.targets import kustomize
 
@@ -73,15 +73,15 @@ def test_it_logs_predictions_into_a_folder_of_its_own(running):
     example = body["requestBody"]["content"]["application/json"]["example"]
     assert httpx.post(f"{url}/predict", json=example, trust_env=False).status_code == 200
     place = f"/predictions/{NAME}/predictions-1.jsonl"
-    read = f"import time; time.sleep(1); print(len(open({place!r}).readlines()))"
-    assert docker("exec", name, "/venv/bin/python", "-c", read) == "1"
+    command = ("/venv/bin/python", "-c", f"print(len(open({place!r}).readlines()))")
+    # The log is written some times a second.
+    wait_for(lambda: docker("exec", name, *command, check=False) == "1")
 
 
 def test_it_ends_well_within_its_grace(running, pod):
     """The pause before the stop is the cluster's; what remains is the service's."""
     name, _ = running
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    since = time.monotonic()
     docker("stop", f"-t={pod['terminationGracePeriodSeconds'] - pause}", name)
-    assert time.monotonic() - since < 10
+    # One that was killed when its time was up has another.
     assert docker("inspect", "--format={{.State.ExitCode}}", name) == "0"

@@ -3,19 +3,23 @@
 import asyncio
 import json
 import shutil
-import time
 from http.client import HTTPConnection
 
-import psutil
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, paused
 from mlops.serving.batching import Queue
 from mlops.serving.limits import Refusal, Room
 from mlops.serving.schema import request_type
 from mlops.serving.scorer import Scorer
 
 SCHEMA = {"properties": {"size": {"type": "integer", "minimum": 1, "maximum": 99}}}
-ROOM = {"max_waiting": 8, "max_wait_seconds": 1, "batch_rows": 4, "max_held_bytes": 999}
+ROOM = {
+    "max_waiting": 8,
+    "max_wait_seconds": HANG_SECONDS,
+    "batch_rows": 4,
+    "max_held_bytes": 999,
+}
 JSON = {"content-type": "application/json"}
 REST = {"max_connections": 1, "arrive_seconds": 1}
 
@@ -57,7 +61,8 @@ def ask(team, *requests, **room):
     async def together():
         bodies = [json.dumps({"rows": [{"size": size} for size in one]}) for one in requests]
         asked = (queue.predictions(body.encode()) for body in bodies)
-        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+        answers = asyncio.gather(*asked, return_exceptions=True)
+        return await asyncio.wait_for(answers, HANG_SECONDS)
 
     return [_scores(one) for one in asyncio.run(together())]
 
@@ -176,7 +181,7 @@ def test_a_scorer_that_breaks_leaves_nobody_waiting(team, monkeypatch, error):
     monkeypatch.setattr(team[0], "check", fail)
     made = Queue(team[0], Room(**REST, **ROOM), team[1]).predictions(b"{}")
     with pytest.raises(error):
-        asyncio.run(asyncio.wait_for(made, 5))
+        asyncio.run(asyncio.wait_for(made, HANG_SECONDS))
 
 
 def test_who_gave_up_is_left_out(team):
@@ -199,12 +204,9 @@ def at_once(client, worker, bodies):
     for connection in connections:
         connection.request("GET", "/version")
         connection.getresponse().read()
-    worker.suspend()
-    while worker.status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
-    for connection, body in zip(connections, bodies):
-        connection.request("POST", "/predict", body, JSON)
-    worker.resume()
+    with paused(worker):
+        for connection, body in zip(connections, bodies):
+            connection.request("POST", "/predict", body, JSON)
     return [connection.getresponse() for connection in connections]
 
 

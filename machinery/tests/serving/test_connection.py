@@ -10,6 +10,8 @@ from http.client import HTTPResponse
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, paused, wait_for
+
 POST = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
 GET = b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n"
 SLOW = 'mlops_refused_total{reason="slow"}'
@@ -20,7 +22,7 @@ def connect(tight):
     """A way to make connections, which end with the test."""
     with ExitStack() as stack:
         address = (tight.base_url.host, tight.base_url.port)
-        yield lambda: stack.enter_context(socket.create_connection(address, timeout=20))
+        yield lambda: stack.enter_context(socket.create_connection(address, timeout=HANG_SECONDS))
 
 
 def refused(client):
@@ -44,10 +46,14 @@ def rest(connection):
 
 def trickle(connection, part):
     """Send a part again and again until there is an answer; return it."""
-    deadline = time.monotonic() + 20
-    while not select.select([connection], [], [], 0.05)[0]:
-        assert time.monotonic() < deadline
+
+    def answered():
+        if select.select([connection], [], [], 0.05)[0]:
+            return True
         connection.sendall(part)
+        return False
+
+    wait_for(answered)
     return connection.recv(4096)
 
 
@@ -91,14 +97,17 @@ def test_half_a_request_after_a_whole_one_buys_no_time(connect):
 
 def test_who_does_not_read_is_ended(tight, connect, worker_of):
     """Neither answers nor requests without end fill the memory."""
-    connection, deadline = connect(), time.monotonic() + 20
+    connection = connect()
     connection.setblocking(False)
     worker = worker_of(tight)
     before = worker.memory_info().rss
+
+    def ask_on():
+        if select.select([], [connection], [], 0.05)[1]:
+            connection.send(GET.replace(b"version", b"docs.json") * 100)
+
     with pytest.raises(ConnectionError):
-        while time.monotonic() < deadline:
-            if select.select([], [connection], [], 0.05)[1]:
-                connection.send(GET.replace(b"version", b"docs.json") * 100)
+        wait_for(ask_on)
     assert worker.memory_info().rss - before < 100e6
 
 
@@ -132,29 +141,31 @@ def test_slow_clients_keep_nobody_waiting(tight, connect, row):
     assert tight.post("/predict", json={"rows": [row]}).status_code == 200
 
 
-def test_too_many_connections_are_told_to_come_back(tight, connect, row):
+def test_too_many_connections_are_told_to_come_back(tight, connect, row, worker_of):
     """Forty are heard, some more only where they are probes; then there is room again."""
     # It keeps a connection of its own.
     assert tight.get("/version").status_code == 200
-    held = [connect() for _ in range(39)]
-    for connection in held:
-        connection.sendall(GET)
-        assert status(connection) == 200
+    held = []
+    for _ in range(39):
+        held.append(connect())
+        held[-1].sendall(GET)
+        assert status(held[-1]) == 200
     body = json.dumps({"rows": [row]}).encode()
-    asked, probed = connect(), connect()
+    asked = connect()
     asked.sendall(POST + b"content-length: %d\r\n\r\n%b" % (len(body), body))
     told = rest(asked)
     assert told.startswith(b"HTTP/1.1 503") and b"retry-after: 1" in told
+    probed = connect()
     for path in (b"livez", b"readyz", b"metrics"):
         probed.sendall(b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % path)
         assert status(probed) == 200
-    many = [connect() for _ in range(50)]
+    # Those who are heard would soon be late and make room, were they not to come all at once.
+    with paused(worker_of(tight)):
+        many = [connect() for _ in range(50)]
     assert len([one for one in map(rest, many) if one.startswith(b"HTTP/1.1 503")]) >= 18
     for connection in held:
         connection.close()
-    deadline = time.monotonic() + 20
-    while tight.post("/predict", json={"rows": [row]}).status_code != 200:
-        assert time.monotonic() < deadline
+    wait_for(lambda: tight.post("/predict", json={"rows": [row]}).status_code == 200)
 
 
 def test_no_connection_is_upgraded(connect):

@@ -1,12 +1,12 @@
 """Packaging asks the packed model over HTTP what the model answers in process."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 
+from machinery.tests.waiting import wait_for
 from mlops.gate import parity
 from mlops.rules import Verdict
 
@@ -57,17 +57,26 @@ STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write("x" * 200_000 + "\\nI do not hear you\\n")
-open("pid", "w").write(str(os.getpid()))
+with open("pid", "w") as pid: pid.write(str(os.getpid()))
 time.sleep(600)
 """
 
 
 def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
     """It says more than a pipe holds, and is not waited for."""
-    (tmp_path / "machinery/mlops/serving").mkdir(parents=True)
-    (tmp_path / "machinery/mlops/serving/alone.py").write_text(STUBBORN)
+    (tmp_path / "mlops/serving").mkdir(parents=True)
+    for package in ("mlops", "mlops/serving"):
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "mlops/serving/alone.py").write_text(STUBBORN)
+    pid, predict = tmp_path / "pid", parity.client.predict
+
+    def once_it_is_stubborn(*arguments):
+        wait_for(lambda: pid.exists() and pid.read_text("utf-8"))
+        return predict(*arguments)
+
+    monkeypatch.setattr(parity.client, "predict", once_it_is_stubborn)
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
-    found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
+    found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=1)
     assert found.verdict is Verdict.FAIL
     assert found.message.endswith("timed out; it said: I do not hear you.")
-    assert not psutil.pid_exists(int(Path(tmp_path, "pid").read_text("utf-8")))
+    assert not psutil.pid_exists(int(pid.read_text("utf-8")))

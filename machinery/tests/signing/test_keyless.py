@@ -1,9 +1,8 @@
 """Signed by a workflow through Sigstore: the same doors, without a key that anybody keeps."""
 
 import json
-import time
 from base64 import b64decode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -104,11 +103,20 @@ def test_a_certificate_that_was_over_is_refused(workflow, sigstore):
     assert refused(workflow)[0] == ["P124"]
 
 
-def test_a_signature_outlives_its_certificate(workflow, sigstore):
+def test_a_signature_outlives_its_certificate(workflow, sigstore, monkeypatch):
     """The log's time counts, not today's: a rollback months later finds it good."""
-    sigstore.lifetime = timedelta(seconds=7)
-    sign(workflow)
-    time.sleep(3)
+    sigstore.behind = timedelta(hours=1)
+
+    class Then(datetime):
+        """The clock of who signed an hour ago: the client wants a certificate that is good."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - sigstore.behind
+
+    with monkeypatch.context() as then:
+        then.setattr("sigstore.sign.datetime", Then)
+        sign(workflow)
     assert workflow.mlops("promote", "--env", "dev").code == 0
 
 
