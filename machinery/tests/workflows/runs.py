@@ -179,12 +179,13 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
             _add(jobs, told)
         elif told.get("level") in ("error", "fatal", "panic"):
             others.append(told["msg"])
-    # A leg of a matrix that is skipped is one of which no step runs (flat.py).
-    jobs = {name: job for name, job in jobs.items() if job.steps or job.result != "success"}
-    log = "\n".join(
-        [*(f"== {job.name}: {job.result}\n{job.log}" for job in jobs.values()), *others]
-    )
-    return Run(jobs, done.returncode, log, folder)
+    # A leg of a matrix that is skipped is one of which no step runs (flat.py). A job that calls a
+    # workflow of another repository has neither steps nor a result.
+    ran = {
+        name: job for name, job in jobs.items() if job.steps or job.result not in ("", "success")
+    }
+    log = "\n".join([*(f"== {job.name}: {job.result}\n{job.log}" for job in ran.values()), *others])
+    return Run(ran, done.returncode, log, folder)
 
 
 def _add(jobs: dict[str, Job], told: dict) -> None:
