@@ -9,6 +9,7 @@ import sys
 
 from mlops import PACKAGE
 from mlops.console import say
+from mlops.upgrading import thin
 from mlops.upgrading.manifest import Machinery, machinery, require_as_installed
 
 TEAM = "tests"
@@ -39,6 +40,7 @@ def main() -> None:
     here = machinery()
     if not here.in_tree:
         require_as_installed()
+        thin.require_agreement()
     say("test", _explain(here))
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *paths(here), *sys.argv[1:]])
 

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mlops import git
+from mlops import __version__, git
 from mlops.errors import Refused, UserError
 from mlops.files import write
 from mlops.upgrading import manifest, rewriting, upstream
@@ -157,24 +157,31 @@ def _fetch(address: str) -> tuple[bytes, dict[str, bytes]]:
         ) from None
 
 
+def require_agreement() -> None:
+    """Raise UserError where the workflows call another version than the one that is installed."""
+    if others := sorted({one.version for one in _origins()} - {__version__}):
+        raise UserError(
+            f"{WORKFLOWS}/ use machinery v{others[0]}, and {LOCK} pins {__version__}: a run would "
+            f"mix both. Let the workflows and the wheel in {PROJECT} be of one version, then: "
+            "make lock"
+        )
+
+
 def _origin() -> Origin:
     """Return where the machinery comes from, as every workflow says alike."""
-    origins = {
-        origin
-        for name in _workflows()
-        for origin in rewriting.origins(Path(name).read_text("utf-8"))
-    }
+    origins = _origins()
     if len(origins) == 1:
         return origins.pop()
-    listed = ", ".join(
-        sorted(
-            f"{one.upstream.repository}@{one.upstream.commit} # v{one.version}" for one in origins
-        )
-    )
+    names = (f"{one.upstream.repository}@{one.upstream.commit} # v{one.version}" for one in origins)
     raise UserError(
-        f"{WORKFLOWS}/ use workflows of {listed or 'no upstream'}. All of them name the one commit "
-        "that the machinery comes from; let them."
+        f"{WORKFLOWS}/ use workflows of {', '.join(sorted(names)) or 'no upstream'}. All of them "
+        "name the one commit that the machinery comes from; let them."
     )
+
+
+def _origins() -> set[Origin]:
+    texts = (Path(name).read_text("utf-8") for name in _workflows())
+    return {origin for text in texts for origin in rewriting.origins(text)}
 
 
 def _require_whole(origin: Origin, files: Path) -> list[str]:

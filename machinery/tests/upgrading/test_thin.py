@@ -16,7 +16,7 @@ import pytest
 from machinery.tests.upgrading.conftest import WHEEL
 from machinery.tests.workflows.repositories import play
 from mlops import __version__
-from mlops.upgrading.manifest import MANIFEST
+from mlops.upgrading.manifest import MANIFEST, package_digest
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +95,10 @@ def test_a_model_goes_from_the_data_to_a_service(thin):
     steps = "check-data train evaluate report gate package promote deploy"
     done = thin.make(*steps.split(), "ENV=dev")
     assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((thin.folder / "build/record.json").read_text("utf-8"))
+    # The package in the tree, which the wheel was built from, has the same digest.
+    known = {"version": __version__, "digest": package_digest()}
+    assert record["environment"]["machinery"] == known
     (address,) = re.findall(r"(?m)^ +(http://127.0.0.1:\d+)$", done.stdout)
     body = json.dumps({"rows": [RIDE]}).encode()
     request = urllib.request.Request(
@@ -266,6 +270,16 @@ def test_a_wheel_that_is_not_there_is_refused(fork):
 def test_a_fork_that_is_thin_already_is_refused(thin):
     done = thin.make("thin", f"UPSTREAM={thin.released.name}", f"WHEEL={thin.released.wheel}")
     assert done.returncode != 0 and "has it installed already" in done.stderr
+
+
+def test_workflows_of_another_version_than_the_wheel_are_refused(thin):
+    """As where only they were raised, by Dependabot."""
+    path = thin.folder / ".github/workflows/ci.yml"
+    path.write_text(path.read_text("utf-8").replace(f"# v{__version__}", "# v9.0.0"), "utf-8")
+    done = thin.make("test", "ON_ALL_CORES=")
+    thin.repository.git("checkout", "--quiet", str(path))
+    assert done.returncode != 0
+    assert f"use machinery v9.0.0, and requirements.txt pins {__version__}" in done.stderr
 
 
 # ---- The wheel is the one that is pinned, before anything of it is used.
