@@ -16,6 +16,7 @@ BEGIN, END = "<!-- flow: python machinery/docs/flow.py -->", "<!-- end of flow -
 STARTS = {
     "pull_request": ("change", "([a pull request])"),
     "push main": ("main", "[(main)]"),
+    "push v*": ("tag", "[(a tag of the machinery)]"),
     "push staging": ("moved", "[(branch staging)]"),
     "schedule": ("clock", "([the clock])"),
     "workflow_dispatch": ("person", "([a person])"),
@@ -46,7 +47,8 @@ def starts(workflow: dict[str, Any]) -> list[str]:
     """Return what starts a workflow, a person only where nothing else does."""
     found = []
     for event, details in workflow["on"].items():
-        branches = (details or {}).get("branches", []) if event == "push" else [""]
+        pushed = details or {} if event == "push" else {"branches": [""]}
+        branches = [*pushed.get("branches", []), *pushed.get("tags", [])]
         found += [f"{event} {branch}".strip() for branch in branches]
     known = [one for one in STARTS if one in found]
     return [one for one in known if one != "workflow_dispatch"] or known

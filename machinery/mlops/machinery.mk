@@ -13,14 +13,14 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
-  down doctor github-setup demo audit schema dashboards release
+  down doctor github-setup demo audit schema dashboards release thin thick
 
 # The machinery in the tree comes before one that is installed.
 export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYTHONPATH)
 
 # Steps hand on files, so one follows the other, whatever MAKEFLAGS says.
 .NOTPARALLEL:
-.PHONY: help setup replay test test-all check format picture gate-study lock clean again audit-workflows $(STEPS)
+.PHONY: help setup replay test test-all check format picture gate-study lock compile wheel check-tag publish clean again audit-workflows $(STEPS)
 
 help:
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} \
@@ -91,6 +91,8 @@ replay: $(VENV)/stamp ## Replay the example's year with and without the gate (AR
 
 doctor:     ## Say which guards exist, here and on GitHub, and whether they work
 github-setup: ## Show what differs on GitHub from .github/settings/; ARGS="--apply" changes it
+thin:       ## Install the machinery instead of having it in the tree (UPSTREAM=owner/repository@commit)
+thick:      ## Have an installed machinery in the tree again, to change it (FROM=a copy of the repository)
 
 ##@ Maintain the template
 
@@ -115,6 +117,12 @@ release: ## Release the machinery as VERSION=1.2.0: version, changelog and the d
 wheel: $(VENV)/stamp ## Build the machinery as a wheel in build/wheel; the same tree gives the same bytes
 	@$(VENV)/bin/uv build --quiet --wheel --out-dir build/wheel machinery && ls build/wheel
 
+check-tag: $(VENV)/stamp ## Check that TAG is the version of the machinery here, and that it is as released
+	@$(VENV)/bin/python -m mlops.upgrading.publishing check
+
+publish: $(VENV)/stamp ## Attach the wheel to the release that TAG names on GitHub; one that is there stays
+	@$(VENV)/bin/python -m mlops.upgrading.publishing publish
+
 picture: $(VENV)/stamp ## Take the README's picture of a report (ARGS=build/demo/refused.html)
 	@$(VENV)/bin/python machinery/docs/picture.py $(ARGS)
 
@@ -122,11 +130,16 @@ gate-study: $(VENV)/stamp ## Measure how often the gate errs, into machinery/doc
 	@$(VENV)/bin/python -m benchmarks.gate_study
 
 lock: $(VENV)/stamp ## Compile the lock from pyproject.toml and install it (ARGS=--upgrade for newer)
-	@$(COMPILE) pyproject.toml --output-file requirements.txt
-	@$(COMPILE) --group pyproject.toml:serve --constraint requirements.txt \
-	  --output-file requirements-serve.txt
+	@$(MAKE) --no-print-directory compile
 	@git diff --stat -- requirements.txt requirements-serve.txt
 	@$(MAKE) --no-print-directory setup # this make believes that the stamp is new
+
+# A wheel is locked by its hash; a folder has none, and is installed beside what is locked. The service
+# has the machinery's code in its bundle.
+compile:
+	@$(COMPILE) $(if $(IN_TREE),$(NO_MACHINERY)) pyproject.toml --output-file requirements.txt
+	@$(COMPILE) $(NO_MACHINERY) --group pyproject.toml:serve --constraint requirements.txt \
+	  --output-file requirements-serve.txt
 
 # ---- how ------------------------------------------------------------------
 
@@ -134,20 +147,23 @@ lock: $(VENV)/stamp ## Compile the lock from pyproject.toml and install it (ARGS
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN VERSION
+export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
 	  $(if $(value REASON),--reason "$$REASON")) \
 	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) \
-	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) $(ARGS)
+	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) \
+	  $(if $(filter thin,$@),$(if $(value UPSTREAM),--upstream "$$UPSTREAM") \
+	  $(if $(value WHEEL),--wheel "$$WHEEL")) \
+	  $(if $(filter thin thick,$@),$(if $(value FROM),--from "$$FROM")) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
-  --no-emit-package mlops-machinery \
   --custom-compile-command "make lock" $(ARGS)
+NO_MACHINERY = --no-emit-package mlops-machinery
 
 # Online it also knows actions that were found vulnerable, and commits that are no version's.
 ZIZMOR = $(if $(GH_TOKEN),,env -u GH_TOKEN) $(VENV)/bin/zizmor --quiet --persona=auditor \

@@ -286,7 +286,7 @@ def test_the_push_that_names_an_owner_makes_the_first_release(push, github, owne
     ended(github, ("push", "success", push.git("rev-parse", "HEAD").stdout.strip()))
     github.runs.reverse()
     push.git("commit", "-qm", "Nothing", "--allow-empty")
-    (push.folder / "docs/more.md").touch()
+    (push.folder / "README.md").touch()
     push.git("add", ".")
     push.git("commit", "-qm", "A page")
     assert re.search(r"(?m)^run-release<<.*\nfalse$", push()[1])

@@ -9,7 +9,8 @@ import sys
 
 from mlops import PACKAGE
 from mlops.console import say
-from mlops.upgrading.manifest import Machinery, machinery
+from mlops.upgrading import thin
+from mlops.upgrading.manifest import Machinery, machinery, require_as_installed
 
 TEAM = "tests"
 MACHINERY = "machinery/tests"
@@ -37,6 +38,9 @@ def paths(here: Machinery) -> list[str]:
 def main() -> None:
     """Report which suites run, and become pytest."""
     here = machinery()
+    if not here.in_tree:
+        require_as_installed()
+        thin.require_agreement()
     say("test", _explain(here))
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *paths(here), *sys.argv[1:]])
 

@@ -22,6 +22,7 @@ from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
 from mlops.training import contract, record
 from mlops.training.row_schema import row_schema
+from mlops.upgrading import manifest
 
 SERVICE = "mlops.serving.service:Predictor"
 LOCK = "requirements-serve.txt"
@@ -116,6 +117,7 @@ def _extract(tree: str, paths: Sequence[str], folder: Path) -> None:
 
 def _copy_installed(folder: Path) -> None:
     """Copy the service's code from the installed package, whose wheel the lock pins by its hash."""
+    manifest.require_as_installed()
     for name in MACHINERY:
         source, target = PACKAGE / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

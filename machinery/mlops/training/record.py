@@ -8,10 +8,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mlops import __version__
 from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, digest_folder, read_json, write_json
 from mlops.git import changed, head
 from mlops.paths import DATA_CHECK, IN_TREE, MODELS, RECORD
+from mlops.upgrading import manifest
 
 FORMAT = 1
 # What decides the numbers a model gives; a difference here is worth a line in the report.
@@ -34,7 +36,7 @@ def source() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Return Python's version, the platform and the versions of the libraries shaping a model."""
+    """Return Python's version, the platform, the libraries shaping a model, and the machinery."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -45,6 +47,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
         "libraries": versions,
+        "machinery": {"version": __version__, "digest": manifest.package_digest()},
     }
 
 

@@ -7,11 +7,13 @@ Of the standard library only: a bare runner plans with it.
 
 import hashlib
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-from mlops import __version__
+from mlops import PACKAGE, __version__
 from mlops.errors import UserError
 
 FOLDER = Path("machinery")
@@ -36,9 +38,9 @@ class Machinery:
 
 
 def machinery(root: Path = Path()) -> Machinery:
-    """Return the machinery of a repository; one that is installed is as the lock pins it."""
+    """Return the machinery of a repository; one that is installed is compared with its wheel."""
     if not (root / FOLDER / "mlops").is_dir():
-        return Machinery(__version__, False, ())
+        return Machinery(__version__, False, tuple(_differing_from_wheel()))
     version, released = read(root)
     present = digests(root)
     names = sorted(released.keys() | present.keys())
@@ -74,6 +76,47 @@ def text(version: str, root: Path = Path()) -> str:
     """Return the manifest of the machinery as it is in the tree."""
     lines = (f"{digest}  {name}" for name, digest in sorted(digests(root).items()))
     return "\n".join((f"# {version}", *lines)) + "\n"
+
+
+def package_digest() -> str:
+    """Return one digest over the files of the package that runs, in the tree or installed."""
+    lines = (
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(PACKAGE).as_posix()}\n"
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
+
+
+def require_as_installed() -> None:
+    """Raise UserError where a file of an installed machinery is not the one of its wheel."""
+    if changed := list(_differing_from_wheel()):
+        raise UserError(
+            f"The installed machinery is not the one that requirements.txt pins: {changed[0]} was "
+            f"changed below {PACKAGE.parent}. Install it again: rm -r .venv && make setup"
+        )
+
+
+def _differing_from_wheel() -> Iterator[str]:
+    """Yield the files of the installed package that its wheel has otherwise.
+
+    A package that runs from a folder has no wheel to be compared with.
+    """
+    try:
+        listed = metadata.distribution("mlops-machinery").files or ()
+    except metadata.PackageNotFoundError:
+        return
+    for file in listed:
+        path = Path(file.locate())
+        if file.hash and path.is_relative_to(PACKAGE) and _hash(path) != file.hash.value:
+            yield str(file)
+
+
+def _hash(path: Path) -> str:
+    """Return a file's SHA-256 as a wheel's RECORD writes it, "" where there is none."""
+    if not path.is_file():
+        return ""
+    return urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
 
 def _files(root: Path) -> Iterator[Path]:

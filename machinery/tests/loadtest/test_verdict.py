@@ -7,18 +7,7 @@ import pytest
 from scipy import stats
 
 from mlops.config.params import LoadtestParams
-from mlops.load.loadtest import (
-    RULES,
-    Interval,
-    Traffic,
-    at_least,
-    failure_share,
-    figures,
-    judge,
-    percentile,
-    read_traffic,
-    summary,
-)
+from mlops.load.loadtest import RULES, Interval, Traffic, at_least, failure_share, figures, judge, percentile, read_traffic, summary
 from mlops.rules import Verdict, worst
 
 LIMITS = LoadtestParams(p95_ms=200, max_error_ratio=0.01, min_requests=200)

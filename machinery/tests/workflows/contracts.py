@@ -16,11 +16,13 @@ from machinery.tests.workflows.flat import load
 WEIGHT = {"none": 0, "read": 1, "write": 2}
 USES = re.compile(r"(?m)^\s*(?:- )?uses: (\S+)(?: # (\S+))?")
 # One make target or step; what it is given comes through `env`.
-RUN = re.compile(r'(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z-]+"?| --[a-z-]+)+')
+RUN = re.compile(
+    r'\.ci/run|(make|python3 -m mlops)( [a-z][a-z-]*| [A-Z]+="?\$?[A-Za-z-]+"?| --[a-z-]+)+'
+)
 PIN = re.compile(r"[0-9a-f]{40} # v\d+(\.\d+)*")
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
 # What a job that can sign may run: none of these imports `model`, `data` or what serves them.
-APART = {"make setup", "make sbom", "make sign"}
+APART = {"make setup", "make sbom", "make sign", "make wheel"}
 # What reads no commit but the one checked out: everything else gets the whole history.
 SHALLOW = APART | {
     "make report",
@@ -28,6 +30,7 @@ SHALLOW = APART | {
     "make comment",
     "make audit",
     "make audit-workflows",
+    "make publish",
     "python3 -m mlops all-green",
     '"${VENV:-.venv}/bin/python" -m mlops.ci.post_comment',
 }

@@ -52,7 +52,7 @@ def _workflows() -> list[Workflow]:
 
 
 def _event(name: str, said: dict | list | None) -> str:
-    branches = said.get("branches", ()) if isinstance(said, dict) else ()
+    branches = said.get("branches", said.get("tags", ())) if isinstance(said, dict) else ()
     words = {"workflow_dispatch": "by hand", "schedule": "the clock"}.get(name, name)
     return " ".join((words.replace("_", " "), *branches))
 

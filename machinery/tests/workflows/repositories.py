@@ -1,6 +1,7 @@
 """Throw-away repositories: a clone as a developer has it, and a folder that plays GitHub."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,11 +14,16 @@ import psutil
 from machinery.tests.forks import as_at_first
 from machinery.tests.workflows import flat, runs
 from machinery.tests.workflows.runs import Run
+from mlops import __version__
+from mlops.upgrading import manifest
 
 ROOT = Path.cwd()
 OWNER, NAME = "Octo-Org", "flights"
 # What the repository under test does not need: it has a data set, a model and a test of its own.
-LEFT_OUT = ("data/", "model/", "tests/", "benchmarks/", "machinery/docs/images/", "params.yaml")
+LEFT_OUT = (
+    *("data/", "model/", "tests/", "params.yaml"),
+    *("machinery/tests/", "machinery/benchmarks/", "machinery/docs/images/"),
+)
 CHECKS = """\
 repos:
   - repo: local
@@ -45,6 +51,8 @@ class Repository:
         self.count = 0
         # Where the machinery finds GitHub's API; a test that needs more than silence sets another.
         self.api = ""
+        # Repositories whose workflows are called, `owner/name@commit`, with what plays them.
+        self.remotes: dict[str, Path] = {}
 
     def git(self, *words: str, folder: Path | None = None) -> str:
         """Run git in the clone and return what it printed."""
@@ -190,7 +198,7 @@ class Repository:
             *runs.pairs("--env", environment),
             *runs.pairs("--var", given.get("variables", {})),
             *runs.pairs("--secret", secrets),
-            *runs.local_repositories(self.folder),
+            *runs.local_repositories(self.folder, self.remotes),
         ]
         done = runs.finish(command, folder, cwd=tree, env=self.environment())
         return runs.read(done, folder)
@@ -216,6 +224,17 @@ class Repository:
             "MAKEFLAGS": "ON_ALL_CORES=",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def play(upstream: Repository, name: str, home: Path) -> dict[str, Path]:
+    """Return a folder that plays a repository at a commit, `owner/name@commit`, for act."""
+    folder = Path(shutil.copytree(upstream.folder, home, symlinks=True))
+    repository, _, commit = name.partition("@")
+    for path in (folder / ".github").rglob("*.yml"):
+        # Own workflows and actions are at the same commit, wherever a caller is.
+        own = re.sub(r"(uses: )\$/(\S+)", rf"\1{repository}/\2@{commit}", path.read_text("utf-8"))
+        path.write_text(flat.known(own), "utf-8")
+    return {name: folder}
 
 
 def sweep(folder: Path) -> None:
@@ -259,10 +278,16 @@ def begin(home: Path) -> Repository:
     project = (made.folder / "pyproject.toml").read_text("utf-8")
     made.write("pyproject.toml", PYTHONS.sub(TWO, project))
     made.write(".github/python-version", "3.11\n")
-    made.write("tests/test_it.py", "def test_it():\n    assert True\n")
+    for name in ("tests/test_it.py", "machinery/tests/test_machinery.py"):
+        made.write(name, '"""A test."""\n\n\ndef test_it():\n    assert True\n')
     # Somebody took it over, so it makes releases.
     made.write(".github/CODEOWNERS", "* @octo-org/ml\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
+    schema = [sys.executable, "-m", "mlops", "schema"]
+    here = os.environ | {"PYTHONPATH": str(made.folder / "machinery")}
+    subprocess.run(schema, cwd=made.folder, env=here, check=True, stdout=subprocess.DEVNULL)
+    # As a fork has it, which runs none of the machinery's own tests.
+    made.write(str(manifest.MANIFEST), manifest.text(__version__, made.folder))
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)
     # GitHub hands out any commit, and leaves files out where that is asked for.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,13 +85,18 @@ def uses(folder: Path) -> set[str]:
     return {name for name in found if not name.startswith(("./", "$/"))}
 
 
-def local_repositories(folder: Path) -> list[str]:
-    """Return act's options that map every action to its stand-in; a missing one fails the test."""
-    options = set()
-    for name in uses(folder):
+def local_repositories(folder: Path, remotes: Mapping[str, Path]) -> list[str]:
+    """Return act's options that map every action to its stand-in; a missing one fails the test.
+
+    `remotes` are repositories of ours at a commit, with the folders that play them.
+    """
+    options = {f"{name}={path}" for name, path in remotes.items()}
+    for name in {one for tree in (folder, *remotes.values()) for one in uses(tree)}:
         path, _, commit = name.partition("@")
-        assert (STANDINS / path / "action.yml").is_file(), f"{name} has no stand-in in {STANDINS}"
         repository = "/".join(path.split("/")[:2])
+        if f"{repository}@{commit}" in remotes:
+            continue
+        assert (STANDINS / path / "action.yml").is_file(), f"{name} has no stand-in in {STANDINS}"
         options.add(f"{repository}@{commit}={STANDINS / repository}")
     return [word for option in sorted(options) for word in ("--local-repository", option)]
 
@@ -173,12 +179,13 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
             _add(jobs, told)
         elif told.get("level") in ("error", "fatal", "panic"):
             others.append(told["msg"])
-    # A leg of a matrix that is skipped is one of which no step runs (flat.py).
-    jobs = {name: job for name, job in jobs.items() if job.steps or job.result != "success"}
-    log = "\n".join(
-        [*(f"== {job.name}: {job.result}\n{job.log}" for job in jobs.values()), *others]
-    )
-    return Run(jobs, done.returncode, log, folder)
+    # A leg of a matrix that is skipped is one of which no step runs (flat.py). A job that calls a
+    # workflow of another repository has neither steps nor a result.
+    ran = {
+        name: job for name, job in jobs.items() if job.steps or job.result not in ("", "success")
+    }
+    log = "\n".join([*(f"== {job.name}: {job.result}\n{job.log}" for job in ran.values()), *others])
+    return Run(ran, done.returncode, log, folder)
 
 
 def _add(jobs: dict[str, Job], told: dict) -> None:

@@ -39,7 +39,7 @@ def install_cml(repository, script):
     repository.git("config", "uploadpack.allowAnySHA1InWant", "true", folder=forge)
     commit = repository.git("rev-parse", "HEAD", folder=cml)
     repository.edit(POST, PINNED, commit)
-    python = f'PYTHONPATH="{ROOT}/machinery" exec "{sys.executable}"'
+    python = f'PYTHONPATH="{ROOT}" exec "{sys.executable}"'
     program(repository, "npm", 'test "$1 $2 $3" = "ci --prefix .cml" && test -f .cml/bin/cml.js')
     program(repository, "node", f'{python} "$@"')
 

@@ -56,9 +56,9 @@ def test_an_action_that_is_raised_everywhere_needs_no_other_change(tmp_path):
     for path in (tmp_path / ".github").rglob("*.yml"):
         text = path.read_text("utf-8")
         path.write_text(re.sub(r"(actions/checkout@)\S+ # \S+", newer, text), "utf-8")
-    entry = tmp_path / ".github/workflows/ci.yml"
+    entry = tmp_path / ".github/workflows/security.yml"
     assert not list(contracts.pinned(contracts.read(entry)))
-    shutil.copy(".github/workflows/ci.yml", entry)
+    shutil.copy(".github/workflows/security.yml", entry)
     (found,) = contracts.pinned(contracts.read(entry))
     assert found.startswith("actions/checkout is used at") and "v7.1.0" in found
 

@@ -1,0 +1,128 @@
+"""What a file of the team says about the machinery: here in the tree, or at its upstream.
+
+Pure: each function takes a text and returns the text for the other way to have the machinery. What
+`outward` changes, `inward` changes back.
+"""
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mlops.upgrading.upstream import Upstream
+
+PACKAGE = "mlops-machinery"
+SOURCE = f'{PACKAGE} = {{ path = "machinery", editable = true }}\n'
+SOURCES = "[tool.uv.sources]\n"
+# What a repository with an installed machinery depends on, and one with a folder of it.
+INSTALLED, IN_TREE = "[steps]", "[steps,maintain]"
+_PICTURES = (".png", ".svg")
+_OWN = re.compile(r"uses: \$/(\.github/(?:workflows/reusable-[\w-]+\.yml|actions/[\w-]+))")
+_THEIRS = re.compile(
+    r"uses: ([\w.-]+/[\w.-]+)/(\.github/(?:workflows/reusable-[\w-]+\.yml|actions/[\w-]+))"
+    r"@([0-9a-f]{40}) # v([\w.]+)",
+    re.ASCII,
+)
+_LINK = re.compile(r"\]\(((?:\.\./)*machinery/[^)\s]*)\)")
+_RUNBOOK = re.compile(r"(?m)^(\s+runbook: )(machinery/\S+)$")
+_DEPENDENCY = re.compile(rf'"{PACKAGE}\[[^"]*"')
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The upstream that a repository with an installed machinery names, and the version."""
+
+    upstream: Upstream
+    version: str
+
+
+def origins(text: str) -> set[Origin]:
+    """Return the upstreams whose workflows and actions a workflow uses."""
+    return {
+        Origin(Upstream(repository, commit), version)
+        for repository, _, commit, version in _THEIRS.findall(text)
+    }
+
+
+def workflow_outward(text: str, origin: Origin, stays: Callable[[str], bool]) -> str:
+    """Let a workflow use the upstream's workflows and actions, but for those that stay."""
+    upstream = origin.upstream
+
+    def remote(match: re.Match[str]) -> str:
+        if stays(match[1]):
+            return match[0]
+        return f"uses: {upstream.repository}/{match[1]}@{upstream.commit} # v{origin.version}"
+
+    return _OWN.sub(remote, text)
+
+
+def workflow_inward(text: str, origin: Origin) -> str:
+    """Let a workflow use the workflows and actions of its own repository."""
+    ours = origin.upstream.repository
+    return _THEIRS.sub(lambda match: f"uses: $/{match[2]}" if match[1] == ours else match[0], text)
+
+
+def page_outward(text: str, name: str, origin: Origin) -> str:
+    """Let the links of a page to the machinery, and alerts' runbooks, lead to the upstream."""
+    folder = str(PurePosixPath(name).parent)
+
+    def address(target: str) -> str:
+        kind = "raw" if target.endswith(_PICTURES) else "blob"
+        return f"{_base(origin, kind)}{target}"
+
+    def link(match: re.Match[str]) -> str:
+        return f"]({address(posixpath.normpath(posixpath.join(folder, match[1])))})"
+
+    text = _LINK.sub(link, text)
+    return _RUNBOOK.sub(lambda match: match[1] + address(match[2]), text)
+
+
+def page_inward(text: str, name: str, origin: Origin) -> str:
+    """Let the links of a page to the upstream, and alerts' runbooks, lead to the folder."""
+    folder = str(PurePosixPath(name).parent)
+    bases = "|".join(re.escape(_base(origin, kind)) for kind in ("blob", "raw"))
+    text = re.sub(
+        rf"\]\((?:{bases})(machinery/[^)\s]*)\)",
+        lambda match: f"]({posixpath.relpath(match[1], folder)})",
+        text,
+    )
+    return re.sub(rf"(?m)^(\s+runbook: )(?:{bases})(machinery/\S+)$", r"\1\2", text)
+
+
+def project_outward(text: str, wheel: str) -> str:
+    """Let pyproject.toml depend on a wheel in place of the folder."""
+    text = _DEPENDENCY.sub(f'"{PACKAGE}{INSTALLED} @ {wheel}"', text, count=1)
+    text = text.replace(SOURCE, "", 1)
+    # Without another entry the table is none.
+    return re.sub(rf"(?m)^{re.escape(SOURCES)}\n(?=\[|\Z)", "", text)
+
+
+def project_inward(text: str) -> str:
+    """Let pyproject.toml depend on the folder in place of a wheel."""
+    text = _DEPENDENCY.sub(f'"{PACKAGE}{IN_TREE}"', text, count=1)
+    if SOURCES in text:
+        return text.replace(SOURCES, SOURCES + SOURCE, 1)
+    first = re.search(r"(?m)^\[tool\.", text)
+    at = first.start() if first else len(text)
+    return f"{text[:at]}{SOURCES}{SOURCE}\n{text[at:]}"
+
+
+def lock_inward(own: str, theirs: str) -> str:
+    """Return a lock with what the upstream's pins beside: `uv` keeps versions that it finds."""
+    pins = {_name(block): block for block in _blocks(theirs)} | {
+        _name(block): block for block in _blocks(own)
+    }
+    return "".join(block for name, block in sorted(pins.items()) if name != PACKAGE)
+
+
+def _blocks(lock: str) -> list[str]:
+    return [block for block in re.split(r"(?m)^(?=[a-z0-9])", lock) if block[:1] != "#" and block]
+
+
+def _name(block: str) -> str:
+    return re.split(r"[^\w.-]", block, maxsplit=1)[0]
+
+
+def _base(origin: Origin, kind: str) -> str:
+    return f"{origin.upstream.url}/{kind}/{origin.upstream.commit}/"
