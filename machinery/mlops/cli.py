@@ -46,7 +46,7 @@ GROUPS = {
         "render",
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
-    "own the repository": ("doctor", "github-setup", "audit"),
+    "own the repository": ("doctor", "github-setup", "audit", "upgrade"),
     "maintain the template": ("demo", "schema", "dashboards", "release"),
 }
 

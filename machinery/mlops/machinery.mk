@@ -13,7 +13,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
-  down doctor github-setup demo audit schema dashboards release
+  down doctor github-setup demo audit schema dashboards release upgrade
 
 # The machinery in the tree comes before one that is installed.
 export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYTHONPATH)
@@ -92,6 +92,8 @@ replay: $(VENV)/stamp ## Replay the example's year with and without the gate (AR
 doctor:     ## Say which guards exist, here and on GitHub, and whether they work
 github-setup: ## Show what differs on GitHub from .github/settings/; ARGS="--apply" changes it
 
+upgrade:    ## Take a newer machinery, tested, as one commit (first with DRY=1; FROM=, REF=, WAS=)
+
 ##@ Maintain the template
 
 test-all: ## Run the tests on every supported Python found on this machine
@@ -135,14 +137,16 @@ TESTED_PATHS = --config-file machinery/pyproject.toml --rootdir . tests machiner
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN VERSION
+export ENV TO REASON RUN VERSION REF FROM WAS
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
 	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
 	  $(if $(value REASON),--reason "$$REASON")) \
 	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) \
-	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) $(ARGS)
+	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) \
+	  $(if $(filter upgrade,$@),$(if $(value FROM),--from "$$FROM") $(if $(value REF),--ref "$$REF") \
+	  $(if $(value WAS),--was "$$WAS") $(if $(value DRY),--dry-run)) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

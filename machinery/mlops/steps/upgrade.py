@@ -1,0 +1,272 @@
+"""Replace the machinery by a newer release of it, in one commit on the branch that is checked out.
+
+What is the team's stays: renamed keys of params.yaml, settings.yaml and policy.yaml are renamed in
+place, and what the template brings and a team may edit (workflows, Makefile, Dockerfile, pyproject.toml)
+is merged. All of it is made and tested in build/upgrade/worktree; the branch moves last. Exits 1 for a
+machinery that was patched and for red tests, whose commit is kept on a branch upgrade/<version>.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops import file_lock, git
+from mlops.ci import actions
+from mlops.cli import FAIL, PASS
+from mlops.config.options import Option
+from mlops.console import say, without_password
+from mlops.errors import Refused, UserError
+from mlops.paths import BUILD
+from mlops.upgrading import landing, layout, manifest, renewing, trees, upgrade, upstream
+from mlops.upgrading.landing import Landing
+from mlops.upgrading.upgrade import RENEWED, Plan, Sides, listed
+from mlops.upgrading.upstream import FILE, Upstream
+
+OPTIONS = (
+    Option("--from", "the repository of the template, a URL or path; it is recorded", "URL"),
+    Option("--ref", "a tag, branch or commit of it; by default its newest release", "REF"),
+    Option("--was", "the commit of it that the machinery here is, if not known", "COMMIT"),
+    Option("--dry-run", "print what would change, and change nothing", switch=True),
+    Option("--keep-patches", "carry over what you changed in the machinery", switch=True),
+    Option("--no-test", "leave the tests to the pull request", switch=True),
+    Option("--verbose", "name every file", switch=True),
+)
+LOCK = BUILD / "upgrade.lock"
+# The line by which a commit is known to be an upgrade.
+MARK = "Proposed-by: make upgrade"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the newer machinery comes from: the repository as others reach it, what was asked for."""
+
+    record: Upstream
+    reference: str
+
+
+def run(options: argparse.Namespace) -> int:
+    """Upgrade, or finish an upgrade that was cut short."""
+    with file_lock.alone(LOCK, Refused(f"another upgrade holds {LOCK}. Wait for it to end.")):
+        left = landing.unfinished()
+        if left:
+            return _resume(left, options.dry_run)
+        branch = landing.branch()
+        _require_clean()
+        if not options.dry_run:
+            git.require_identity()
+        source, recorded = _source(options)
+        say("upgrade", f"fetching {without_password(source)}")
+        upstream.fetch(source)
+        reference = options.ref or upstream.newest()
+        theirs = upstream.tree(reference)
+        target = Target(Upstream(upstream.address(source), theirs.commit), reference)
+        ours = trees.read(Path(git.git("rev-parse", "--absolute-git-dir")), git.head())
+        base = upstream.tree(options.was) if options.was else _base(ours, recorded)
+        fetch = f"git fetch {without_password(target.record.repository)} {theirs.commit}"
+        sides = Sides(base, ours, theirs, fetch)
+        if _is_done(sides, target):
+            return PASS
+        try:
+            return _upgrade(options, sides, target, branch)
+        finally:
+            if not landing.STATE.exists():
+                landing.remove_worktree()
+
+
+def _resume(left: Landing, dry_run: bool) -> int:
+    if dry_run:
+        say("upgrade", "an upgrade was cut short; run it without DRY=1 to finish it")
+        return PASS
+    landing.resume(left)
+    say("upgrade", f"finished what was cut short: {_subject(left.commit)} ({left.commit[:12]})")
+    return PASS
+
+
+def _require_clean() -> None:
+    different = git.changed()
+    if different:
+        raise UserError(
+            f"These files differ from HEAD: {listed(different)}. An upgrade is one commit and takes "
+            "nothing of yours with it. Commit them, put them back or remove them, then try again."
+        )
+
+
+def _source(options: argparse.Namespace) -> tuple[str, Upstream | None]:
+    """Return the repository to fetch from, and what the fork recorded."""
+    recorded = upstream.recorded(git.show("HEAD", FILE) or "")
+    # `from` is a word of Python's own.
+    source = vars(options)["from"] or (recorded and recorded.repository)
+    if not source:
+        raise UserError(
+            f"No upstream is recorded ({FILE} is not there). Name the template's repository once: "
+            "make upgrade FROM=https://github.com/OWNER/TEMPLATE DRY=1"
+        )
+    return source, recorded
+
+
+def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
+    """Return the release that the fork has, by what it recorded or by the version of its machinery."""
+    version = ours.text(layout.RELEASE).partition("\n")[0].removeprefix("# ")
+    candidates = [recorded.commit] if recorded else []
+    candidates += [f"v{version}"] if version else []
+    for reference in candidates:
+        try:
+            return upstream.tree(reference)
+        except UserError:
+            continue
+    missing = f"upstream has none of {', '.join(candidates)}" if candidates else "it does not say"
+    raise UserError(
+        f"Which release the machinery here is, is not known: {missing}. Name the commit or tag of "
+        "upstream that it was copied from: WAS=<commit> (`git log` of upstream, at the day of the copy)"
+    )
+
+
+def _is_done(sides: Sides, target: Target) -> bool:
+    """Report and return whether there is nothing to upgrade to; raises UserError for an older one."""
+    was, version = (upstream.version(tree) for tree in (sides.base, sides.theirs))
+    if not layout.is_in_folder(sides.theirs):
+        raise UserError(
+            f"{target.reference} of upstream holds no machinery, no {manifest.FOLDER}/."
+        )
+    if was and upstream.number(version) < upstream.number(was):
+        raise UserError(
+            f"{target.reference} is version {version}, and {was} is here. Keys are renamed in one "
+            "direction only: to go back, revert the upgrade's commit (git revert)."
+        )
+    if sides.base.commit == sides.theirs.commit:
+        say("upgrade", f"nothing to do: {version} ({target.reference}) is here already")
+        return True
+    return False
+
+
+def _upgrade(options: argparse.Namespace, sides: Sides, target: Target, branch: str) -> int:
+    if not layout.is_in_folder(sides.ours) and not layout.is_spread(sides.ours):
+        raise UserError(
+            "The machinery is installed here, not part of the tree, and this version of it upgrades "
+            "trees only. Let Dependabot change the pins, or go back to a tree: make thick"
+        )
+    plan = upgrade.make(sides, options.keep_patches, target.record)
+    tree = landing.worktree(sides.ours.commit)
+    upgrade.write(plan, tree)
+    renamed = renewing.migrate(tree, plan.was)
+    lock = renewing.locked_from(tree) != renewing.locked_from(Path()) or not renewing.is_locked(
+        tree
+    )
+    _report(plan, sides, renamed, lock, options.verbose)
+    if options.dry_run:
+        say("", "nothing was changed: this was a dry run")
+        return PASS
+    _renew(tree, lock)
+    commit = _commit(plan, tree, target, renamed)
+    return _finish(Landing(branch, sides.ours.commit, commit), plan, tree, options.no_test, lock)
+
+
+def _report(plan: Plan, sides: Sides, renamed: list[str], lock: bool, verbose: bool) -> None:
+    known = sides.ours.entries.keys()
+    say("upgrade", f"{plan.was or 'before 1.0.0'} to {plan.version} ({sides.theirs.commit[:12]})")
+    counted = (
+        ("replaced", [path for path in plan.write if path in known and path not in plan.merged]),
+        ("added", [path for path in plan.write if path not in known and path not in plan.merged]),
+        ("removed", [path for path in plan.remove if path not in plan.merged]),
+        ("merged", plan.merged),
+        ("patched by you, carried over", plan.patches),
+    )
+    for what, names in counted:
+        if names or what in ("replaced", "added", "removed"):
+            say("", f"{what}: {_count(names, verbose)}")
+    for change in renamed:
+        say("", f"renamed: {change}")
+    if not renamed:
+        say("", "renamed keys: none")
+    if lock:
+        say("", f"compiled again: {', '.join(RENEWED[:2])}")
+    if plan.others:
+        say("", f"yours, and newer in the template (left alone): {_count(plan.others, verbose)}")
+    for task in plan.tasks:
+        say("", f"DO THIS: {task}")
+
+
+def _count(names: list[str], verbose: bool) -> str:
+    if not names:
+        return "none"
+    if len(names) > upgrade.SHOWN and not verbose:
+        return f"{len(names)} files (--verbose names them)"
+    return f"{len(names)}: {', '.join(sorted(names))}"
+
+
+def _renew(tree: Path, lock: bool) -> None:
+    """Compile the lock and write the schema, with the newer machinery's own targets."""
+    if lock and renewing.make(tree, "lock", venv=_venv()):
+        raise UserError(
+            "The lock could not be compiled: its reason is above. Nothing was changed. Mend "
+            "pyproject.toml, or see that the package index is reached, then run this again."
+        )
+    # With another lock it takes an environment of its own, which the tests then use too.
+    if renewing.make(tree, "schema", venv=None if lock else _venv()):
+        raise UserError(
+            "params.schema.json could not be written with the newer machinery: its reason is above. "
+            "Nothing was changed. Mend what it names, commit, then run this again."
+        )
+
+
+def _venv() -> Path:
+    return Path(sys.prefix)
+
+
+def _commit(plan: Plan, tree: Path, target: Target, renamed: list[str]) -> str:
+    """Commit what was made in the worktree and return the commit."""
+    changed = git.git("-C", str(tree), "status", "--porcelain", "-z", "--untracked-files=no")
+    names = {line[3:] for line in changed.split("\0") if line} | set(plan.paths) | set(RENEWED)
+    # Not `git add`: a team's own .gitignore may name files of the machinery.
+    trees.run(
+        Path(git.git("-C", str(tree), "rev-parse", "--absolute-git-dir")),
+        *("update-index", "--add", "--remove", "-z", "--stdin"),
+        content="".join(f"{name}\0" for name in sorted(names)).encode(errors="surrogateescape"),
+        environment={"GIT_WORK_TREE": str(tree.absolute())},
+    )
+    options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--message")
+    git.git("-C", str(tree), "commit", *options, _message(plan, target, renamed))
+    return git.git("-C", str(tree), "rev-parse", "HEAD")
+
+
+def _message(plan: Plan, target: Target, renamed: list[str]) -> str:
+    record = target.record
+    parts = [
+        f"machinery: upgrade from {plan.was or 'before 1.0.0'} to {plan.version}",
+        f"From {without_password(record.repository)}\nat {record.commit}.",
+    ]
+    if plan.tasks:
+        parts.append("Do this:\n" + "\n".join(f"- {task}" for task in plan.tasks))
+    if renamed:
+        parts.append("Renamed:\n" + "\n".join(f"- {change}" for change in renamed))
+    return "\n\n".join([*parts, MARK]) + "\n"
+
+
+def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, lock: bool) -> int:
+    """Test the commit and let the branch be at it, or keep it aside."""
+    if no_test:
+        say("", "not tested (--no-test): the pull request's checks have to")
+    elif renewing.make(tree, "test", venv=None if lock else _venv()):
+        return _keep(move, plan)
+    landing.begin(move)
+    actions.output("commit", move.commit)
+    say("upgrade", f"{_subject(move.commit)} ({move.commit[:12]})")
+    say("", "look at it: git show --stat; take it back: git reset --keep HEAD^")
+    return PASS
+
+
+def _keep(move: Landing, plan: Plan) -> int:
+    name = f"upgrade/{plan.version}"
+    git.git("branch", "--force", name, move.commit)
+    text = (
+        f"the tests are red with {plan.version}: your branch is as it was, and the upgrade is kept on "
+        f"{name} ({move.commit[:12]}). Mend it there (git switch {name}), then merge it."
+    )
+    say("upgrade", text)
+    actions.summary(f"Upgrade: {text}")
+    return FAIL
+
+
+def _subject(commit: str) -> str:
+    return git.git("show", "--no-patch", "--format=%s", commit)
