@@ -57,9 +57,7 @@ def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
     was, version = upstream.version(sides.base), upstream.version(sides.theirs)
     plan = Plan(was, version)
     _replace_machinery(plan, sides, keep_patches)
-    for path in sorted(
-        sides.base.entries.keys() | sides.ours.entries.keys() | sides.theirs.entries
-    ):
+    for path in sorted(set().union(sides.base.entries, sides.ours.entries, sides.theirs.entries)):
         if layout.is_merged(path):
             _merge_file(plan, sides, path)
     plan.others = _others(sides)
