@@ -1,9 +1,10 @@
 """Replace the machinery by a newer release of it, in one commit on the branch that is checked out.
 
 What is the team's stays: renamed keys of params.yaml, settings.yaml and policy.yaml are renamed in
-place, and what the template brings and a team may edit (workflows, Makefile, Dockerfile, pyproject.toml)
-is merged. All of it is made and tested in build/upgrade/worktree; the branch moves last. Exits 1 for a
-machinery that was patched and for red tests, whose commit is kept on a branch upgrade/<version>.
+place, and what the template brings and a team may edit (workflows, Makefile, Dockerfile,
+pyproject.toml) is merged. All of it is made and tested in build/upgrade/worktree; the branch moves
+last. Exits 1 for a machinery that was patched and for red tests, whose commit is kept on a branch
+upgrade/<version>.
 """
 
 import argparse
@@ -39,7 +40,7 @@ MARK = "Proposed-by: make upgrade"
 
 @dataclass(frozen=True)
 class Target:
-    """Where the newer machinery comes from: the repository as others reach it, what was asked for."""
+    """Where the newer machinery comes from, as others reach it, and what was asked for."""
 
     record: Upstream
     reference: str
@@ -87,8 +88,8 @@ def _require_clean() -> None:
     different = git.changed()
     if different:
         raise UserError(
-            f"These files differ from HEAD: {listed(different)}. An upgrade is one commit and takes "
-            "nothing of yours with it. Commit them, put them back or remove them, then try again."
+            f"These files differ from HEAD: {listed(different)}. An upgrade is one commit and "
+            "takes nothing of yours with it. Commit, restore or remove them, then try again."
         )
 
 
@@ -106,7 +107,7 @@ def _source(options: argparse.Namespace) -> tuple[str, Upstream | None]:
 
 
 def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
-    """Return the release that the fork has, by what it recorded or by the version of its machinery."""
+    """Return the release that the fork has: what it recorded, else its machinery's version."""
     version = ours.text(layout.RELEASE).partition("\n")[0].removeprefix("# ")
     candidates = [recorded.commit] if recorded else []
     candidates += [f"v{version}"] if version else []
@@ -118,12 +119,12 @@ def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
     missing = f"upstream has none of {', '.join(candidates)}" if candidates else "it does not say"
     raise UserError(
         f"Which release the machinery here is, is not known: {missing}. Name the commit or tag of "
-        "upstream that it was copied from: WAS=<commit> (`git log` of upstream, at the day of the copy)"
+        "upstream that it was copied from: WAS=<commit> (git log of upstream, day of the copy)"
     )
 
 
 def _is_done(sides: Sides, target: Target) -> bool:
-    """Report and return whether there is nothing to upgrade to; raises UserError for an older one."""
+    """Report and return whether there is nothing to do; raises UserError for an older release."""
     was, version = (upstream.version(tree) for tree in (sides.base, sides.theirs))
     if not layout.is_in_folder(sides.theirs):
         raise UserError(
@@ -143,8 +144,8 @@ def _is_done(sides: Sides, target: Target) -> bool:
 def _upgrade(options: argparse.Namespace, sides: Sides, target: Target, branch: str) -> int:
     if not layout.is_in_folder(sides.ours) and not layout.is_spread(sides.ours):
         raise UserError(
-            "The machinery is installed here, not part of the tree, and this version of it upgrades "
-            "trees only. Let Dependabot change the pins, or go back to a tree: make thick"
+            "The machinery is installed here, not part of the tree, and this version of it "
+            "upgrades trees only. Let Dependabot change the pins, or go back to a tree: make thick"
         )
     plan = upgrade.make(sides, options.keep_patches, target.record)
     tree = landing.worktree(sides.ours.commit)
@@ -205,8 +206,8 @@ def _renew(tree: Path, lock: bool) -> None:
     # With another lock it takes an environment of its own, which the tests then use too.
     if renewing.make(tree, "schema", venv=None if lock else _venv()):
         raise UserError(
-            "params.schema.json could not be written with the newer machinery: its reason is above. "
-            "Nothing was changed. Mend what it names, commit, then run this again."
+            "params.schema.json could not be written with the newer machinery: its reason is "
+            "above. Nothing was changed. Mend what it names, commit, then run this again."
         )
 
 
@@ -216,8 +217,8 @@ def _venv() -> Path:
 
 def _commit(plan: Plan, tree: Path, target: Target, renamed: list[str]) -> str:
     """Commit what was made in the worktree and return the commit."""
-    changed = git.git("-C", str(tree), "status", "--porcelain", "-z", "--untracked-files=no")
-    names = {line[3:] for line in changed.split("\0") if line} | set(plan.paths) | set(RENEWED)
+    changed = git.git("-C", str(tree), "diff", "--name-only", "-z").split("\0")
+    names = {*filter(None, changed), *plan.paths, *RENEWED}
     # Not `git add`: a team's own .gitignore may name files of the machinery.
     trees.run(
         Path(git.git("-C", str(tree), "rev-parse", "--absolute-git-dir")),
@@ -260,8 +261,8 @@ def _keep(move: Landing, plan: Plan) -> int:
     name = f"upgrade/{plan.version}"
     git.git("branch", "--force", name, move.commit)
     text = (
-        f"the tests are red with {plan.version}: your branch is as it was, and the upgrade is kept on "
-        f"{name} ({move.commit[:12]}). Mend it there (git switch {name}), then merge it."
+        f"the tests are red with {plan.version}: your branch is as it was, and the upgrade is kept "
+        f"on {name} ({move.commit[:12]}). Mend it there (git switch {name}), then merge it."
     )
     say("upgrade", text)
     actions.summary(f"Upgrade: {text}")

@@ -9,7 +9,7 @@ _HEADING = re.compile(r"(?m)^## +(.+)$")
 
 
 def tasks(text: str, after: Version) -> list[str]:
-    """Return each thing to do of the versions after one, oldest first; what is unreleased counts."""
+    """Return each thing to do of the versions after one, oldest first, the unreleased one too."""
     _, *sections = _HEADING.split(text)
     collected = []
     for heading, body in zip(sections[::2], sections[1::2], strict=True):

@@ -121,9 +121,9 @@ def _require_untouched(names: list[str], before: dict[str, Entry], after: dict[s
     ]
     if edited:
         raise Refused(
-            f"{', '.join(edited)} is neither as it was before the upgrade nor as it is after it, and is "
-            "left alone. Save it elsewhere, put it back as it was (git checkout HEAD -- FILE, or remove "
-            "a file that git does not know), then run the same command again to finish."
+            f"{', '.join(edited)} is neither as before the upgrade nor as after it, and is left "
+            "alone. Save it elsewhere, put it back as it was (git checkout HEAD -- FILE, or remove "
+            "one that git does not know), then run the same command again to finish."
         )
 
 

@@ -1,6 +1,6 @@
 """Whose a path is: the machinery's, which an upgrade replaces, or merged, or the team's alone.
 
-The machinery of copies made before 1.0.0 was spread over the root; here its paths are those of today.
+The machinery of copies made before 1.0.0 was spread over the root; here its paths are today's.
 """
 
 from fnmatch import fnmatchcase
@@ -73,7 +73,7 @@ def is_in_folder(tree: Tree) -> bool:
 def machinery(tree: Tree, base: Tree) -> dict[str, str]:
     """Return the paths of the machinery's files as they are today, each with its path in `tree`.
 
-    `base` is the release that a fork has: a file of a team in an old folder is none of the machinery.
+    `base` is the release that a fork has: what it did not bring to an old folder is the team's.
     """
     if not is_spread(tree):
         return {path: path for path in tree.entries if is_machinery(path)}

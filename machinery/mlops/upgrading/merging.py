@@ -4,6 +4,7 @@ import difflib
 import subprocess
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -22,7 +23,7 @@ class Choice(Enum):
 
 def choose(base: Entry | None, ours: Entry | None, theirs: Entry | None) -> Choice:
     """Return whose file it is where at most one side changed it, else that both did."""
-    if ours == theirs or theirs == base:
+    if theirs in (ours, base):
         return Choice.OURS
     return Choice.THEIRS if ours == base else Choice.BOTH
 
@@ -57,13 +58,9 @@ def replay(base: bytes, ours: bytes, theirs: bytes) -> Replayed:
         old, mine, result = (text.decode().splitlines() for text in (base, ours, theirs))
     except UnicodeDecodeError:
         return Replayed(theirs, ("it is no text in UTF-8",))
-    left = []
-    matcher = difflib.SequenceMatcher(None, old, mine, autojunk=False)
+    left: list[str] = []
     # From the end, so that a line inserted before does not move what comes after.
-    for kind, start, end, first, last in reversed(matcher.get_opcodes()):
-        if kind == "equal":
-            continue
-        gone, new = old[start:end], mine[first:last]
+    for start, gone, new in reversed(list(_changes(old, mine))):
         at = _locate(result, gone) if gone else _behind(result, old[:start])
         if at is None:
             left.insert(
@@ -74,6 +71,14 @@ def replay(base: bytes, ours: bytes, theirs: bytes) -> Replayed:
     return Replayed(("\n".join(result) + "\n").encode(), tuple(left))
 
 
+def _changes(old: list[str], mine: list[str]) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Yield where lines differ, the lines that are gone, and those in their place."""
+    matcher = difflib.SequenceMatcher(None, old, mine, autojunk=False)
+    for kind, start, end, first, last in matcher.get_opcodes():
+        if kind != "equal":
+            yield start, old[start:end], mine[first:last]
+
+
 def _locate(lines: list[str], block: list[str]) -> int | None:
     """Return where a block of lines is, None where it is not or more than once."""
     width = len(block)
@@ -82,7 +87,7 @@ def _locate(lines: list[str], block: list[str]) -> int | None:
 
 
 def _behind(lines: list[str], before: list[str]) -> int:
-    """Return where new lines go: behind the nearest of the lines before them that is still there."""
+    """Return where new lines go: behind the nearest line before them that is still there."""
     for line in reversed(before):
         if line.strip() and lines.count(line) == 1:
             return lines.index(line) + 1
@@ -95,6 +100,6 @@ def require_toml(path: str, content: bytes) -> None:
         tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: your changes and upstream's make no TOML together ({error}). Commit a version "
+            f"{path}: your changes and upstream's make no TOML together ({error}). Commit it "
             "with fewer changes of yours, upgrade, then make them again."
         ) from None

@@ -1,7 +1,8 @@
 """The keys of a team's files that were renamed, by version.
 
-`python -m mlops.upgrading.migrations 1.0.0` renames in the files of the working directory what was renamed
-after 1.0.0, and prints it. An upgrade runs the module of the NEW machinery, which knows the newest names.
+`python -m mlops.upgrading.migrations 1.0.0` renames in the files of the working directory what was
+renamed after 1.0.0, and prints it. An upgrade runs this module of the NEW machinery, which
+knows the newest names.
 """
 
 import sys
@@ -20,7 +21,7 @@ from mlops.upgrading.upstream import number
 class Migration:
     """A key renamed in a version, in the files of a pattern, from one dotted name to another.
 
-    A list on the way stands for each of its items: `evidence.age` is `age` in every item of `evidence`.
+    A list on the way stands for each of its items: `evidence.age` is `age` in each item of a list.
     """
 
     version: str

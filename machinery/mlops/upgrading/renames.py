@@ -1,6 +1,7 @@
-"""Rename a key in the text of a YAML file: comments, order, quotes and blank lines stay as they are."""
+"""Rename a key in the text of a YAML file: comments, order and blank lines stay as they are."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -9,9 +10,10 @@ from mlops.errors import UserError
 
 
 def rename(text: str, old: str, new: str, name: str = "the file") -> str:
-    """Return the text with one key renamed, and moved where its parents are others; `name` is the file's.
+    """Return the text with one key renamed, and moved where its parents are others.
 
-    A list on the way stands for each of its items. Raises UserError where a person has to decide.
+    `name` is the file's. A list on the way stands for each of its items.
+    Raises UserError where a person has to decide.
     """
     root = _compose(text, name)
     (parents, leaf), (target, new_leaf) = _split(old), _split(new)
@@ -36,8 +38,8 @@ def rename(text: str, old: str, new: str, name: str = "the file") -> str:
     moved = _moved(text, root, known, (target, new_leaf))
     if moved is None:
         raise UserError(
-            f"{_at(name, known[0][1])}: {old} is called {new} now, and cannot be moved by a program "
-            "here. Move it by hand, commit, then upgrade."
+            f"{_at(name, known[0][1])}: {old} is called {new} now, and cannot be moved by a "
+            "program here. Move it by hand, commit, then upgrade."
         )
     return moved
 
@@ -81,38 +83,42 @@ def _replace(text: str, spans: set[tuple[int, int]], new: str) -> str:
 def _moved(text: str, root: Any, known: list[tuple], new: tuple[list[str], str]) -> str | None:
     """Cut the key with its value and the comments above it, and put it where it belongs now."""
     mapping, key, value = known[0]
-    lonely = len(mapping.value) == 1 and mapping is not root
-    aliased = value.start_mark.index < key.end_mark.index
-    if len(known) > 1 or mapping.flow_style or lonely or aliased:
+    if len(known) > 1 or mapping.flow_style or len(mapping.value) == 1:
         return None
-    start, end = _above(text, key.start_mark.index), _line_end(text, _last(value))
-    block = text[start : key.start_mark.index] + new[1] + text[key.end_mark.index : end]
+    # The value of an alias stands elsewhere.
+    if value.start_mark.index < key.end_mark.index:
+        return None
     target = _target(text, root, new[0])
     if target is None:
         return None
-    at, column, opening = target
-    block = opening + _indented(block if block.endswith("\n") else block + "\n", key, column)
-    if start < at <= end:
-        at = start
-    before, after = (text[:start], text[end:]) if at <= start else (text, "")
-    if at <= start:
-        return _joined(before[:at], block, before[at:] + after)
-    return _joined(text[:start] + text[end:at], block, text[at:])
-
-
-def _joined(before: str, block: str, after: str) -> str:
+    start, end = _above(text, key.start_mark.index), _line_end(text, _last(value))
+    block = text[start : key.start_mark.index] + new[1] + text[key.end_mark.index : end]
+    block = target.opening + _indented(block.rstrip("\n") + "\n", key, target.column)
+    if target.index <= end:
+        at = min(target.index, start)
+        before, after = text[:at], text[at:start] + text[end:]
+    else:
+        before, after = text[:start] + text[end : target.index], text[target.index :]
     return before + ("\n" if before and not before.endswith("\n") else "") + block + after
 
 
-def _target(text: str, root: Any, parents: list[str]) -> tuple[int, int, str] | None:
-    """Return where a key goes: the index, the column, and the line of a parent that is not there."""
+@dataclass(frozen=True)
+class _Target:
+    """Where a key goes: index and column in the text, and the line of a parent it still lacks."""
+
+    index: int
+    column: int
+    opening: str = ""
+
+
+def _target(text: str, root: Any, parents: list[str]) -> _Target | None:
+    """Return where a key goes, None where a program cannot decide."""
     targets = list(_mappings(root, parents))
     if len(targets) == 1 and not targets[0].flow_style and targets[0].value:
-        index = _line_end(text, _last(targets[0]))
-        return index, targets[0].start_mark.column, ""
+        return _Target(_line_end(text, _last(targets[0])), targets[0].start_mark.column)
     if targets or len(parents) != 1 or any(key.value == parents[0] for key, _ in root.value):
         return None
-    return len(text), 2, f"{parents[0]}:\n"
+    return _Target(len(text), 2, f"{parents[0]}:\n")
 
 
 def _above(text: str, index: int) -> int:
@@ -127,7 +133,7 @@ def _above(text: str, index: int) -> int:
 
 
 def _last(node: Any) -> int:
-    """Return where the last value in a node ends: a block's own end is where the next one begins."""
+    """Return where the last value in a node ends: a block's own end is the next one's begin."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
         return node.end_mark.index
     item = node.value[-1]

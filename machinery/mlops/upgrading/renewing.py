@@ -1,4 +1,4 @@
-"""What follows from a newer machinery, made in the worktree with its own code: keys, lock, schema, tests."""
+"""What follows from a newer machinery, made in the worktree with its code: keys, lock, schema."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
-"""What an upgrade changes: computed from three trees, then written into a worktree. No judgement of it.
+"""What an upgrade changes: computed from three trees, then written into a worktree.
 
-The three are the release of the machinery that the fork has, the fork's HEAD, and the newer release.
+The three: the release of the machinery that the fork has, the fork's HEAD, the newer release.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,14 @@ SHOWN = 20
 
 
 @dataclass
-class Plan:
+class Plan:  # pylint: disable=too-many-instance-attributes # a list for each thing to report
     """The files to write and to remove, and what a person is to know and to do."""
 
     was: str
     version: str
     write: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     remove: set[str] = field(default_factory=set)
+    # The following are names of files, and sentences to a person.
     merged: list[str] = field(default_factory=list)
     patches: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -70,7 +71,7 @@ def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
 
 
 def patched(sides: Sides) -> list[str]:
-    """Return the machinery's files that differ from the fork's release, as they are called there."""
+    """Return the machinery's files that differ from the fork's release, as the fork names them."""
     base = layout.entries(sides.base, layout.machinery(sides.base, sides.base))
     paths = layout.machinery(sides.ours, sides.base)
     ours = layout.entries(sides.ours, paths)
@@ -111,7 +112,7 @@ def _replace_machinery(plan: Plan, sides: Sides, keep_patches: bool) -> None:
                 taken.setdefault(side, {})[path] = paths[side][path]
     if conflicts:
         raise Refused(
-            f"your changes of {listed(conflicts)} conflict with upstream's, so nothing was changed. "
+            f"your changes of {listed(conflicts)} conflict with upstream's: nothing was changed. "
             "Make them fit the newer machinery: give them up in a commit, upgrade, then make them "
             f"again. Upstream's files: {sides.fetch}"
         )
@@ -162,8 +163,8 @@ def _merge_both(plan: Plan, sides: Sides, path: str) -> None:
         content = _replayed(plan, all_sides, path)
     if content is None:
         plan.tasks.append(
-            f"{path}: upstream changed the lines that you changed, so yours is kept. See what is new: "
-            f"{sides.fetch} && git diff HEAD FETCH_HEAD -- {path}"
+            f"{path}: upstream changed the lines that you changed, so yours is kept. See what is "
+            f"new: {sides.fetch} && git diff HEAD FETCH_HEAD -- {path}"
         )
         return
     if path.endswith(".toml"):

@@ -1,7 +1,7 @@
 """The repository that the machinery comes from: which one it is, and its commits, fetched aside.
 
-.github/upstream.yaml records it in a fork. It lies outside the machinery, since a fork with an installed
-machinery has no such folder, and an upgrade replaces the whole folder.
+.github/upstream.yaml records it in a fork. It lies outside the machinery's folder, which an upgrade
+replaces whole and which a fork with an installed machinery does not have.
 """
 
 import re
@@ -27,7 +27,7 @@ REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _SHA = re.compile(r"[0-9a-f]{40}")
 _HEADER = """\
-# Where the machinery here comes from, and which commit of it this is. `make upgrade` reads and writes it.
+# Where the machinery comes from, and which commit of it this is. `make upgrade` writes it.
 """
 
 Version = tuple[int, ...]
@@ -54,8 +54,8 @@ def recorded(text: str) -> Upstream | None:
         repository = commit = None
     if not isinstance(repository, str) or not _SHA.fullmatch(str(commit)):
         raise UserError(
-            f"{FILE} names no upstream. It holds two keys: `repository`, a URL or path, and `commit`, "
-            "40 hex digits in quotes. Mend it, or remove it and name the repository: FROM=..."
+            f"{FILE} names no upstream. It holds two keys: `repository`, a URL or path, and "
+            "`commit`, 40 hex digits in quotes. Mend it, or remove it and give FROM=..."
         )
     return Upstream(repository, str(commit))
 
