@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         target = Target(Upstream(upstream.address(source), theirs.commit), reference)
         ours = trees.read(Path(git.git("rev-parse", "--absolute-git-dir")), git.head())
         base = upstream.tree(options.was) if options.was else _base(ours, recorded)
-        fetch = f"git fetch {without_password(target.record.repository)} {theirs.commit}"
+        fetch = f"git fetch {target.record.repository} {theirs.commit}"
         sides = Sides(base, ours, theirs, fetch)
         if _is_done(sides, target):
             return PASS
@@ -235,7 +235,7 @@ def _message(plan: Plan, target: Target, renamed: list[str]) -> str:
     record = target.record
     parts = [
         f"machinery: upgrade from {plan.was or 'before 1.0.0'} to {plan.version}",
-        f"From {without_password(record.repository)}\nat {record.commit}.",
+        f"From {record.repository}\nat {record.commit}.",
     ]
     if plan.tasks:
         parts.append("Do this:\n" + "\n".join(f"- {task}" for task in plan.tasks))

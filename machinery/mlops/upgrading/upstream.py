@@ -62,20 +62,24 @@ def recorded(text: str) -> Upstream | None:
 
 def text(upstream: Upstream) -> str:
     """Return what .github/upstream.yaml holds for an upstream."""
-    fields = {"repository": without_password(upstream.repository), "commit": upstream.commit}
+    fields = {"repository": upstream.repository, "commit": upstream.commit}
     return _HEADER + yaml.safe_dump(fields, sort_keys=False, default_style='"')
 
 
 def address(source: str) -> str:
     """Return the address that others can use, too: of a clone that lies here, its origin's."""
     if not Path(source).is_dir():
-        return source
+        return _without_secret(source)
     origin = git.git("-C", source, "remote", "get-url", "origin", check=False)
-    return (
-        origin
-        if "://" in origin or re.match(r"[\w.-]+@[\w.-]+:", origin)
-        else str(Path(source).resolve())
-    )
+    if "://" in origin or re.match(r"[\w.-]+@[\w.-]+:", origin):
+        return _without_secret(origin)
+    return str(Path(source).resolve())
+
+
+def _without_secret(url: str) -> str:
+    """Return an address that may be committed: who reads it, and with which password, is left out."""
+    url = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
+    return re.sub(r"^(\w+://[^/:@]+):[^/@]*@", r"\1@", url)
 
 
 def fetch(source: str) -> None:

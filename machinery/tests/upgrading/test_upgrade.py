@@ -1,0 +1,318 @@
+"""An upgrade replaces the machinery and nothing else, refuses what it would lose, and can be killed."""
+
+import random
+import re
+import subprocess
+
+import pytest
+
+from machinery.tests.upgrading.conftest import DROPPED, PARAMS, PATCHED, Repository
+
+# What the fork of the tests says of its own in files that the template brings.
+OURS = "\nours:\n\techo ours\n"
+
+
+@pytest.fixture
+def source(upstream):
+    """How the upgrade is told where upstream is."""
+    return ("--from", str(upstream.folder))
+
+
+def test_the_machinery_is_replaced_whole_in_one_commit(fork, upstream, source):
+    before = fork.git("rev-parse", "HEAD")
+    fork.upgrade(*source)
+    assert fork.git("rev-parse", "HEAD^") == before
+    assert fork.git("symbolic-ref", "--short", "HEAD") == "main"
+    assert fork.git("status", "--porcelain") == ""
+    parts = ("machinery", ".github/actions")
+    for part in parts:
+        assert fork.git("rev-parse", f"HEAD:{part}") == upstream.git("rev-parse", f"v1.1.0:{part}")
+    assert not (fork.folder / DROPPED).exists()
+    assert (fork.folder / "machinery/mlops/fresh.sh").stat().st_mode & 0o111
+
+
+def test_the_commit_names_versions_and_what_a_person_must_do(fork, upstream, source):
+    answer = fork.upgrade(*source)
+    message = fork.git("show", "--no-patch", "--format=%B")
+    assert message.splitlines()[0] == "machinery: upgrade from 1.0.0 to 1.1.0"
+    for text in (message, answer):
+        assert "1.1.0: look at the gate." in text
+        assert "nothing at all" not in text
+    assert upstream.git("rev-parse", "v1.1.0") in message
+
+
+def test_what_is_the_team_s_stays_to_the_letter(fork, source):
+    listed = fork.git("ls-files", "data", "model", "loadtests", "tests", "notes", "README.md")
+    before = {name: fork.read(name) for name in listed.splitlines()}
+    fork.upgrade(*source)
+    assert {name: fork.read(name) for name in before} == before
+
+
+def test_renamed_keys_are_renamed_in_place_with_their_comments(fork, source):
+    settings = fork.read("environments/dev/settings.yaml")
+    policy = fork.read("environments/production/policy.yaml")
+    fork.upgrade(*source)
+    assert fork.read("params.yaml") == PARAMS.replace("cluster:", "groups:")
+    renamed = re.sub("(?m)^workers:", "processes:", settings)
+    assert renamed != settings and fork.read("environments/dev/settings.yaml") == renamed
+    hours = policy.replace("max_age_hours:", "hours:")
+    assert hours != policy and fork.read("environments/production/policy.yaml") == hours
+
+
+def test_the_schema_is_that_of_the_newer_machinery(fork, source):
+    fork.upgrade(*source)
+    assert '"groups"' in fork.read("params.schema.json")
+
+
+def test_keys_that_cannot_be_renamed_stop_it_and_change_nothing(fork, source):
+    fork.edit("params.yaml", "gate:\n", "gate:\n  groups: day\n")
+    fork.commit()
+    before = fork.state()
+    answer = fork.upgrade(*source, code=2)
+    assert "params.yaml, line 9: gate.cluster is called gate.groups now" in answer
+    assert fork.state() == before
+
+
+def test_a_dry_run_prints_all_of_it_and_changes_nothing(fork, source):
+    before = fork.state()
+    answer = fork.upgrade(*source, "--dry-run", "--verbose")
+    assert fork.state() == before
+    for text in (
+        "1.0.0 to 1.1.0",
+        f"removed: 1: {DROPPED}",
+        "machinery/mlops/fresh.sh",
+        PATCHED,
+        "merged: 2: .github/dependabot.yml, .github/workflows/ci.yml",
+        "params.yaml: gate.cluster is now gate.groups",
+        "left alone): 1: loadtests/README.md",
+        "1.1.0: look at the gate.",
+        "nothing was changed",
+    ):
+        assert text in answer
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "new.txt"])
+def test_a_dirty_tree_is_refused(fork, source, name):
+    fork.write(name, "something\n")
+    before = fork.state()
+    answer = fork.upgrade(*source, code=2)
+    assert name in answer and "differ from HEAD" in answer
+    assert fork.state() == before and fork.read(name) == "something\n"
+
+
+def test_a_head_on_no_branch_is_refused(fork, source):
+    fork.git("switch", "--quiet", "--detach")
+    assert "on no branch" in fork.upgrade(*source, code=2)
+
+
+def patch(fork: Repository) -> None:
+    """Change a line of a file that upstream changes elsewhere, and add a file."""
+    fork.edit(PATCHED, 'f"{step:<{WIDTH}} {text}"', 'f"{step:<{WIDTH}}: {text}"')
+    fork.write("machinery/mlops/targets/ours.py", "OURS = 1\n")
+    fork.commit()
+
+
+CHANGES = {
+    "edited": (PATCHED, patch),
+    "added": ("machinery/mlops/targets/ours.py", patch),
+    "added a page": (
+        "machinery/docs/page.md",
+        lambda fork: fork.write("machinery/docs/page.md", "ours\n"),
+    ),
+    "removed": (
+        "machinery/mlops/report/page.css",
+        lambda fork: (fork.folder / "machinery/mlops/report/page.css").unlink(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), CHANGES.values(), ids=CHANGES)
+def test_a_machinery_that_the_fork_patched_is_refused(fork, source, name, change):
+    change(fork)
+    if fork.git("status", "--porcelain"):
+        fork.commit()
+    before = fork.state()
+    answer = fork.upgrade(*source, code=1)
+    assert name in answer and "--keep-patches" in answer
+    assert fork.state() == before
+
+
+def test_patches_are_carried_over(fork, source):
+    patch(fork)
+    fork.upgrade(*source, "--keep-patches")
+    text = fork.read(PATCHED)
+    assert "WIDTH = 12" in text and "}}: {text}" in text
+    assert fork.read("machinery/mlops/targets/ours.py") == "OURS = 1\n"
+    assert not (fork.folder / DROPPED).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [(PATCHED, "WIDTH = 11", "WIDTH = 99"), (DROPPED, '"""', '"""Ours: ')],
+    ids=["same line", "dropped"],
+)
+def test_patches_that_conflict_stop_it_and_change_nothing(fork, source, name, old, new):
+    fork.write(name, fork.read(name).replace(old, new, 1))
+    fork.commit()
+    before = fork.state()
+    answer = fork.upgrade(*source, "--keep-patches", code=1)
+    assert f"your changes of {name} conflict" in answer
+    assert fork.state() == before
+
+
+def test_files_of_both_are_merged_and_what_a_team_removed_stays_removed(fork, source):
+    fork.write("Makefile", fork.read("Makefile") + OURS)
+    ci = fork.read(".github/workflows/ci.yml")
+    fork.write(".github/workflows/ci.yml", f"{ci}# ours\n")
+    fork.git("rm", "--quiet", ".github/dependabot.yml")
+    fork.commit()
+    fork.upgrade(*source)
+    assert fork.read(".github/workflows/ci.yml") == (
+        ci.replace("name: Pull request\n", "name: Pull requests\n") + "# ours\n"
+    )
+    assert fork.read("Makefile").endswith(OURS)
+    assert not (fork.folder / ".github/dependabot.yml").exists()
+
+
+def test_a_file_of_both_that_conflicts_stays_and_is_named(fork, source):
+    fork.edit(".github/workflows/ci.yml", "name: Pull request\n", "name: Ours\n")
+    fork.commit()
+    before = fork.read(".github/workflows/ci.yml")
+    answer = fork.upgrade(*source)
+    assert "DO THIS: .github/workflows/ci.yml: upstream changed the lines" in answer
+    assert ".github/workflows/ci.yml" in fork.git("show", "--no-patch", "--format=%B")
+    assert fork.read(".github/workflows/ci.yml") == before
+
+
+def test_upstream_is_recorded_and_need_not_be_named_again(fork, upstream, source):
+    assert "FROM=" in fork.upgrade(code=2)
+    fork.upgrade(*source)
+    assert upstream.git("rev-parse", "v1.1.0") in fork.read(".github/upstream.yaml")
+    assert "nothing to do: 1.1.0" in fork.upgrade()
+
+
+def test_a_password_is_not_recorded(fork, source, upstream):
+    address = "https://ada:secret@example.org/up"
+    # As a person's own git would: this address leads to the folder.
+    fork.environment |= {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{upstream.folder}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+    }
+    answer = fork.upgrade("--from", address)
+    assert "secret" not in answer + fork.git("show")
+    assert '"https://example.org/up"' in fork.read(".github/upstream.yaml")
+
+
+def test_an_older_release_is_refused(fork, source):
+    fork.upgrade(*source)
+    assert "revert the upgrade's commit" in fork.upgrade("--ref", "v1.0.0", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--ref", "v9.9.9"), "Upstream has no 'v9.9.9'. Name a tag"),
+        (("--was", "v9.9.9"), "it has v1.1.0, v1.0.0"),
+        (("--from", "/nowhere"), "/nowhere could not be fetched"),
+        (("--from", "--upload-pack=touch ran"), "could not be fetched"),
+    ],
+)
+def test_what_upstream_does_not_have_is_named(fork, source, arguments, text):
+    answer = fork.upgrade(*source, *(f"{arguments[0]}={arguments[1]}",), code=2)
+    assert text in answer and not (fork.folder / "ran").exists()
+
+
+def test_a_machinery_that_no_release_is_asks_for_its_commit(fork, source):
+    fork.git("rm", "--quiet", "machinery/RELEASE")
+    fork.commit()
+    assert "WAS=<commit>" in fork.upgrade(*source, code=2)
+    fork.upgrade(*source, "--was", "v1.0.0")
+    assert "# 1.1.0" in fork.read("machinery/RELEASE")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_loses_nothing_and_another_run_finishes(fork, source):
+    """Kills come early and late; in the end there is the one commit, and nothing of the team's lost."""
+    before = fork.git("rev-parse", "HEAD")
+    dice = random.Random(7)
+    kills = 0
+    for _ in range(25):
+        kills += fork.killed(dice.uniform(0.1, 2.5), *source)
+        commits = fork.git("rev-list", f"{before}..HEAD").splitlines()
+        assert len(commits) <= 1
+        assert fork.read("notes/ours.txt") == "ours\n"
+    fork.upgrade(*source)
+    assert kills > 2
+    assert len(fork.git("rev-list", f"{before}..HEAD").splitlines()) == 1
+    assert fork.git("status", "--porcelain") == ""
+    assert fork.git("worktree", "list").count("\n") == 0
+
+
+STAGES = ("_require_untouched", "_remove", "_copy", "_index", "forget")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("times", [1, 3])
+def test_killed_while_the_files_are_put_in_place_it_goes_on(fork, source, stage, times):
+    """The process ends in the middle of the landing, as a kill would end it there."""
+    before = fork.git("rev-parse", "HEAD")
+    hook = (
+        "import os\nfrom mlops.upgrading import landing\n"
+        f"original, left = landing.{stage}, [{times}]\n"
+        "def killed(*arguments):\n"
+        "    left[0] -= 1\n"
+        "    if not left[0] and landing.STATE.exists():\n        os._exit(137)\n"
+        "    return original(*arguments)\n"
+        f"landing.{stage} = killed\n"
+        "from mlops.cli import main\nraise SystemExit(main())\n"
+    )
+    fork.python(hook, "upgrade", "--no-test", *source)
+    assert (fork.folder / "build/upgrade/landing.json").exists() or times > 1
+    fork.upgrade(*source)
+    assert fork.git("rev-parse", "HEAD^") == before
+    assert fork.git("status", "--porcelain") == ""
+    assert fork.git("diff", "HEAD", "--stat") == ""
+    assert "nothing to do" in fork.upgrade(*source)
+
+
+def test_what_somebody_edits_after_a_kill_is_not_overwritten(fork, source):
+    hook = (
+        "import os\nfrom mlops.upgrading import landing\n"
+        "landing._index = lambda *_: os._exit(137)\n"
+        "from mlops.cli import main\nraise SystemExit(main())\n"
+    )
+    fork.python(hook, "upgrade", "--no-test", *source)
+    fork.write("params.yaml", "edited\n")
+    assert "params.yaml is neither" in fork.upgrade(*source, code=1)
+    assert fork.read("params.yaml") == "edited\n"
+    fork.git("checkout", "--quiet", "HEAD", "--", "params.yaml")
+    assert "finished what was cut short" in fork.upgrade(*source)
+    assert fork.git("status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_with_everything_real_the_lock_is_renewed_and_the_tests_run(fork, upstream, tmp_path):
+    """A release that needs another package: lock, environment, schema and tests, as a person runs it."""
+    newer = Repository(tmp_path / "newer")
+    subprocess.run(["git", "clone", "-q", upstream.folder, newer.folder], check=True)
+    newer.edit(
+        "machinery/pyproject.toml", '    "pandas>=3.0,', '    "iniconfig",\n    "pandas>=3.0,'
+    )
+    newer.release("1.2.0")
+    fork.upgrade("--from", str(newer.folder), test=True)
+    assert (
+        "via\n    #   mlops-machinery" in fork.read("requirements.txt").partition("iniconfig==")[2]
+    )
+    assert "1.2.0" in fork.git("show", "--no-patch", "--format=%s")
+
+
+@pytest.mark.slow
+def test_with_red_tests_the_branch_stays_and_the_commit_is_kept(fork, source):
+    fork.write("tests/test_ours.py", "def test_ours():\n    assert False\n")
+    before = fork.commit()
+    answer = fork.upgrade(*source, code=1, test=True)
+    assert "kept on upgrade/1.1.0" in answer
+    assert fork.git("rev-parse", "HEAD") == before
+    assert fork.git("rev-parse", "upgrade/1.1.0^") == before
+    assert fork.git("status", "--porcelain") == ""
