@@ -19,10 +19,10 @@ from mlops.config.options import Option
 from mlops.console import say, without_password
 from mlops.errors import Refused, UserError
 from mlops.paths import BUILD
-from mlops.upgrading import landing, layout, manifest, renewing, trees, upgrade, upstream
+from mlops.upgrading import landing, layout, manifest, renewing, template, trees, upgrade
 from mlops.upgrading.landing import Landing
-from mlops.upgrading.upgrade import RENEWED, Plan, Sides, listed
-from mlops.upgrading.upstream import FILE, Upstream
+from mlops.upgrading.upgrade import MARK, RENEWED, Plan, Sides, listed
+from mlops.upgrading.template import FILE, Upstream
 
 OPTIONS = (
     Option("--from", "the repository of the template, a URL or path; it is recorded", "URL"),
@@ -34,8 +34,6 @@ OPTIONS = (
     Option("--verbose", "name every file", switch=True),
 )
 LOCK = BUILD / "upgrade.lock"
-# The line by which a commit is known to be an upgrade.
-MARK = "Proposed-by: make upgrade"
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,12 @@ def run(options: argparse.Namespace) -> int:
             git.require_identity()
         source, recorded = _source(options)
         say("upgrade", f"fetching {without_password(source)}")
-        upstream.fetch(source)
-        reference = options.ref or upstream.newest()
-        theirs = upstream.tree(reference)
-        target = Target(Upstream(upstream.address(source), theirs.commit), reference)
+        template.fetch(source)
+        reference = options.ref or template.newest()
+        theirs = template.tree(reference)
+        target = Target(Upstream(template.address(source), theirs.commit), reference)
         ours = trees.read(Path(git.git("rev-parse", "--absolute-git-dir")), git.head())
-        base = upstream.tree(options.was) if options.was else _base(ours, recorded)
+        base = template.tree(options.was) if options.was else _base(ours, recorded)
         fetch = f"git fetch {target.record.repository} {theirs.commit}"
         sides = Sides(base, ours, theirs, fetch)
         if _is_done(sides, target):
@@ -95,7 +93,7 @@ def _require_clean() -> None:
 
 def _source(options: argparse.Namespace) -> tuple[str, Upstream | None]:
     """Return the repository to fetch from, and what the fork recorded."""
-    recorded = upstream.recorded(git.show("HEAD", FILE) or "")
+    recorded = template.recorded(git.show("HEAD", FILE) or "")
     # `from` is a word of Python's own.
     source = vars(options)["from"] or (recorded and recorded.repository)
     if not source:
@@ -113,7 +111,7 @@ def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
     candidates += [f"v{version}"] if version else []
     for reference in candidates:
         try:
-            return upstream.tree(reference)
+            return template.tree(reference)
         except UserError:
             continue
     missing = f"upstream has none of {', '.join(candidates)}" if candidates else "it does not say"
@@ -125,12 +123,12 @@ def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
 
 def _is_done(sides: Sides, target: Target) -> bool:
     """Report and return whether there is nothing to do; raises UserError for an older release."""
-    was, version = (upstream.version(tree) for tree in (sides.base, sides.theirs))
+    was, version = (template.version(tree) for tree in (sides.base, sides.theirs))
     if not layout.is_in_folder(sides.theirs):
         raise UserError(
             f"{target.reference} of upstream holds no machinery, no {manifest.FOLDER}/."
         )
-    if was and upstream.number(version) < upstream.number(was):
+    if was and template.number(version) < template.number(was):
         raise UserError(
             f"{target.reference} is version {version}, and {was} is here. Keys are renamed in one "
             "direction only: to go back, revert the upgrade's commit (git revert)."

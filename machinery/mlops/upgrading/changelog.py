@@ -2,7 +2,7 @@
 
 import re
 
-from mlops.upgrading.upstream import Version, number
+from mlops.upgrading.template import Version, number
 
 MARK = "**Do this:**"
 _HEADING = re.compile(r"(?m)^## +(.+)$")

@@ -13,7 +13,7 @@ from mlops import files, git
 from mlops.errors import Refused, UserError
 from mlops.upgrading import trees
 from mlops.upgrading.trees import Entry
-from mlops.upgrading.upstream import HOME
+from mlops.upgrading.template import HOME
 
 WORKTREE = HOME / "worktree"
 STATE = HOME / "landing.json"

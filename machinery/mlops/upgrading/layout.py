@@ -14,6 +14,7 @@ MOVED = {
     "mlops": "machinery/mlops",
     "benchmarks": "machinery/benchmarks",
     "docs": "machinery/docs",
+    "tests/mlops/conftest.py": "machinery/tests/mlops/conftest.py",  # two have become one
     "tests/mlops": "machinery/tests",
     "tests/github": "machinery/tests/github",
     "tests/workflows": "machinery/tests/workflows",

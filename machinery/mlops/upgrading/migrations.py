@@ -14,7 +14,7 @@ from mlops import files
 from mlops.cli import ending
 from mlops.errors import UserError
 from mlops.upgrading.renames import rename
-from mlops.upgrading.upstream import number
+from mlops.upgrading.template import number
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops.errors import Refused
-from mlops.upgrading import changelog, layout, merging, trees, upstream
+from mlops.upgrading import changelog, layout, merging, template, trees
 from mlops.upgrading.merging import Choice
 from mlops.upgrading.trees import Entry, Tree
-from mlops.upgrading.upstream import Upstream
+from mlops.upgrading.template import Upstream
 
 CHANGELOG = "machinery/CHANGELOG.md"
 # The compiled files: made again, so nobody's edit of them is merged.
 RENEWED = ("requirements.txt", "requirements-serve.txt", "params.schema.json")
 SHOWN = 20
+# The line by which a commit is known to be an upgrade.
+MARK = "Proposed-by: make upgrade"
 
 
 @dataclass
@@ -55,18 +57,18 @@ class Sides:
 
 def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
     """Return what the upgrade changes; raises Refused for a machinery that the fork patched."""
-    was, version = upstream.version(sides.base), upstream.version(sides.theirs)
+    was, version = template.version(sides.base), template.version(sides.theirs)
     plan = Plan(was, version)
     _replace_machinery(plan, sides, keep_patches)
     for path in sorted(set().union(sides.base.entries, sides.ours.entries, sides.theirs.entries)):
         if layout.is_merged(path):
             _merge_file(plan, sides, path)
     plan.others = _others(sides)
-    known = upstream.number(was) if was else upstream.BEFORE_VERSIONS
+    known = template.number(was) if was else template.BEFORE_VERSIONS
     plan.tasks = changelog.tasks(sides.theirs.text(CHANGELOG), known) + plan.tasks
-    content = upstream.text(record).encode()
-    if sides.ours.text(upstream.FILE.as_posix()).encode() != content:
-        plan.write[upstream.FILE.as_posix()] = ("100644", content)
+    content = template.text(record).encode()
+    if sides.ours.text(template.FILE.as_posix()).encode() != content:
+        plan.write[template.FILE.as_posix()] = ("100644", content)
     return plan
 
 

@@ -77,7 +77,7 @@ def address(source: str) -> str:
 
 
 def _without_secret(url: str) -> str:
-    """Return an address that may be committed: who reads it, and with which password, is left out."""
+    """Return an address that may be committed: who reads it, with which password, is left out."""
     url = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
     return re.sub(r"^(\w+://[^/:@]+):[^/@]*@", r"\1@", url)
 
