@@ -156,9 +156,9 @@ def _upgrade(options: argparse.Namespace, sides: Sides, target: Target, branch: 
     if options.dry_run:
         say("", "nothing was changed: this was a dry run")
         return PASS
-    _renew(tree, lock)
+    venv = _renew(tree, lock)
     commit = _commit(plan, tree, target, renamed)
-    return _finish(Landing(branch, sides.ours.commit, commit), plan, tree, options.no_test, lock)
+    return _finish(Landing(branch, sides.ours.commit, commit), plan, tree, options.no_test, venv)
 
 
 def _report(plan: Plan, sides: Sides, renamed: list[str], lock: bool, verbose: bool) -> None:
@@ -194,23 +194,25 @@ def _count(names: list[str], verbose: bool) -> str:
     return f"{len(names)}: {', '.join(sorted(names))}"
 
 
-def _renew(tree: Path, lock: bool) -> None:
-    """Compile the lock and write the schema, with the newer machinery's own targets."""
-    if lock and renewing.make(tree, "lock", venv=_venv()):
+def _renew(tree: Path, lock: bool) -> Path | None:
+    """Compile the lock and write the schema, with the newer machinery's own targets.
+
+    Returns the environment that has what is locked now; None: the worktree gets its own.
+    """
+    venv = Path(sys.prefix)
+    if lock and renewing.make(tree, "lock", venv=venv):
         raise UserError(
             "The lock could not be compiled: its reason is above. Nothing was changed. Mend "
             "pyproject.toml, or see that the package index is reached, then run this again."
         )
-    # With another lock it takes an environment of its own, which the tests then use too.
-    if renewing.make(tree, "schema", venv=None if lock else _venv()):
+    current = Path("requirements.txt").exists() and renewing.pins(Path()) == renewing.pins(tree)
+    venv = venv if current else None
+    if renewing.make(tree, "schema", venv=venv):
         raise UserError(
             "params.schema.json could not be written with the newer machinery: its reason is "
             "above. Nothing was changed. Mend what it names, commit, then run this again."
         )
-
-
-def _venv() -> Path:
-    return Path(sys.prefix)
+    return venv
 
 
 def _commit(plan: Plan, tree: Path, target: Target, renamed: list[str]) -> str:
@@ -242,11 +244,11 @@ def _message(plan: Plan, target: Target, renamed: list[str]) -> str:
     return "\n\n".join([*parts, MARK]) + "\n"
 
 
-def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, lock: bool) -> int:
+def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, venv: Path | None) -> int:
     """Test the commit and let the branch be at it, or keep it aside."""
     if no_test:
         say("", "not tested (--no-test): the pull request's checks have to")
-    elif renewing.make(tree, "test", venv=None if lock else _venv()):
+    elif renewing.make(tree, "test", venv=venv):
         return _keep(move, plan)
     landing.begin(move)
     actions.output("commit", move.commit)

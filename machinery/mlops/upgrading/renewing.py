@@ -59,6 +59,12 @@ def is_locked(tree: Path) -> bool:
     return all((tree / name).exists() for name in _LOCKS)
 
 
+def pins(folder: Path) -> set[str]:
+    """Return what a lock installs, its comments and hashes left out."""
+    lines = (folder / _LOCKS[0]).read_text(encoding="utf-8").splitlines()
+    return {line.rstrip(" \\") for line in lines if line and line[0] not in " #"}
+
+
 def make(tree: Path, *arguments: str, venv: Path | None = None) -> int:
     """Run make in the worktree, its output shown, and return how it ended.
 

@@ -6,7 +6,15 @@ import subprocess
 
 import pytest
 
-from machinery.tests.upgrading.conftest import DROPPED, PARAMS, PATCHED, Repository
+# pylint: disable-next=unused-import # fixtures; the folder's conftest.py serves other tests
+from machinery.tests.upgrading.releases import (
+    DROPPED,
+    PARAMS,
+    PATCHED,
+    Repository,
+    fork,
+    upstream,
+)
 
 # What the fork of the tests says of its own in files that the template brings.
 OURS = "\nours:\n\techo ours\n"
@@ -233,7 +241,7 @@ def test_a_machinery_that_no_release_is_asks_for_its_commit(fork, source):
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_loses_nothing_and_another_run_finishes(fork, source):
-    """Kills come early and late; in the end there is the one commit, and nothing of the team's lost."""
+    """Kills come early and late; in the end there is one commit, and what is the team's stays."""
     before = fork.git("rev-parse", "HEAD")
     dice = random.Random(7)
     kills = 0
@@ -291,19 +299,29 @@ def test_what_somebody_edits_after_a_kill_is_not_overwritten(fork, source):
     assert fork.git("status", "--porcelain") == ""
 
 
+NEEDED = (
+    '["pandas", "pandera[pandas]", "pydantic", "PyYAML", "pytest", "pytest-xdist", "uv", "httpx"]'
+)
+
+
 @pytest.mark.slow
 def test_with_everything_real_the_lock_is_renewed_and_the_tests_run(fork, upstream, tmp_path):
-    """A release that needs another package: lock, environment, schema and tests, as a person runs it."""
+    """A release that needs another package: lock, environment, schema and tests."""
     newer = Repository(tmp_path / "newer")
     subprocess.run(["git", "clone", "-q", upstream.folder, newer.folder], check=True)
-    newer.edit(
-        "machinery/pyproject.toml", '    "pandas>=3.0,', '    "iniconfig",\n    "pandas>=3.0,'
-    )
+    # No more than the schema and the tests of this fork take, so that a minute is enough.
+    text = newer.read("machinery/pyproject.toml")
+    text = re.sub(r"(?ms)^(dependencies|steps|maintain) = \[\n.*?^\]", r"\1 = []", text)
+    newer.write("machinery/pyproject.toml", text.replace("steps = []", f"steps = {NEEDED}"))
+    log = newer.read("machinery/CHANGELOG.md").partition("\n")[2]
+    newer.write("machinery/CHANGELOG.md", f"# Changelog\n\n## Unreleased\n\n- Again.\n{log}")
     newer.release("1.2.0")
+    ours = re.sub(r'(?m)^    "(scikit-learn|xgboost).*\n', "", fork.read("pyproject.toml"))
+    fork.write("pyproject.toml", ours)
+    fork.commit()
     fork.upgrade("--from", str(newer.folder), test=True)
-    assert (
-        "via\n    #   mlops-machinery" in fork.read("requirements.txt").partition("iniconfig==")[2]
-    )
+    locked = fork.read("requirements.txt")
+    assert "pandas==" in locked and "bentoml==" not in locked
     assert "1.2.0" in fork.git("show", "--no-patch", "--format=%s")
 
 
@@ -316,3 +334,95 @@ def test_with_red_tests_the_branch_stays_and_the_commit_is_kept(fork, source):
     assert fork.git("rev-parse", "HEAD") == before
     assert fork.git("rev-parse", "upgrade/1.1.0^") == before
     assert fork.git("status", "--porcelain") == ""
+
+
+@pytest.fixture(scope="module")
+def spread(upstream, tmp_path_factory):
+    """Upstream with a commit from before 1.0.0, the machinery spread over the root; and that."""
+    repository = Repository(tmp_path_factory.mktemp("spread"))
+    subprocess.run(["git", "clone", "-q", upstream.folder, repository.folder], check=True)
+    repository.git("switch", "--quiet", "--orphan", "before")
+    repository.git("checkout", "--quiet", "v1.0.0", "--", ".")
+    makefile = repository.read("machinery/mlops/machinery.mk")
+    for old, new in (("mlops", "machinery/mlops"), ("tests/mlops", "machinery/tests")):
+        (repository.folder / old).parent.mkdir(exist_ok=True)
+        (repository.folder / new).rename(repository.folder / old)
+    repository.write("tests/conftest.py", "import mlops\n")
+    repository.write("docs/page.md", "a page\n")
+    repository.git("rm", "-r", "--quiet", "-f", "--ignore-unmatch", "machinery")
+    repository.write("Makefile", makefile)
+    pyproject = repository.read("pyproject.toml")
+    old = pyproject.replace(
+        '"mlops-machinery[steps,maintain]"', '"PyYAML>=6", # files\n    "numpy"'
+    )
+    assert old != pyproject
+    repository.write("pyproject.toml", old)
+    return repository, repository.commit("Before")
+
+
+@pytest.fixture
+def copy(spread, tmp_path):
+    """A copy of that commit, with lines of the team in what the template brought."""
+    folder = tmp_path / "copy"
+    subprocess.run(["git", "clone", "-q", "-b", "before", spread[0].folder, folder], check=True)
+    repository = Repository(folder)
+    # Run as the page says: the newer machinery, from a clone of upstream.
+    repository.environment["PYTHONPATH"] = str(spread[0].folder / "machinery")
+    repository.environment["PYTHONSAFEPATH"] = "1"
+    spread[0].git("switch", "--quiet", "main")
+    repository.write("params.yaml", PARAMS)
+    repository.write("docs/runbook.md", "ours\n")
+    repository.write("Makefile", repository.read("Makefile") + OURS)
+    repository.edit("pyproject.toml", '    "pandas",\n', '    "pandas",\n    "iniconfig", # ours\n')
+    repository.edit("pyproject.toml", '"PyYAML>=6", # files', '"PyYAML>=7", # ours')
+    repository.commit("Ours")
+    return repository
+
+
+def test_a_copy_from_before_the_folder_gets_it(copy, spread):
+    """Old paths go, the new folder comes, the team's lines are carried over or printed."""
+    upstream, was = spread
+    source = ("--from", str(upstream.folder), "--was", was, "--dry-run", "--verbose")
+    answer = copy.upgrade(*source)
+    assert "before 1.0.0 to 1.1.0" in answer
+    for name in ("mlops/cli.py", "tests/mlops/test_files.py", "tests/conftest.py", "docs/page.md"):
+        assert re.search(rf"removed: .*\b{name}", answer), name
+    assert "docs/runbook.md" not in answer
+    assert '-    "PyYAML>=6", # files\n+    "PyYAML>=7", # ours' in answer
+    assert "compiled again: requirements.txt" in answer
+
+
+@pytest.mark.slow
+def test_a_copy_from_before_the_folder_works_afterwards(copy, spread):
+    upstream, was = spread
+    copy.upgrade("--from", str(upstream.folder), "--was", was)
+    tops = {path.name for path in copy.folder.iterdir()}
+    assert "machinery" in tops and not tops & {"mlops", "benchmarks"}
+    assert copy.git("ls-files", "docs", "tests") == "docs/runbook.md\ntests/test_ours.py"
+    assert copy.read("Makefile").startswith("# `make` alone") and copy.read("Makefile").endswith(
+        OURS
+    )
+    pyproject = copy.read("pyproject.toml")
+    assert '"iniconfig", # ours' in pyproject and '"mlops-machinery[steps,maintain]"' in pyproject
+    assert "iniconfig==" in copy.read("requirements.txt")
+    assert copy.git("status", "--porcelain") == ""
+    del copy.environment["PYTHONSAFEPATH"]
+    copy.environment["PYTHONPATH"] = str(copy.folder / "machinery")
+    assert "nothing to do" in copy.upgrade()
+
+
+def test_a_patch_of_a_copy_from_before_the_folder_is_refused_or_carried(copy, spread):
+    """Named as the copy calls the file, carried into the file of today."""
+    upstream, was = spread
+    source = ("--from", str(upstream.folder), "--was", was)
+    copy.edit("mlops/console.py", 'f"{step:<{WIDTH}} {text}"', 'f"{step:<{WIDTH}}: {text}"')
+    copy.commit()
+    before = copy.state()
+    assert "you changed mlops/console.py" in copy.upgrade(*source, code=1)
+    assert copy.state() == before
+    answer = copy.upgrade(*source, "--keep-patches", "--dry-run")
+    assert "patched by you, carried over: 1: mlops/console.py" in answer
+
+
+def test_without_the_commit_of_the_copy_it_is_asked_for(copy, spread):
+    assert "WAS=<commit>" in copy.upgrade("--from", str(spread[0].folder), code=2)
