@@ -112,8 +112,8 @@ def _propose_upgrade(found: Upgrade, pulls: Pulls) -> None:
             raise
         text = (
             f"{found.title}: it changes files in .github/workflows/, and GitHub takes such a "
-            "commit neither from GITHUB_TOKEN nor from an App without the permission `workflows`. Run "
-            "`make upgrade` on your machine and push it, or give the App that permission."
+            "commit neither from GITHUB_TOKEN nor from an App without the permission `workflows`. "
+            "Run `make upgrade` on your machine and push it, or give the App that permission."
         )
         actions.summary(f"Not proposed. {text}")
         raise Refused(f"nothing is proposed. {text}") from None

@@ -1,4 +1,4 @@
-"""machinery/docs/fork.md: what it tells of an upgrade is what the step takes, replaces and merges."""
+"""machinery/docs/fork.md: an upgrade takes, replaces and merges what the page lists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An upstream with two releases of this machinery, and forks of the first one, in temporary folders."""
+"""An upstream with two releases of this machinery, and a fork of the first one."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""An upgrade replaces the machinery and nothing else, refuses what it would lose, and can be killed."""
+"""An upgrade replaces the machinery and nothing else, and loses nothing when it is killed."""
 
 import random
 import re
@@ -199,7 +199,7 @@ def test_upstream_is_recorded_and_need_not_be_named_again(fork, upstream, source
     assert "nothing to do: 1.1.0" in fork.upgrade()
 
 
-def test_a_password_is_not_recorded(fork, source, upstream):
+def test_a_password_is_not_recorded(fork, upstream):
     address = "https://ada:secret@example.org/up"
     # As a person's own git would: this address leads to the folder.
     fork.environment |= {
