@@ -2,8 +2,8 @@
 
 PYTHONPATH=machinery:. .venv/bin/python machinery/tests/upgrading/formats.py 1.1.0
 
-What steps write comes from a little fork that goes its way; what people write is that of the version
-before with its keys renamed, to which a person adds what is new.
+What steps write comes from a little fork that goes its way; what people write is that of the
+version before with its keys renamed, to which a person adds what is new.
 """
 
 import os
@@ -29,7 +29,7 @@ RELEASES = ("first", "second", "rollback")
 
 
 def place(version: str, root: Path) -> None:
-    """Put what people wrote with a version into a repository, its keys renamed as an upgrade does."""
+    """Put what people wrote with a version into a repository, keys renamed as by an upgrade."""
     for name, path in WRITTEN_BY_PEOPLE.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(FIXTURES / version / name, root / path)

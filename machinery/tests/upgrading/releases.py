@@ -107,11 +107,11 @@ class Repository:
     def _run(self, command: list[str]) -> subprocess.CompletedProcess:
         return subprocess.run(
             command,
-            cwd=self.folder,
             env=self.environment,
+            cwd=self.folder,
+            check=False,
             capture_output=True,
             text=True,
-            check=False,
         )
 
     def read(self, name: str) -> str:
