@@ -8,8 +8,8 @@ upgrade/<version>.
 """
 
 import argparse
+import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlops import file_lock, git
@@ -19,10 +19,12 @@ from mlops.config.options import Option
 from mlops.console import say, without_password
 from mlops.errors import Refused, UserError
 from mlops.paths import BUILD
-from mlops.upgrading import landing, layout, manifest, renewing, template, trees, upgrade
+from mlops.upgrading import landing, layout, manifest, pins, renewing, template, trees, upgrade
 from mlops.upgrading.landing import Landing
-from mlops.upgrading.upgrade import MARK, RENEWED, Plan, Sides, listed
+from mlops.upgrading.pins import Pin
 from mlops.upgrading.template import FILE, Upstream
+from mlops.upgrading.trees import Tree
+from mlops.upgrading.upgrade import MARK, RENEWED, Plan, Sides, listed
 
 OPTIONS = (
     Option("--from", "the repository of the template, a URL or path; it is recorded", "URL"),
@@ -36,38 +38,29 @@ OPTIONS = (
 LOCK = BUILD / "upgrade.lock"
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where the newer machinery comes from, as others reach it, and what was asked for."""
-
-    record: Upstream
-    reference: str
-
-
 def run(options: argparse.Namespace) -> int:
     """Upgrade, or finish an upgrade that was cut short."""
     with file_lock.alone(LOCK, Refused(f"another upgrade holds {LOCK}. Wait for it to end.")):
         left = landing.unfinished()
         if left:
             return _resume(left, options.dry_run)
-        branch = landing.branch()
+        landing.branch()
         _require_clean()
         if not options.dry_run:
             git.require_identity()
-        source, recorded = _source(options)
+        ours = trees.read(Path(git.git("rev-parse", "--absolute-git-dir")), git.head())
+        pin = pins.pin(ours)
+        source, recorded = _source(options, pin)
         say("upgrade", f"fetching {without_password(source)}")
         template.fetch(source)
         reference = options.ref or template.newest()
         theirs = template.tree(reference)
-        target = Target(Upstream(template.address(source), theirs.commit), reference)
-        ours = trees.read(Path(git.git("rev-parse", "--absolute-git-dir")), git.head())
         base = template.tree(options.was) if options.was else _base(ours, recorded)
-        fetch = f"git fetch {target.record.repository} {theirs.commit}"
-        sides = Sides(base, ours, theirs, fetch)
-        if _is_done(sides, target):
+        if _is_done(base, theirs, reference):
             return PASS
+        record = Upstream(template.address(source), theirs.commit)
         try:
-            return _upgrade(options, sides, target, branch)
+            return _upgrade(options, _sides(base, ours, theirs, pin, record), record, theirs)
         finally:
             if not landing.STATE.exists():
                 landing.remove_worktree()
@@ -91,9 +84,12 @@ def _require_clean() -> None:
         )
 
 
-def _source(options: argparse.Namespace) -> tuple[str, Upstream | None]:
-    """Return the repository to fetch from, and what the fork recorded."""
+def _source(options: argparse.Namespace, pin: Pin | None) -> tuple[str, Upstream | None]:
+    """Return the repository to fetch from, and what the fork recorded or names."""
     recorded = template.recorded(git.show("HEAD", FILE) or "")
+    if pin:
+        repository = recorded.repository if recorded else f"https://github.com/{pin.repository}"
+        recorded = Upstream(repository, pin.commit)
     # `from` is a word of Python's own.
     source = vars(options)["from"] or (recorded and recorded.repository)
     if not source:
@@ -104,7 +100,7 @@ def _source(options: argparse.Namespace) -> tuple[str, Upstream | None]:
     return source, recorded
 
 
-def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
+def _base(ours: Tree, recorded: Upstream | None) -> Tree:
     """Return the release that the fork has: what it recorded, else its machinery's version."""
     version = ours.text(layout.RELEASE).partition("\n")[0].removeprefix("# ")
     candidates = [recorded.commit] if recorded else []
@@ -121,34 +117,57 @@ def _base(ours: trees.Tree, recorded: Upstream | None) -> trees.Tree:
     )
 
 
-def _is_done(sides: Sides, target: Target) -> bool:
+def _is_done(base: Tree, theirs: Tree, reference: str) -> bool:
     """Report and return whether there is nothing to do; raises UserError for an older release."""
-    was, version = (template.version(tree) for tree in (sides.base, sides.theirs))
-    if not layout.is_in_folder(sides.theirs):
-        raise UserError(
-            f"{target.reference} of upstream holds no machinery, no {manifest.FOLDER}/."
-        )
+    was, version = template.version(base), template.version(theirs)
+    if not layout.is_in_folder(theirs):
+        raise UserError(f"{reference} of upstream holds no machinery, no {manifest.FOLDER}/.")
     if was and template.number(version) < template.number(was):
         raise UserError(
-            f"{target.reference} is version {version}, and {was} is here. Keys are renamed in one "
+            f"{reference} is version {version}, and {was} is here. Keys are renamed in one "
             "direction only: to go back, revert the upgrade's commit (git revert)."
         )
-    if sides.base.commit == sides.theirs.commit:
-        say("upgrade", f"nothing to do: {version} ({target.reference}) is here already")
+    if base.commit == theirs.commit:
+        say("upgrade", f"nothing to do: {version} ({reference}) is here already")
         return True
     return False
 
 
-def _upgrade(options: argparse.Namespace, sides: Sides, target: Target, branch: str) -> int:
-    if not layout.is_in_folder(sides.ours) and not layout.is_spread(sides.ours):
+def _sides(base: Tree, ours: Tree, theirs: Tree, pin: Pin | None, record: Upstream) -> Sides:
+    """Return what is compared: where the machinery is installed, files that name one commit."""
+    was, version = template.version(base), template.version(theirs)
+    log = theirs.text(upgrade.CHANGELOG)
+    if pin:
+        newer = Pin(pin.repository, theirs.commit, version)
+        base, theirs = pins.seen(base, newer), pins.seen(theirs, newer)
+        ours = pins.renamed(ours, pin, newer)
+    elif not layout.is_in_folder(ours) and not layout.is_spread(ours):
         raise UserError(
-            "The machinery is installed here, not part of the tree, and this version of it "
-            "upgrades trees only. Let Dependabot change the pins, or go back to a tree: make thick"
+            f"There is no machinery to upgrade: no {manifest.FOLDER}/, and the workflows call none "
+            "of an upstream. Run this at the root of a copy of the template."
         )
-    plan = upgrade.make(sides, options.keep_patches, target.record)
+    fetch = f"git fetch {record.repository} {record.commit}"
+    return Sides(base, ours, theirs, fetch, was, version, log)
+
+
+def _code(tree: Path, theirs: Tree) -> Path:
+    """Return the folder of the newer package: in the worktree, else written beside it."""
+    if (tree / layout.PACKAGE).is_dir():
+        return tree / manifest.FOLDER
+    code = template.HOME / "code"
+    shutil.rmtree(code, ignore_errors=True)
+    names = [path for path in theirs.entries if path.startswith(f"{layout.PACKAGE}/")]
+    for path, content in theirs.contents(names):
+        trees.put(code / path, theirs.entries[path].mode, content)
+    return code / manifest.FOLDER
+
+
+def _upgrade(options: argparse.Namespace, sides: Sides, record: Upstream, theirs: Tree) -> int:
+    branch = landing.branch()
+    plan = upgrade.make(sides, options.keep_patches, record)
     tree = landing.worktree(sides.ours.commit)
     upgrade.write(plan, tree)
-    renamed = renewing.migrate(tree, plan.was)
+    renamed = renewing.migrate(tree, _code(tree, theirs), plan.was)
     lock = renewing.locked_from(tree) != renewing.locked_from(Path()) or not renewing.is_locked(
         tree
     )
@@ -157,7 +176,7 @@ def _upgrade(options: argparse.Namespace, sides: Sides, target: Target, branch: 
         say("", "nothing was changed: this was a dry run")
         return PASS
     venv = _renew(tree, lock)
-    commit = _commit(plan, tree, target, renamed)
+    commit = _commit(plan, tree, record, renamed)
     return _finish(Landing(branch, sides.ours.commit, commit), plan, tree, options.no_test, venv)
 
 
@@ -215,7 +234,7 @@ def _renew(tree: Path, lock: bool) -> Path | None:
     return venv
 
 
-def _commit(plan: Plan, tree: Path, target: Target, renamed: list[str]) -> str:
+def _commit(plan: Plan, tree: Path, record: Upstream, renamed: list[str]) -> str:
     """Commit what was made in the worktree and return the commit."""
     changed = git.git("-C", str(tree), "diff", "--name-only", "-z").split("\0")
     names = {*filter(None, changed), *plan.paths, *RENEWED}
@@ -227,12 +246,11 @@ def _commit(plan: Plan, tree: Path, target: Target, renamed: list[str]) -> str:
         environment={"GIT_WORK_TREE": str(tree.absolute())},
     )
     options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--message")
-    git.git("-C", str(tree), "commit", *options, _message(plan, target, renamed))
+    git.git("-C", str(tree), "commit", *options, _message(plan, record, renamed))
     return git.git("-C", str(tree), "rev-parse", "HEAD")
 
 
-def _message(plan: Plan, target: Target, renamed: list[str]) -> str:
-    record = target.record
+def _message(plan: Plan, record: Upstream, renamed: list[str]) -> str:
     parts = [
         f"machinery: upgrade from {plan.was or 'before 1.0.0'} to {plan.version}",
         f"From {record.repository}\nat {record.commit}.",

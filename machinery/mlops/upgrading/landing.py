@@ -12,8 +12,8 @@ from pathlib import Path
 from mlops import files, git
 from mlops.errors import Refused, UserError
 from mlops.upgrading import trees
-from mlops.upgrading.trees import Entry
 from mlops.upgrading.template import HOME
+from mlops.upgrading.trees import Entry
 
 WORKTREE = HOME / "worktree"
 STATE = HOME / "landing.json"

@@ -39,6 +39,7 @@ MERGED = (
 _OURS = (".github/CODEOWNERS", ".github/python-version", ".github/upstream.yaml")
 # No release says what is in it: it is the list of the others.
 RELEASE = manifest.MANIFEST.as_posix()
+PACKAGE = "machinery/mlops"
 
 
 def is_machinery(path: str) -> bool:
@@ -68,7 +69,7 @@ def is_spread(tree: Tree) -> bool:
 
 def is_in_folder(tree: Tree) -> bool:
     """Return whether the machinery is part of a tree, as a folder."""
-    return "machinery/mlops/__init__.py" in tree.entries
+    return f"{PACKAGE}/__init__.py" in tree.entries
 
 
 def machinery(tree: Tree, base: Tree) -> dict[str, str]:

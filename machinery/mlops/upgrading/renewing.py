@@ -18,9 +18,12 @@ _ROOT, _MACHINERY = "pyproject.toml", "machinery/pyproject.toml"
 _LOCKS = ("requirements.txt", "requirements-serve.txt")
 
 
-def migrate(tree: Path, after: str) -> list[str]:
-    """Rename the keys that were renamed after a version, and return what was; raises UserError."""
-    environment = _environment() | {"PYTHONPATH": str((tree / "machinery").absolute())}
+def migrate(tree: Path, code: Path, after: str) -> list[str]:
+    """Rename the keys that were renamed after a version, and return what was; raises UserError.
+
+    `code` is the folder of the newer package.
+    """
+    environment = _environment() | {"PYTHONPATH": str(code.absolute())}
     command = [sys.executable, "-m", "mlops.upgrading.migrations", after or "0"]
     done = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True, check=False

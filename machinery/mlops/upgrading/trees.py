@@ -4,7 +4,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops.errors import UserError
@@ -22,15 +22,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tree:
-    """A commit's files by their path; `git_dir` is the repository that holds them."""
+    """A commit's files by their path; `git_dir` is the repository that holds them.
+
+    `texts` are contents that no repository holds: of files that are seen otherwise than committed.
+    """
 
     git_dir: Path
     commit: str
     entries: dict[str, Entry]
+    texts: dict[str, bytes] = field(default_factory=dict)
 
     def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield each of these files with its content."""
-        names = sorted(set(paths))
+        wanted = set(paths)
+        yield from ((name, self.texts[name]) for name in sorted(wanted & self.texts.keys()))
+        names = sorted(wanted - self.texts.keys())
         asked = "".join(f"{self.entries[name].blob}\n" for name in names).encode()
         answer = run(self.git_dir, "cat-file", "--batch", content=asked)
         start = 0

@@ -10,8 +10,8 @@ from pathlib import Path
 from mlops.errors import Refused
 from mlops.upgrading import changelog, layout, merging, template, trees
 from mlops.upgrading.merging import Choice
-from mlops.upgrading.trees import Entry, Tree
 from mlops.upgrading.template import Upstream
+from mlops.upgrading.trees import Entry, Tree
 
 CHANGELOG = "machinery/CHANGELOG.md"
 # The compiled files: made again, so nobody's edit of them is merged.
@@ -43,12 +43,18 @@ class Plan:  # pylint: disable=too-many-instance-attributes # a list for each th
 
 @dataclass(frozen=True)
 class Sides:
-    """The three trees, and how a person gets upstream's newer one."""
+    """The three trees, and how a person gets upstream's newer one.
+
+    `was` and `version` are those of the machinery, and `log` is the newer one's changelog.
+    """
 
     base: Tree
     ours: Tree
     theirs: Tree
     fetch: str
+    was: str
+    version: str
+    log: str
 
     def three(self, path: str) -> tuple[Entry | None, Entry | None, Entry | None]:
         """Return the entries of a path that is the same in all of them."""
@@ -57,18 +63,19 @@ class Sides:
 
 def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
     """Return what the upgrade changes; raises Refused for a machinery that the fork patched."""
-    was, version = template.version(sides.base), template.version(sides.theirs)
-    plan = Plan(was, version)
+    plan = Plan(sides.was, sides.version)
     _replace_machinery(plan, sides, keep_patches)
     for path in sorted(set().union(sides.base.entries, sides.ours.entries, sides.theirs.entries)):
         if layout.is_merged(path):
             _merge_file(plan, sides, path)
     plan.others = _others(sides)
-    known = template.number(was) if was else template.BEFORE_VERSIONS
-    plan.tasks = changelog.tasks(sides.theirs.text(CHANGELOG), known) + plan.tasks
+    known = template.number(sides.was) if sides.was else template.BEFORE_VERSIONS
+    plan.tasks = changelog.tasks(sides.log, known) + plan.tasks
     content = template.text(record).encode()
     if sides.ours.text(template.FILE.as_posix()).encode() != content:
         plan.write[template.FILE.as_posix()] = ("100644", content)
+    for path in sides.ours.texts.keys() - plan.write.keys() - plan.remove:
+        plan.write[path] = (sides.ours.entries[path].mode, sides.ours.texts[path])
     return plan
 
 

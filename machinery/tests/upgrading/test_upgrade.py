@@ -426,3 +426,75 @@ def test_a_patch_of_a_copy_from_before_the_folder_is_refused_or_carried(copy, sp
 
 def test_without_the_commit_of_the_copy_it_is_asked_for(copy, spread):
     assert "WAS=<commit>" in copy.upgrade("--from", str(spread[0].folder), code=2)
+
+
+WHEEL = "https://example.org/v{0}/mlops_machinery-{0}-py3-none-any.whl"
+
+
+@pytest.fixture
+def thin(fork, upstream):
+    """A fork that has the machinery installed and calls upstream's workflows at the commit of 1.0.0."""
+    commit = upstream.git("rev-parse", "v1.0.0")
+    for path in sorted((fork.folder / ".github/workflows").glob("*.yml")):
+        call = rf"uses: acme/template/\1@{commit} # v1.0.0"
+        text = re.sub(r"uses: \$/(\.github/(?!workflows/reusable-sign)\S+)", call, path.read_text("utf-8"))
+        path.write_text(text, "utf-8")
+    # What signs stays in the tree: a signature names the workflow.
+    removed = ("machinery", ".github/actions", ".github/workflows/reusable-[!s]*")
+    fork.git("rm", "-r", "-f", "--quiet", "--", *removed)
+    wheel = f"mlops-machinery[steps] @ {WHEEL.format('1.0.0')}"
+    fork.edit("pyproject.toml", "mlops-machinery[steps,maintain]", wheel)
+    link = f"https://github.com/acme/template/blob/{commit}/machinery/docs/fork.md"
+    fork.write("README.md", f"[fork]({link})\n")
+    # A machinery that is installed brings these targets.
+    fork.write("Makefile", "lock:\n\t@echo locked >> requirements.txt\nschema:\n\t@true\n")
+    fork.commit("Thin")
+    fork.environment["PYTHONPATH"] = str(upstream.folder / "machinery")
+    return fork
+
+
+def test_an_installed_machinery_is_upgraded_by_its_pins(thin, source, upstream):
+    """Workflows, wheel and links name the newer commit; keys are renamed; no folder comes."""
+    before = upstream.git("rev-parse", "v1.0.0")
+    now = upstream.git("rev-parse", "v1.1.0")
+    ci = thin.read(".github/workflows/ci.yml")
+    thin.upgrade(*source)
+    assert before not in thin.git("grep", "-h", "-e", before, "-e", now)
+    assert thin.read(".github/workflows/ci.yml") == (
+        ci.replace(f"{before} # v1.0.0", f"{now} # v1.1.0").replace(
+            "name: Pull request\n", "name: Pull requests\n"
+        )
+    )
+    assert WHEEL.format("1.1.0") in thin.read("pyproject.toml")
+    assert f"/blob/{now}/machinery" in thin.read("README.md")
+    assert thin.read("params.yaml") == PARAMS.replace("cluster:", "groups:")
+    assert "locked" in thin.read("requirements.txt")
+    assert (
+        not (thin.folder / "machinery").exists() and not (thin.folder / ".github/actions").exists()
+    )
+    assert thin.git("status", "--porcelain") == ""
+    assert "nothing to do" in thin.upgrade(*source)
+
+
+def test_a_workflow_that_conflicts_names_the_newer_commit_all_the_same(thin, source, upstream):
+    thin.edit(".github/workflows/ci.yml", "name: Pull request\n", "name: Ours\n")
+    thin.commit()
+    assert "DO THIS: .github/workflows/ci.yml" in thin.upgrade(*source)
+    text = thin.read(".github/workflows/ci.yml")
+    assert "name: Ours\n" in text and upstream.git("rev-parse", "v1.0.0") not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "text"),
+    [
+        ("pyproject.toml", "example.org/v1.0.0", "example.org/any", "names no wheel like"),
+        (".github/workflows/retrain.yml", "# v1.0.0", "# v1.0.1", "The workflows name"),
+    ],
+    ids=["wheel", "two commits"],
+)
+def test_pins_that_are_not_one_commit_stop_it(thin, source, name, old, new, text):
+    thin.write(name, thin.read(name).replace(old, new, 1))
+    thin.commit()
+    before = thin.state()
+    assert text in thin.upgrade(*source, code=2)
+    assert thin.state() == before
