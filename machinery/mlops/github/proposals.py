@@ -9,7 +9,7 @@ from mlops.files import read_json
 from mlops.releases.environment_history import held_at
 from mlops.releases.release import Release, catalogue_ids, sequence
 from mlops.retraining import proposal
-from mlops.upgrading.upgrade import MARK
+from mlops.upgrading.upgrade import MARK, PACKED
 
 _RELEASE_FILE = re.compile(r"environments/([^/]+)/release\.yaml")
 
@@ -76,7 +76,11 @@ class Upgrade(Offer):
 
 
 def upgrade(commit: str) -> Upgrade | None:
-    """Return the upgrade of the machinery that a commit is, None where it is something else."""
+    """Return the upgrade of the machinery that a commit is, or that another job packed; or None."""
+    if PACKED.exists():
+        # What makes an upgrade runs the newer machinery, and may not push.
+        git.git("fetch", "--quiet", str(PACKED), "HEAD")
+        commit = git.git("rev-parse", "FETCH_HEAD")
     message = git.git("show", "--no-patch", "--format=%B", commit)
     if MARK not in message.splitlines():
         return None

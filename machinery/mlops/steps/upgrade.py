@@ -24,7 +24,7 @@ from mlops.upgrading.landing import Landing
 from mlops.upgrading.pins import Pin
 from mlops.upgrading.template import FILE, Upstream
 from mlops.upgrading.trees import Tree
-from mlops.upgrading.upgrade import MARK, RENEWED, Plan, Sides, listed
+from mlops.upgrading.upgrade import MARK, PACKED, RENEWED, Plan, Sides, listed
 
 OPTIONS = (
     Option("--from", "the repository of the template, a URL or path; it is recorded", "URL"),
@@ -269,7 +269,9 @@ def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, venv: Path | N
     elif renewing.make(tree, "test", venv=venv):
         return _keep(move, plan)
     landing.begin(move)
-    actions.output("commit", move.commit)
+    if actions.inside():
+        git.git("bundle", "create", "--quiet", str(PACKED), "HEAD", f"^{move.base}")
+        actions.output("commit", move.commit)
     say("upgrade", f"{_subject(move.commit)} ({move.commit[:12]})")
     say("", "look at it: git show --stat; take it back: git reset --keep HEAD^")
     return PASS

@@ -1,4 +1,4 @@
-"""A fork whose machinery is installed names one commit of upstream, in workflows and pyproject.toml.
+"""A fork whose machinery is installed names a commit of upstream, in workflows and pyproject.toml.
 
 An upgrade lets it name another one. What the template brings and a team may edit is merged as
 elsewhere, with the template's files as such a fork has them: they call upstream's workflows.
@@ -61,7 +61,7 @@ def renamed(ours: Tree, old: Pin, new: Pin) -> Tree:
             texts[path] = changed
     if old.version != new.version and PROJECT not in texts:
         raise UserError(
-            f"{PROJECT} names no wheel like .../v{old.version}/mlops_machinery-{old.version}-...whl. "
+            f"{PROJECT} names no wheel .../v{old.version}/mlops_machinery-{old.version}-*.whl. "
             f"Let it name that of {new.version} and run `make lock`, commit, then upgrade."
         )
     return _with(ours, texts)

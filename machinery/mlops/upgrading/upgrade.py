@@ -17,6 +17,8 @@ CHANGELOG = "machinery/CHANGELOG.md"
 # The compiled files: made again, so nobody's edit of them is merged.
 RENEWED = ("requirements.txt", "requirements-serve.txt", "params.schema.json")
 SHOWN = 20
+# The commit as one file, for the job that pushes it.
+PACKED = template.HOME / "proposal.bundle"
 # The line by which a commit is known to be an upgrade.
 MARK = "Proposed-by: make upgrade"
 

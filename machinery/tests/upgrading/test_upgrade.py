@@ -433,11 +433,12 @@ WHEEL = "https://example.org/v{0}/mlops_machinery-{0}-py3-none-any.whl"
 
 @pytest.fixture
 def thin(fork, upstream):
-    """A fork that has the machinery installed and calls upstream's workflows at the commit of 1.0.0."""
+    """A fork that has the machinery installed and calls upstream's workflows of 1.0.0."""
     commit = upstream.git("rev-parse", "v1.0.0")
     for path in sorted((fork.folder / ".github/workflows").glob("*.yml")):
         call = rf"uses: acme/template/\1@{commit} # v1.0.0"
-        text = re.sub(r"uses: \$/(\.github/(?!workflows/reusable-sign)\S+)", call, path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        text = re.sub(r"uses: \$/(\.github/(?!workflows/reusable-sign)\S+)", call, text)
         path.write_text(text, "utf-8")
     # What signs stays in the tree: a signature names the workflow.
     removed = ("machinery", ".github/actions", ".github/workflows/reusable-[!s]*")
@@ -487,7 +488,7 @@ def test_a_workflow_that_conflicts_names_the_newer_commit_all_the_same(thin, sou
 @pytest.mark.parametrize(
     ("name", "old", "new", "text"),
     [
-        ("pyproject.toml", "example.org/v1.0.0", "example.org/any", "names no wheel like"),
+        ("pyproject.toml", "example.org/v1.0.0", "example.org/any", "names no wheel"),
         (".github/workflows/retrain.yml", "# v1.0.0", "# v1.0.1", "The workflows name"),
     ],
     ids=["wheel", "two commits"],
