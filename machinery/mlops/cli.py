@@ -46,7 +46,7 @@ GROUPS = {
         "render",
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
-    "own the repository": ("doctor", "github-setup", "audit", "thin", "thick"),
+    "own the repository": ("doctor", "github-setup", "audit", "upgrade", "thin", "thick"),
     "maintain the template": ("demo", "schema", "dashboards", "release"),
 }
 
