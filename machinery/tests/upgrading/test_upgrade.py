@@ -486,15 +486,15 @@ def test_a_workflow_that_conflicts_names_the_newer_commit_all_the_same(thin, sou
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "text"),
+    ("name", "change", "text"),
     [
-        ("pyproject.toml", "example.org/v1.0.0", "example.org/any", "names no wheel"),
-        (".github/workflows/retrain.yml", "# v1.0.0", "# v1.0.1", "The workflows name"),
+        ("pyproject.toml", ("example.org/v1.0.0", "example.org/any"), "names no wheel"),
+        (".github/workflows/retrain.yml", ("# v1.0.0", "# v1.0.1"), "The workflows name"),
     ],
     ids=["wheel", "two commits"],
 )
-def test_pins_that_are_not_one_commit_stop_it(thin, source, name, old, new, text):
-    thin.write(name, thin.read(name).replace(old, new, 1))
+def test_pins_that_are_not_one_commit_stop_it(thin, source, name, change, text):
+    thin.write(name, thin.read(name).replace(*change, 1))
     thin.commit()
     before = thin.state()
     assert text in thin.upgrade(*source, code=2)

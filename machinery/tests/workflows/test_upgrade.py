@@ -58,7 +58,8 @@ def test_without_a_recorded_upstream_it_does_nothing(fresh):
     assert not fresh.github.pulls
 
 
-def test_a_newer_release_is_proposed(fresh, template):
+@pytest.mark.usefixtures("template")
+def test_a_newer_release_is_proposed(fresh):
     """One job upgrades and tests without a token that writes; the next one pushes."""
     before = fresh.repository.git("rev-parse", "HEAD")
     run = fresh.clock("upgrade.yml")
