@@ -20,7 +20,7 @@ from benchmarks.replay import picture, table
 from benchmarks.replay.feed import PLANTED, Feed
 from benchmarks.replay.worlds import WORLDS, Year
 from mlops import cli, files, git
-from mlops.console import Timer, complain
+from mlops.console import Timer, print_error
 from mlops.errors import UserError
 from mlops.paths import BUILD, DATA_CHECK, MONITOR, PARAMS, VERDICT
 from mlops.releases import environments
@@ -248,7 +248,7 @@ def main() -> int:
         )
         live(replay)
     except UserError as error:
-        complain(f"error: {error}")
+        print_error(f"error: {error}")
         return cli.USAGE
     except KeyboardInterrupt:
         return 130

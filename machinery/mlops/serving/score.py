@@ -10,7 +10,7 @@ import io
 import sys
 from pathlib import Path
 
-from mlops.exit import leave
+from mlops.exit import exit_now
 from mlops.files import write
 from mlops.serving.scorer import Scorer
 
@@ -39,4 +39,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_now(main())
