@@ -54,7 +54,7 @@ def swarm(
             ended = locust.poll()
         finally:
             locust.kill()
-    seen.append(client.served(live.url, timeout=10))
+    seen.append(client.served_release(live.url, timeout=10))
     if not _only(live, seen):
         return seen, Traffic(0, 0, {})
     words = log.read_text("utf-8", "replace")
@@ -70,7 +70,7 @@ def _watch(live: Live, limits: LoadtestParams, locust: subprocess.Popen) -> list
     spare = limits.users / limits.spawn_rate + SPARE_SECONDS
     deadline = time.monotonic() + limits.seconds + spare
     while locust.poll() is None and _only(live, seen) and time.monotonic() < deadline:
-        seen.append(client.served(live.url))
+        seen.append(client.served_release(live.url))
         with contextlib.suppress(subprocess.TimeoutExpired):
             locust.wait(1)
     return seen

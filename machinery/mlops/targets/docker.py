@@ -140,7 +140,7 @@ def _is_served(order: Order, active: dict[str, Any] | None) -> bool:
     return (
         _runs(order.name)
         and processes.alive(order.place.proxy(port))
-        and client.served(front.url(port), timeout=2) == order.release_id
+        and client.served_release(front.url(port), timeout=2) == order.release_id
     )
 
 

@@ -38,7 +38,7 @@ class Dev:
     @property
     def served(self):
         """Which release answers."""
-        return client.served(self.url, timeout=3)
+        return client.served_release(self.url, timeout=3)
 
     @property
     def containers(self):

@@ -98,7 +98,7 @@ def test_dev_runs_that_very_image(deployed, released):
     run.require("dev / Deploy / serve and verify")
     assert container["Config"]["Image"] == released[1].promoted.image.ref
     port = container["NetworkSettings"]["Ports"]["3000/tcp"][0]["HostPort"]
-    assert client.served(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
+    assert client.served_release(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
 
 
 def test_what_dev_runs_is_proposed_to_staging(road, deployed, released):

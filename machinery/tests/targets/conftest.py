@@ -13,7 +13,7 @@ import pytest
 
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
-from mlops.serving.client import served
+from mlops.serving.client import served_release
 from mlops.targets import local
 
 SERVICE = """
@@ -89,7 +89,7 @@ class Stage:
 
     def served(self):
         """The release that answers at the public port."""
-        return served(self.url)
+        return served_release(self.url)
 
     def running(self):
         """How many services and proxies there are, counted in the table of processes."""
