@@ -157,7 +157,7 @@ def test_limits_are_those_of_the_settings(dev, built):
 LIMITS = "workers: 1\ndocker: {cpus: 1.5, memory: 768Mi}"
 
 
-# Another image under the release's name, sealed anew; anybody who can write to the repository could.
+# Another image under the release's name, sealed anew, as anybody with write access could.
 SEALED = """
 import sys
 from mlops.paths import RELEASE

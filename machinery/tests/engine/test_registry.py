@@ -154,8 +154,8 @@ def test_a_token_is_requested_for_each_action(with_tokens, thing, tmp_path):
 
 
 @pytest.mark.parametrize("user", ["reader:secret", "writer:wrong", ""])
-def test_who_may_not_write_is_told_to_log_in(with_tokens, thing, tmp_path, user):
-    """As somebody who may; nothing is target afterwards."""
+def test_a_user_without_the_right_to_write_gets_an_error(with_tokens, thing, tmp_path, user):
+    """The error names the command to log in, and the registry stays empty."""
     registry, _ = with_tokens
     if user:
         _log_in(tmp_path, registry.host, user)
