@@ -34,7 +34,7 @@ setup: $(VENV)/stamp ## Install requirements.txt into .venv; other targets do it
 	@echo "$(VENV) is ready: $$($(VENV)/bin/python --version)"
 
 test: $(VENV)/stamp ## Run the tests (ARGS="-k gate" for some of them)
-	@$(VENV)/bin/python -m pytest $(TESTED_PATHS) $(ON_ALL_CORES) $(ARGS)
+	@$(VENV)/bin/python -m mlops.ci.suites $(ON_ALL_CORES) $(ARGS)
 
 check: $(VENV)/stamp ## Run the fast checks of .pre-commit-config.yaml on every file
 	@$(VENV)/bin/python -m pre_commit run --all-files $(ARGS)
@@ -131,7 +131,6 @@ lock: $(VENV)/stamp ## Compile the lock from pyproject.toml and install it (ARGS
 # ---- how ------------------------------------------------------------------
 
 # Four at most: each of them trains and serves models.
-TESTED_PATHS = --config-file machinery/pyproject.toml --rootdir . tests machinery/tests
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
@@ -196,4 +195,4 @@ $(TESTED:%=build/python-%/stamp): build/python-%/stamp: requirements.txt $(IN_TR
 
 $(TESTED:%=test-on-%): test-on-%: build/python-%/stamp
 	@echo "Python $*"
-	@build/python-$*/bin/python -m pytest $(TESTED_PATHS) $(ON_ALL_CORES) --quiet $(ARGS)
+	@build/python-$*/bin/python -m mlops.ci.suites $(ON_ALL_CORES) --quiet $(ARGS)

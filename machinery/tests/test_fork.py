@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.paths import RECORD, VERDICT
 
 RIDE = {"km": 10.0, "zone": "outer", "wait": None}
@@ -19,7 +20,7 @@ def ask(fork, rows):
         json.dumps({"rows": rows}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=HANG_SECONDS) as response:
         return json.load(response)
 
 

@@ -22,32 +22,54 @@ NOTHING_INSTALLED = (sys.executable, "-S", "-m", "mlops")
 
 
 @pytest.mark.parametrize(
-    ("changed", "tests", "train"),
+    ("changed", "pythons", "train"),
     [
-        (["machinery/docs/gate.md", "model/README.md"], True, False),
-        (["tests/model/test_model.py"], True, False),
-        (["environments/dev/release.yaml", "environments/releases/0001.yaml"], False, False),
-        (["environments/dev/release.yaml", "machinery/docs/gate.md"], True, False),
-        (["environments/staging/policy.yaml"], True, False),
-        (["environments/base/deployment.yaml"], True, False),
-        ([".github/dependabot.yml", ".github/CODEOWNERS"], True, False),
-        ([".github/ISSUE_TEMPLATE/model.yml", ".github/PULL_REQUEST_TEMPLATE.md"], True, False),
-        ([".github/settings/settings.yaml", ".github/settings/rulesets/main.json"], True, False),
-        ([".pre-commit-config.yaml", ".gitignore"], True, False),
-        (["environments/waivers.yaml"], True, True),
-        (["model/features.py"], True, True),
-        (["data/partitions/flights-2013-12.parquet", "params.yaml"], True, True),
-        (["machinery/docs/gate.md", "requirements.txt"], True, True),
-        (["machinery/mlops/serving/service.py"], True, True),
-        ([".github/workflows/ci.yml"], True, True),
-        (["something/new"], True, True),
-        (["machinery/docs"], True, True),
-        ([], True, True),
+        (["README.md", "model/README.md"], "none", False),
+        (["tests/model/test_model.py"], "all", False),
+        (["loadtests/locustfile.py"], "all", False),
+        (["environments/dev/release.yaml", "environments/releases/0001.yaml"], "none", False),
+        (["environments/dev/release.yaml", "README.md"], "none", False),
+        (["environments/staging/policy.yaml"], "none", False),
+        (["environments/base/deployment.yaml"], "none", False),
+        ([".github/dependabot.yml", ".github/CODEOWNERS"], "none", False),
+        ([".github/ISSUE_TEMPLATE/model.yml", ".github/PULL_REQUEST_TEMPLATE.md"], "none", False),
+        ([".github/settings/settings.yaml", ".github/settings/rulesets/main.json"], "none", False),
+        ([".pre-commit-config.yaml", ".gitignore"], "none", False),
+        (["environments/waivers.yaml"], "none", True),
+        (["params.yaml"], "one", True),
+        (["params.yaml", "model/features.py"], "all", True),
+        (["data/partitions/flights-2013-12.parquet", "params.yaml"], "one", True),
+        (["data/schema.py"], "one", True),
+        (["README.md", "requirements.txt"], "all", True),
+        (["machinery/docs/gate.md"], "all", False),
+        (["machinery/tests/test_plan.py", "machinery/CHANGELOG.md"], "all", False),
+        (["machinery/mlops/serving/service.py"], "all", True),
+        (["machinery/pyproject.toml"], "all", True),
+        ([".github/workflows/ci.yml"], "all", True),
+        (["something/new"], "all", True),
+        (["machinery/docs"], "all", True),
+        ([], "all", True),
     ],
 )
-def test_what_a_change_needs(changed, tests, train):
-    found = plan.work(changed)
-    assert (found.tests, found.train) == (tests, train)
+def test_what_a_change_needs(changed, pythons, train):
+    """In a fork whose machinery is as released."""
+    work = plan.work(changed)
+    assert (work.pythons, work.train) == (pythons, train)
+
+
+@pytest.mark.parametrize(
+    ("changed", "pythons", "train"),
+    [
+        (["README.md"], "all", False),
+        (["params.yaml"], "all", True),
+        (["environments/waivers.yaml"], "all", True),
+        (["environments/dev/release.yaml"], "none", False),
+    ],
+)
+def test_a_machinery_that_is_not_as_released_is_tested_with_every_change(changed, pythons, train):
+    """Its tests read most files; a release that moves changes none of them."""
+    work = plan.work(changed, as_released=False)
+    assert (work.pythons, work.train) == (pythons, train)
 
 
 def test_every_file_of_this_tree_is_planned_for():
@@ -160,7 +182,7 @@ def planned(tmp_path):
 def test_a_base_is_compared_with(planned):
     planned()
     told, outputs = planned(BASE_SHA=planned.base.stdout.strip())
-    assert "nothing that a model is made from changed (1 file)" in told
+    assert "no file that a model is made from changed (1 file)" in told
     assert re.search(r"(?m)^run-train<<.*\nfalse$", outputs)
 
 
@@ -184,7 +206,7 @@ def test_the_event_names_the_base(planned, tmp_path):
     event = {"pull_request": {"base": {"sha": sha}}, "repository": {"full_name": "us/flights"}}
     (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
     told, _ = planned(GITHUB_EVENT_PATH=str(tmp_path / "event.json"))
-    assert "nothing that a model is made from changed" in told
+    assert "no file that a model is made from changed" in told
 
 
 @pytest.fixture
@@ -218,7 +240,7 @@ def test_what_a_run_did_not_end_is_planned_for_again(push, github, conclusion):
     """Nothing differs from what was pushed before, whose run failed or gave way to this one."""
     ended(github, ("push", conclusion, "3" * 40), ("push", "success", push.begin))
     told, outputs = push()
-    assert "nothing that a model is made from changed (1 file)" in told
+    assert "no file that a model is made from changed (1 file)" in told
     assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
 
 
@@ -262,7 +284,7 @@ def test_a_push_to_a_pull_request_is_none_to_main(push):
     us = {"full_name": "us/flights"}
     asked = {"base": {"sha": push.begin}, "head": {"repo": us}}
     told, _ = push(pull_request=asked, repository=us)
-    assert "nothing that a model is made from changed (1 file)" in told
+    assert "no file that a model is made from changed (1 file)" in told
 
 
 def test_a_name_is_neither_a_command_nor_markup():

@@ -7,39 +7,71 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatch
 from typing import Any
 
 from mlops.errors import UserError
 
-# Whoever changes only these cannot change a model; the tests still read most of them. Whatever is
-# not listed here may change everything, so a new file is never forgotten.
-MOVED = ("environments/*/release.yaml", "environments/releases/*", "environments/quarantine.yaml")
-READ = (
-    "machinery/docs/*",
-    "*.md",
-    "tests/*",
-    "machinery/benchmarks/*",
-    "loadtests/*",
-    "environments/*/*",
-    "environments/advisories.yaml",
-    ".github/ISSUE_TEMPLATE/*",
-    ".github/settings/*",
-    ".github/CODEOWNERS",
-    ".github/dependabot.yml",
-    ".gitignore",
-    ".pre-commit-config.yaml",
-)
+# The kinds of changes, by the files that belong to one; the first that matches counts. A file that
+# matches none may change everything, so a new one is never forgotten.
+KINDS = {
+    "release": (
+        "environments/*/release.yaml",
+        "environments/releases/*",
+        "environments/quarantine.yaml",
+    ),
+    "docs": ("README.md", "data/*.md", "model/*.md", "loadtests/*.md", "environments/*.md"),
+    "environment": ("environments/*/*", "environments/advisories.yaml"),
+    "repository": (
+        ".github/ISSUE_TEMPLATE/*",
+        ".github/PULL_REQUEST_TEMPLATE.md",
+        ".github/settings/*",
+        ".github/CODEOWNERS",
+        ".github/dependabot.yml",
+        ".gitignore",
+        ".gitattributes",
+        ".pre-commit-config.yaml",
+    ),
+    "tests": ("tests/*", "loadtests/*"),
+    "params": ("params.yaml", "params.schema.json"),
+    "waivers": ("environments/waivers.yaml",),
+    "data": ("data/*",),
+    "model": ("model/*",),
+    "lock": ("pyproject.toml", "requirements.txt", "requirements-serve.txt"),
+    "machinery, not run": (
+        "machinery/docs/*",
+        "machinery/tests/*",
+        "machinery/benchmarks/*",
+        "machinery/*.md",
+    ),
+    "machinery": ("machinery/*", "Makefile", "Dockerfile", ".github/*"),
+}
+OTHER = "other"
+# What a kind needs beside the fast checks, which also hold a release, an environment or a page to
+# the rules for it.
+TRAINED = {"params", "waivers", "data", "model", "lock", "machinery", OTHER}
+# A number or a row means the same to every Python: the one that the service runs on is enough.
+TESTED_ON_ONE = {"params", "data"}
+TESTED_ON_ALL = {"tests", "model", "lock", "machinery, not run", "machinery", OTHER}
 HOSTED = ("ubuntu-24.04",)
 DEPENDABOT = "dependabot[bot]"
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 
 
+class Pythons(StrEnum):
+    """The Pythons that a change is tested on."""
+
+    NONE = "none"
+    ONE = "one"
+    ALL = "all"
+
+
 @dataclass(frozen=True)
 class Work:
-    """Whether a change needs the tests, and a model trained and judged; and why."""
+    """Which Pythons the tests need, whether a model is trained and judged, and why."""
 
-    tests: bool
+    pythons: Pythons
     train: bool
     why: str
 
@@ -53,17 +85,32 @@ class Place:
     why: str
 
 
-def work(changed: Iterable[str] | None, why: str = "no file differs") -> Work:
-    """Return what the changed files need: everything where they are unknown, or none."""
+def kind(name: str) -> str:
+    """Return the kind of change that a changed file is."""
+    kinds = (kind for kind, patterns in KINDS.items() if _any(name, patterns))
+    return next(kinds, OTHER)
+
+
+def work(
+    changed: Iterable[str] | None, why: str = "no file differs", *, as_released: bool = True
+) -> Work:
+    """Return what the changed files need: everything where they are unknown, or none.
+
+    Where the machinery differs from its release, its own tests read most files of the repository:
+    then every change but a release that moves is tested on all Pythons.
+    """
     files = sorted(changed or ())
     if not files:
-        return Work(True, True, f"everything is needed: {why}")
-    beyond = [name for name in files if not _any(name, (*MOVED, *READ))]
-    if beyond:
-        return Work(True, True, f"{beyond[0]} changed ({_count(files)})")
-    tests = any(not _any(name, MOVED) for name in files)
-    said = "nothing that a model is made from" if tests else "only where releases run"
-    return Work(tests, False, f"{said} changed ({_count(files)})")
+        return Work(Pythons.ALL, True, f"everything is needed: {why}")
+    kinds = {name: kind(name) for name in files}
+    present = set(kinds.values())
+    tested = Pythons.ONE if present & TESTED_ON_ONE else Pythons.NONE
+    if present & TESTED_ON_ALL or not as_released and present - {"release"}:
+        tested = Pythons.ALL
+    deciding = [name for name, kind_ in kinds.items() if kind_ in TRAINED]
+    if deciding:
+        return Work(tested, True, f"{deciding[0]} changed ({_count(files)})")
+    return Work(tested, False, f"no file that a model is made from changed ({_count(files)})")
 
 
 def place(variable: str, trusted: bool) -> Place:

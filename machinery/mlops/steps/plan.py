@@ -19,6 +19,7 @@ from mlops import git
 from mlops.ci import actions, last_success, plan
 from mlops.console import say
 from mlops.errors import UserError
+from mlops.upgrading.manifest import machinery
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -28,9 +29,9 @@ def run(_: argparse.Namespace) -> None:
     event = actions.payload()
     work = _work(event)
     place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
-    pythons = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
+    pythons = _pythons(work.pythons)
     found = {
-        "run-tests": json.dumps(work.tests),
+        "run-tests": json.dumps(bool(pythons)),
         # What is merged was judged; it is trained once more where it becomes a release.
         "run-train": json.dumps(work.train and not plan.pushed(event)),
         "run-release": json.dumps(work.train),
@@ -48,6 +49,14 @@ def run(_: argparse.Namespace) -> None:
     actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}")
 
 
+def _pythons(tested: plan.Pythons) -> list[str]:
+    """Return the Pythons to test on: all that pyproject.toml names, or the one that jobs run on."""
+    versions = plan.python_versions(tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
+    if tested is plan.Pythons.ONE:
+        return [Path(".github/python-version").read_text("utf-8").split()[-1]]
+    return [] if tested is plan.Pythons.NONE else versions
+
+
 def _work(event: dict[str, Any]) -> plan.Work:
     if os.environ.get("FORCE") == "true":
         return plan.work(None, "it was asked for")
@@ -61,7 +70,8 @@ def _work(event: dict[str, Any]) -> plan.Work:
         found = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
     except UserError as error:
         return plan.work(None, f"git cannot compare with {base}: {error}")
-    return plan.work(name for name in found.split("\0") if name)
+    names = [name for name in found.split("\0") if name]
+    return plan.work(names, as_released=machinery().as_released)
 
 
 def _base(event: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from machinery.tests.engine import engines
 from machinery.tests.engine.engines import docker
 from machinery.tests.forks import MACHINERY, ROOT, Fork, _copy
+from machinery.tests.waiting import wait_for
 from mlops.releases.release import read_release
 from mlops.serving import client
 
@@ -81,11 +81,15 @@ def _serving(folder, auth=""):
     command = ["docker-registry", "serve", folder / "config.yml"]
     with (folder / "log").open("w") as log:
         with subprocess.Popen(command, stdout=log, stderr=log) as process:
-            address, deadline = f"127.0.0.1:{port}", time.monotonic() + 10
-            while not _answers(address) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            yield Registry(address, folder)
-            process.terminate()
+            address = f"127.0.0.1:{port}"
+            try:
+                wait_for(
+                    lambda: process.poll() is not None or _answers(address),
+                    (folder / "log").read_text,
+                )
+                yield Registry(address, folder)
+            finally:
+                process.terminate()
 
 
 def _answers(address):
@@ -174,10 +178,7 @@ def container(built):
         name = docker("run", "--detach", *cage, *options, ref)
         started.append(name)
         url = f"http://{docker('port', name, '3000/tcp')}"
-        deadline = time.monotonic() + 30
-        while not client.ready(url) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert client.ready(url), docker("logs", name)
+        wait_for(lambda: client.ready(url), lambda: docker("logs", name))
         return name, url
 
     yield run

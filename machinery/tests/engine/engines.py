@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from machinery.tests.waiting import wait_for
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 BASE = f"python:{PYTHON}-slim-bookworm"
@@ -51,14 +52,11 @@ def started(folder):
     with (folder / "log").open("w") as log:
         with subprocess.Popen([*command, *address], stdout=log, stderr=log) as daemon:
             os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
-            deadline = time.monotonic() + 20
-            while (
-                (problem := engine_problem())
-                and daemon.poll() is None
-                and time.monotonic() < deadline
-            ):
-                time.sleep(0.1)
             try:
+                wait_for(
+                    lambda: daemon.poll() is not None or engine_problem() is None, engine_problem
+                )
+                problem = engine_problem()
                 yield problem and f"dockerd cannot start: {(folder / 'log').read_text()[-300:]}"
             finally:
                 daemon.send_signal(signal.SIGTERM)

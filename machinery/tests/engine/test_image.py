@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import httpx
@@ -16,6 +15,7 @@ import pytest
 from benchmarks.image import half_sent, stop
 from machinery.tests.engine.conftest import BUILD
 from machinery.tests.engine.engines import BASE, docker
+from machinery.tests.waiting import wait_for
 from mlops.container import images
 from mlops.container.registry import OciRepository
 from mlops.files import digest_file
@@ -196,7 +196,8 @@ def test_a_graceful_stop_finishes_running_requests(fork, container):
     body = json.dumps({"rows": rows_and_scores(fork)[0]}).encode()
     name, url = container()
     clients = half_sent(url, body)
-    time.sleep(0.5)
+    in_flight = f"mlops_in_flight {len(clients):.1f}"
+    wait_for(lambda: in_flight in httpx.get(f"{url}/metrics", trust_env=False).text)
     assert stop(name, clients, body)[1] == [200] * len(clients)
     assert json.loads(docker("inspect", name))[0]["State"]["ExitCode"] == 0
 

@@ -1,12 +1,12 @@
 """A pod as environments/base/ describes it: the real image with its limits, in a real engine."""
 
 import shutil
-import time
 
 import httpx
 import pytest
 
 from machinery.tests.engine.engines import docker
+from machinery.tests.waiting import wait_for
 from mlops.releases.release import write_release
 from mlops.targets import kustomize
 
@@ -73,15 +73,15 @@ def test_it_logs_predictions_into_a_folder_of_its_own(running):
     example = body["requestBody"]["content"]["application/json"]["example"]
     assert httpx.post(f"{url}/predict", json=example, trust_env=False).status_code == 200
     log = f"/predictions/{NAME}/predictions-1.jsonl"
-    read = f"import time; time.sleep(1); print(len(open({log!r}).readlines()))"
-    assert docker("exec", name, "/venv/bin/python", "-c", read) == "1"
+    command = ("/venv/bin/python", "-c", f"print(len(open({log!r}).readlines()))")
+    # The service writes the log some times a second.
+    wait_for(lambda: docker("exec", name, *command, check=False) == "1")
 
 
 def test_it_exits_within_its_grace_period(running, pod):
     """The cluster uses a part of the period for the pause before the stop."""
     name, _ = running
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    since = time.monotonic()
     docker("stop", f"-t={pod['terminationGracePeriodSeconds'] - pause}", name)
-    assert time.monotonic() - since < 10
+    # One that was killed when its time was up has another.
     assert docker("inspect", "--format={{.State.ExitCode}}", name) == "0"

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from machinery.tests.engine.engines import docker
+from machinery.tests.waiting import HANG_SECONDS
 from machinery.tests.workflows.conftest import (  # pylint: disable=unused-import # fixtures
     nothing,
     seed,
@@ -99,7 +100,8 @@ def test_dev_runs_that_very_image(deployed, released):
     run.require("dev / Deploy / serve and verify")
     assert container["Config"]["Image"] == released[1].promoted.image.ref
     port = container["NetworkSettings"]["Ports"]["3000/tcp"][0]["HostPort"]
-    assert client.served_release(f"http://127.0.0.1:{port}", timeout=3) == released[1].release_id
+    live = client.served_release(f"http://127.0.0.1:{port}", HANG_SECONDS)
+    assert live == released[1].release_id
 
 
 def test_the_release_in_dev_is_proposed_to_staging(road, deployed, released):

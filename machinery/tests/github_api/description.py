@@ -22,7 +22,7 @@ from mlops import files
 VERSION = "23.0.2"
 ADDRESS = f"https://registry.npmjs.org/@octokit/openapi/-/openapi-{VERSION}.tgz"
 MEMBER = "package/generated/api.github.com.json"
-CACHE = Path(__file__).parents[2] / f"build/cache/github-openapi-{VERSION}.json.gz"
+CACHE = Path(__file__).parents[3] / f"build/cache/github-openapi-{VERSION}.json.gz"
 
 
 @cache

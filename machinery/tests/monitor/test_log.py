@@ -2,11 +2,11 @@
 
 import json
 import threading
-import time
 from datetime import UTC, datetime
 
 import pytest
 
+from machinery.tests.waiting import wait_for
 from mlops.monitor.log import Served, read_log
 from mlops.serving.log import PredictionLog, ScoredBatch, line
 
@@ -166,8 +166,8 @@ def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
 
     writer = threading.Thread(target=work)
     writer.start()
-    time.sleep(0.2)
     try:
+        wait_for((tmp_path / "predictions-1.1.jsonl").exists)
         before = read_log(tmp_path, RELEASE).per_day.total()
         found = read_log(tmp_path, RELEASE)
     finally:

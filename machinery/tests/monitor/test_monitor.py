@@ -6,6 +6,7 @@ import shutil
 import httpx
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.paths import LIVE, MODELS, MONITOR, MONITOR_PAGE
 from mlops.training import contract
 
@@ -270,7 +271,7 @@ def test_a_service_and_its_own_log(monitored, rides):
     monitored.fork.mlops("deploy", "--env", "dev")
     asked = [{key: ride[key] for key in ("km", "zone", "wait")} for ride in rides[:20]]
     url = f"http://127.0.0.1:{monitored.fork.port('dev')}/predict"
-    answer = httpx.post(url, json={"rows": asked}, timeout=30).raise_for_status().json()
+    answer = httpx.post(url, json={"rows": asked}, timeout=HANG_SECONDS).raise_for_status().json()
     ids = [prediction["id"] for prediction in answer["predictions"]]
     monitored.label({i: ride["fare"] for i, ride in zip(ids, rides)})
     found, _ = monitored.judge(3)

@@ -354,7 +354,7 @@ def test_two_processes_race(clone):
     clone.package()
     before = int(clone.git("rev-list", "--count", "HEAD"))
     command = [sys.executable, "-m", "mlops", "promote", "--env", "dev"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "machinery")}
     with subprocess.Popen(command, env=environment) as one:
         with subprocess.Popen(command, env=environment) as other:
             codes = sorted(racer.wait(timeout=60) for racer in (one, other))

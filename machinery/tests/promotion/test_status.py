@@ -143,7 +143,7 @@ def test_quarantine_and_rollback_are_shown(clone):
 def test_it_is_quick():
     """As quick as a look has to be, the start of Python included."""
     command = [sys.executable, "-m", "mlops", "status"]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 import mlops
+from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.files import write_json
 from mlops.releases.release import read_release
 from mlops.training import record
@@ -247,15 +247,16 @@ def _serving(bundle, folder, **environ):
 
 
 def _when_ready(url, log):
-    client = httpx.Client(base_url=url, trust_env=False, timeout=10)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    client = httpx.Client(base_url=url, trust_env=False, timeout=HANG_SECONDS)
+
+    def ready():
         try:
-            if client.get("/readyz").status_code == 200:
-                return client
+            return client.get("/readyz").status_code == 200
         except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(log.read_text())
+            return False
+
+    wait_for(ready, log.read_text)
+    return client
 
 
 @pytest.fixture(scope="session")

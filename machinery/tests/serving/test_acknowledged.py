@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
+
 LOG = "predictions/predictions-1.jsonl"
 UNLOGGED = "mlops_predictions_unlogged_total"
 
@@ -44,7 +46,7 @@ def test_a_graceful_stop_loses_no_answered_prediction(unpacked, tmp_path, servin
     answered = []
 
     def until_it_is_gone(url):
-        with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client:
             while True:
                 try:
                     answered.append(ask(client))

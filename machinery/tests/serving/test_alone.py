@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.serving import client
 
 
@@ -38,10 +38,8 @@ def alone(unpacked, home, host="127.0.0.1", **environ):
 
 def await_ready(process, url):
     """Wait until the model has scored a row."""
-    deadline = time.monotonic() + 30
-    while not client.ready(url):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: client.ready(url) or process.poll() is not None)
+    assert process.poll() is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -50,10 +48,11 @@ def test_one_process_serves(unpacked, tmp_path, row, host):
     with alone(unpacked, tmp_path, host) as (process, url):
         await_ready(process, url)
         assert not psutil.Process(process.pid).children()
-        answer = httpx.post(f"{url}/predict", json={"rows": [row]}, trust_env=False)
+        asked = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
+        answer = httpx.post(f"{url}/predict", **asked)
         assert answer.status_code == 200 and len(answer.json()["predictions"]) == 1
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(HANG_SECONDS) == 0
 
 
 def test_several_workers_have_a_supervisor(unpacked, tmp_path):
@@ -80,23 +79,26 @@ def test_an_invalid_number_of_workers_is_an_error(unpacked, tmp_path):
 def test_connections_are_refused_until_it_is_ready(unpacked, tmp_path):
     """A client retries a refused connection elsewhere, but not one that waits."""
     with alone(unpacked, tmp_path) as (process, url):
-        outcomes = []
-        while not client.ready(url):
+        outcomes, how = [], {"trust_env": False, "timeout": HANG_SECONDS}
+
+        def ready():
             assert process.poll() is None
             try:
-                outcomes.append(httpx.get(f"{url}/livez", trust_env=False, timeout=5).status_code)
+                outcomes.append(httpx.get(f"{url}/livez", **how).status_code)
             except httpx.ConnectError:
-                continue
-        assert set(outcomes) <= {200}
+                return False
+            return client.ready(url)
+
+        wait_for(ready)
+        assert set(outcomes) == {200}
 
 
 def test_a_signal_ends_it_during_its_start(unpacked, tmp_path):
     """The kernel ignores signals for a container's first process if it has no handler."""
     with alone(unpacked, tmp_path) as (process, url):
-        while not handles_sigterm(process.pid):
-            time.sleep(0.005)
+        wait_for(lambda: handles_sigterm(process.pid))
         process.terminate()
-        assert process.wait(10) == 0 and not client.ready(url)
+        assert process.wait(HANG_SECONDS) == 0 and not client.ready(url)
 
 
 def handles_sigterm(pid):
@@ -110,4 +112,4 @@ def test_a_model_that_does_not_load_ends_it(unpacked, tmp_path):
     bundle = shutil.copytree(unpacked, tmp_path / "bundle")
     (bundle / "src/trained/model.json").write_text("{}", "utf-8")
     with alone(bundle, tmp_path / "home") as (process, _):
-        assert process.wait(30) == 3
+        assert process.wait(HANG_SECONDS) == 3

@@ -3,19 +3,23 @@
 import asyncio
 import json
 import shutil
-import time
 from http.client import HTTPConnection
 
-import psutil
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, paused
 from mlops.serving.batching import BatchQueue
 from mlops.serving.limits import Capacity, RequestRejected
 from mlops.serving.schema import request_type
 from mlops.serving.scorer import Scorer
 
 SCHEMA = {"properties": {"size": {"type": "integer", "minimum": 1, "maximum": 99}}}
-LIMITS = {"max_waiting": 8, "max_wait_seconds": 1, "batch_rows": 4, "max_held_bytes": 999}
+LIMITS = {
+    "max_waiting": 8,
+    "max_wait_seconds": HANG_SECONDS,
+    "batch_rows": 4,
+    "max_held_bytes": 999,
+}
 JSON = {"content-type": "application/json"}
 OTHER_LIMITS = {"max_connections": 1, "arrive_seconds": 1}
 
@@ -57,7 +61,8 @@ def ask(team, *requests, **limits):
     async def together():
         bodies = [json.dumps({"rows": [{"size": size} for size in sizes]}) for sizes in requests]
         answers = (queue.predictions(body.encode()) for body in bodies)
-        return await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 5)
+        all_answers = asyncio.gather(*answers, return_exceptions=True)
+        return await asyncio.wait_for(all_answers, HANG_SECONDS)
 
     return [_scores(answer) for answer in asyncio.run(together())]
 
@@ -179,7 +184,7 @@ def test_an_error_in_the_check_ends_its_request(team, monkeypatch, error):
     monkeypatch.setattr(team[0], "check", fail)
     queue = BatchQueue(team[0], Capacity(**OTHER_LIMITS, **LIMITS), team[1])
     with pytest.raises(error):
-        asyncio.run(asyncio.wait_for(queue.predictions(b"{}"), 5))
+        asyncio.run(asyncio.wait_for(queue.predictions(b"{}"), HANG_SECONDS))
 
 
 def test_a_cancelled_request_is_left_out(team):
@@ -202,12 +207,9 @@ def at_once(client, worker, bodies):
     for connection in connections:
         connection.request("GET", "/version")
         connection.getresponse().read()
-    worker.suspend()
-    while worker.status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
-    for connection, body in zip(connections, bodies):
-        connection.request("POST", "/predict", body, JSON)
-    worker.resume()
+    with paused(worker):
+        for connection, body in zip(connections, bodies):
+            connection.request("POST", "/predict", body, JSON)
     return [connection.getresponse() for connection in connections]
 
 

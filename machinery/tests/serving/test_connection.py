@@ -10,6 +10,8 @@ from http.client import HTTPResponse
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, paused, wait_for
+
 POST = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
 GET = b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n"
 SLOW = 'mlops_refused_total{reason="slow"}'
@@ -20,7 +22,7 @@ def connect(tight):
     """A function that opens a connection, which the test closes at its end."""
     with ExitStack() as stack:
         address = (tight.base_url.host, tight.base_url.port)
-        yield lambda: stack.enter_context(socket.create_connection(address, timeout=20))
+        yield lambda: stack.enter_context(socket.create_connection(address, timeout=HANG_SECONDS))
 
 
 def slow_requests(client):
@@ -44,10 +46,14 @@ def rest(connection):
 
 def trickle(connection, part):
     """Send the same bytes again and again until there is an answer; return it."""
-    deadline = time.monotonic() + 20
-    while not select.select([connection], [], [], 0.05)[0]:
-        assert time.monotonic() < deadline
+
+    def answered():
+        if select.select([connection], [], [], 0.05)[0]:
+            return True
         connection.sendall(part)
+        return False
+
+    wait_for(answered)
     return connection.recv(4096)
 
 
@@ -91,14 +97,17 @@ def test_half_a_request_after_a_whole_one_buys_no_time(connect):
 
 def test_a_client_that_does_not_read_is_disconnected(tight, connect, worker_of):
     """Neither its answers nor its requests fill the memory."""
-    connection, deadline = connect(), time.monotonic() + 20
+    connection = connect()
     connection.setblocking(False)
     worker = worker_of(tight)
     before = worker.memory_info().rss
+
+    def ask_on():
+        if select.select([], [connection], [], 0.05)[1]:
+            connection.send(GET.replace(b"version", b"docs.json") * 100)
+
     with pytest.raises(ConnectionError):
-        while time.monotonic() < deadline:
-            if select.select([], [connection], [], 0.05)[1]:
-                connection.send(GET.replace(b"version", b"docs.json") * 100)
+        wait_for(ask_on)
     assert worker.memory_info().rss - before < 100e6
 
 
@@ -132,29 +141,32 @@ def test_slow_clients_delay_no_other(tight, connect, row):
     assert tight.post("/predict", json={"rows": [row]}).status_code == 200
 
 
-def test_connections_beyond_the_limit_get_503(tight, connect, row):
+def test_connections_beyond_the_limit_get_503(tight, connect, row, worker_of):
     """Forty are served, some more only for probes; closed ones make room again."""
     # The client keeps one connection open itself.
     assert tight.get("/version").status_code == 200
-    open_connections = [connect() for _ in range(39)]
-    for connection in open_connections:
-        connection.sendall(GET)
-        assert status(connection) == 200
+    open_connections = []
+    for _ in range(39):
+        open_connections.append(connect())
+        open_connections[-1].sendall(GET)
+        assert status(open_connections[-1]) == 200
     body = json.dumps({"rows": [row]}).encode()
-    excess, probe = connect(), connect()
+    excess = connect()
     excess.sendall(POST + b"content-length: %d\r\n\r\n%b" % (len(body), body))
     answer = rest(excess)
     assert answer.startswith(b"HTTP/1.1 503") and b"retry-after: 1" in answer
+    probe = connect()
     for path in (b"livez", b"readyz", b"metrics"):
         probe.sendall(b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % path)
         assert status(probe) == 200
-    answers = [rest(connection) for connection in [connect() for _ in range(50)]]
+    # All at once: the first ones would soon be late and make room for the others.
+    with paused(worker_of(tight)):
+        connections = [connect() for _ in range(50)]
+    answers = [rest(connection) for connection in connections]
     assert sum(answer.startswith(b"HTTP/1.1 503") for answer in answers) >= 18
     for connection in open_connections:
         connection.close()
-    deadline = time.monotonic() + 20
-    while tight.post("/predict", json={"rows": [row]}).status_code != 200:
-        assert time.monotonic() < deadline
+    wait_for(lambda: tight.post("/predict", json={"rows": [row]}).status_code == 200)
 
 
 def test_no_connection_is_upgraded(connect):

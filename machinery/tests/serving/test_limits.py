@@ -2,11 +2,10 @@
 
 import json
 import socket
-import time
 from contextlib import ExitStack
 from http.client import HTTPConnection
 
-import psutil
+from machinery.tests.waiting import HANG_SECONDS, paused
 
 JSON = {"content-type": "application/json"}
 HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
@@ -15,7 +14,7 @@ HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
 def connect(client, stack):
     """Open a connection that the stack closes."""
     address = (client.base_url.host, client.base_url.port)
-    return stack.enter_context(socket.create_connection(address, timeout=20))
+    return stack.enter_context(socket.create_connection(address, timeout=HANG_SECONDS))
 
 
 def count(client, metric):
@@ -31,25 +30,23 @@ def test_requests_beyond_max_waiting_get_503(tight, row, worker_of):
     for connection in connections:
         connection.request("GET", "/version")
         connection.getresponse().read()
-    process = worker_of(tight)
-    process.suspend()
-    while process.status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
-    for connection in connections:
-        connection.request("POST", "/predict", body)
-    process.resume()
+    with paused(worker_of(tight)):
+        for connection in connections:
+            connection.request("POST", "/predict", body)
     answers = [connection.getresponse() for connection in connections]
     assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 16
     assert {answer.headers["retry-after"] for answer in answers} == {None, "1"}
 
 
-def test_bodies_that_take_too_much_memory_together_are_refused(tight, row):
+def test_bodies_that_take_too_much_memory_together_are_refused(tight, row, worker_of):
     """Each is below the limit, but not all together; memory that is freed is available again."""
     part = b" " * 250_000
     with ExitStack() as stack:
-        connections = [connect(tight, stack) for _ in range(5)]
-        for connection in connections:
-            connection.sendall(HEAD.format(len(part) + 1).encode() + part)
+        # Those who come first are late soon: all of it is there before any of it is read.
+        with paused(worker_of(tight)):
+            connections = [connect(tight, stack) for _ in range(5)]
+            for connection in connections:
+                connection.sendall(HEAD.format(len(part) + 1).encode() + part)
         answers = [connection.recv(4096)[:12] for connection in connections]
     assert b"HTTP/1.1 503" in answers
     assert tight.post("/predict", json={"rows": [row]}).status_code == 200

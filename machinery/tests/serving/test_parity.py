@@ -1,12 +1,12 @@
 """Packaging compares the packed model's answers over HTTP with the model in process."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 
+from machinery.tests.waiting import wait_for
 from mlops.gate import parity
 from mlops.rules import Verdict
 
@@ -57,7 +57,7 @@ HANGING_SERVICE = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write("x" * 200_000 + "\\nI do not hear you\\n")
-open("pid", "w").write(str(os.getpid()))
+with open("pid", "w") as pid: pid.write(str(os.getpid()))
 time.sleep(600)
 """
 
@@ -65,9 +65,18 @@ time.sleep(600)
 def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
     """It prints more than a pipe holds and ignores SIGTERM."""
     (tmp_path / "mlops/serving").mkdir(parents=True)
+    for package in ("mlops", "mlops/serving"):
+        (tmp_path / package / "__init__.py").touch()
     (tmp_path / "mlops/serving/alone.py").write_text(HANGING_SERVICE)
+    pid, predict = tmp_path / "pid", parity.client.predict
+
+    def predict_once_it_hangs(*arguments):
+        wait_for(lambda: pid.exists() and pid.read_text("utf-8"))
+        return predict(*arguments)
+
+    monkeypatch.setattr(parity.client, "predict", predict_once_it_hangs)
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
-    finding = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
+    finding = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=1)
     assert finding.verdict is Verdict.FAIL
     assert finding.message.endswith("timed out; it said: I do not hear you.")
-    assert not psutil.pid_exists(int(Path(tmp_path, "pid").read_text("utf-8")))
+    assert not psutil.pid_exists(int(pid.read_text("utf-8")))

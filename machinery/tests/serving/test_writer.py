@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.serving import writer
 from mlops.serving.log import PredictionLog
 from mlops.serving.writer import LogWriter
@@ -40,7 +41,7 @@ def test_a_hanging_disk_blocks_nothing(log, lost, monkeypatch):
 
     def write(_, content):
         hangs.set()
-        goes_on.wait(20)
+        goes_on.wait(HANG_SECONDS)
         return len(content)
 
     monkeypatch.setattr(os, "write", write)
@@ -48,7 +49,7 @@ def test_a_hanging_disk_blocks_nothing(log, lost, monkeypatch):
     thread = LogWriter(log, lost.append)
     thread.start()
     thread.put(b"12345\n", [1])
-    assert hangs.wait(20)
+    assert hangs.wait(HANG_SECONDS)
     for _ in range(3):
         thread.put(b"1234\n\n", [1, 1])
     assert lost == [2, 2, 2]

@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from machinery.tests.promotion.conftest import clone, promoted  # pylint: disable=unused-import
 from machinery.tests.signing.released import DEMAND, POLICY, package
 from machinery.tests.signing.small_sigstore import SmallSigstore
+from machinery.tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -86,11 +86,16 @@ def registry(tmp_path):
     config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": host}}))
     command = ["docker-registry", "serve", str(config)]
     with subprocess.Popen(command, stdout=-3, stderr=-3) as process:
-        for _ in range(100):
-            try:
-                httpx.get(f"http://{host}/v2/").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        yield host
-        process.terminate()
+        try:
+            wait_for(lambda: process.poll() is not None or _answers(host))
+            assert process.poll() is None
+            yield host
+        finally:
+            process.terminate()
+
+
+def _answers(host):
+    try:
+        return httpx.get(f"http://{host}/v2/").is_success
+    except httpx.TransportError:
+        return False

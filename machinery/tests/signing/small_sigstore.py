@@ -54,12 +54,12 @@ def log_id(key):
 
 
 class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three services in one
-    """All services at one address; tests set the identity and the delay of the log."""
+    """All services at one address; tests set the identity, and the delay of log and clock."""
 
     def __init__(self):
         self.ca, self.ct, self.rekor = new_key(), new_key(), new_key()
         self.identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
-        self.lifetime, self.late = timedelta(minutes=10), 0
+        self.late, self.behind = 0, timedelta()
         self.root = self._certify(NAME, self.ca.public_key(), authority=True)
         self.entries, self.failures = [], 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -70,6 +70,10 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
+
+    def now(self):
+        """The time by its clock."""
+        return datetime.now(UTC) - self.behind
 
     def token(self):
         """The identity token of the workflow's run."""
@@ -86,9 +90,11 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         return self._certify(x509.Name([]), key, serial, timestamps)
 
     def _certify(self, subject, key, serial=1, timestamps=None, authority=False):
-        now = datetime.now(UTC).replace(microsecond=0)
-        begins = now - timedelta(seconds=5)
-        ends = begins + (timedelta(days=1) if authority else self.lifetime)
+        now = self.now().replace(microsecond=0)
+        # The authority's certificate is valid for a day before and after.
+        length = timedelta(days=2) if authority else timedelta(minutes=10)
+        begins = now - (length / 2 if authority else timedelta(seconds=5))
+        ends = begins + length
         built = (
             x509.CertificateBuilder(NAME, subject, key, serial, begins, ends)
             .add_extension(x509.BasicConstraints(authority, None), critical=True)
@@ -110,7 +116,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
 
     def _timestamp(self, before):
         """The list of one signed timestamp that RFC 6962 puts into a certificate."""
-        at, tbs = int(time.time() * 1000), before.tbs_certificate_bytes
+        at, tbs = int(self.now().timestamp() * 1000), before.tbs_certificate_bytes
         entry = log_id(self.ca) + len(tbs).to_bytes(3, "big") + tbs
         body = struct.pack(f"!BBQH{len(entry)}sH", 0, 0, at, 1, entry, 0)
         signature = sign(self.ct, body)
@@ -143,7 +149,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         checkpoint = b64(log_id(self.rekor)[:4] + sign(self.rekor, note.encode()))
         entry = {
             "body": b64(body),
-            "integratedTime": int(time.time()) + self.late,
+            "integratedTime": int(self.now().timestamp()) + self.late,
             "logID": log_id(self.rekor).hex(),
             "logIndex": 0,
         }

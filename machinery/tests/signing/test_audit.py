@@ -77,7 +77,7 @@ def audit(folder, url, locked, accepted=""):
     lock = "".join(f"{pin} \\\n{HASH}" for pin in locked)
     for name in ("requirements.txt", "requirements-serve.txt"):
         (folder / name).write_text(lock, "utf-8")
-    variables = {"PIP_AUDIT_OSV_URL": url, "PYTHONPATH": str(Path.cwd() / "machinery")}
+    variables = {"PIP_AUDIT_OSV_URL": url, "PYTHONPATH": str(Path("machinery").absolute())}
     return subprocess.run(
         [sys.executable, "-m", "mlops", "audit"],
         cwd=folder,

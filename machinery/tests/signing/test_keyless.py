@@ -1,9 +1,8 @@
 """Releases signed by a workflow through Sigstore, without a key: the same checks apply."""
 
 import json
-import time
 from base64 import b64decode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -105,11 +104,20 @@ def test_an_expired_certificate_is_refused(workflow, sigstore):
     assert refused(workflow)[0] == ["P124"]
 
 
-def test_a_signature_outlives_its_certificate(workflow, sigstore):
+def test_a_signature_outlives_its_certificate(workflow, sigstore, monkeypatch):
     """The time in the log counts, not the current one, so a rollback works months later."""
-    sigstore.lifetime = timedelta(seconds=7)
-    sign(workflow)
-    time.sleep(3)
+    sigstore.behind = timedelta(hours=1)
+
+    class AnHourAgo(datetime):
+        """The clock of a client that signs an hour ago, with a valid certificate."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - sigstore.behind
+
+    with monkeypatch.context() as clock:
+        clock.setattr("sigstore.sign.datetime", AnHourAgo)
+        sign(workflow)
     assert workflow.mlops("promote", "--env", "dev").code == 0
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
 from mlops.serving.client import served_release
 from mlops.targets import local
 
 SERVICE = """
-import asyncio, os, sys
+import asyncio, os, pathlib, sys
 import bentoml
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -27,7 +28,12 @@ async def version(request):
     return JSONResponse({{"release_id": {release_id}, "pid": os.getpid()}})
 
 async def slow(request):
-    await asyncio.sleep(float(request.query_params["seconds"]))
+    begun, end = (pathlib.Path(request.query_params[name]) for name in ("begun", "end"))
+    begun.touch()
+    while not end.exists():
+        await asyncio.sleep(0.01)
+    # The signal that was sent is on its way: should it take longer, this only ends before it.
+    await asyncio.sleep(1)
     return JSONResponse({{"release_id": {release_id}}})
 
 @bentoml.service
@@ -83,13 +89,13 @@ class Stage:
         settings = self.environment.settings.model_copy(update=changes)
         return Stage(Environment(self.environment.name, settings, self.environment.policy))
 
-    def deploy(self, release_id, bundle, seconds=30.0):
+    def deploy(self, release_id, bundle, seconds=HANG_SECONDS):
         """Deploy as the step does."""
         return local.deploy(self.environment, release_id, bundle, seconds)
 
     def served(self):
         """The release that answers at the public port."""
-        return served_release(self.url)
+        return served_release(self.url, HANG_SECONDS)
 
     def running(self):
         """How many services and proxies there are, counted in the table of processes."""
@@ -130,7 +136,7 @@ class Client(threading.Thread):
 
     def run(self):
         """Ask on one connection, or on a new one each time."""
-        connection = http.client.HTTPConnection(self.address, timeout=20)
+        connection = http.client.HTTPConnection(self.address, timeout=HANG_SECONDS)
         while not self.stopped.is_set():
             try:
                 connection.request("GET", "/version")

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.targets import local
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
 from mlops.targets import local
 
-port, release_id, bundle, when, name = sys.argv[2:]
+port, release_id, bundle, seconds, when, name = sys.argv[2:]
 owner = local.Place if hasattr(local.Place, name) else local
 original = getattr(owner, name, None)
 
@@ -36,7 +36,7 @@ if original:
     setattr(owner, name, dying)
 settings = Settings.model_validate({"target": "local", "port": int(port)})
 environment = Environment("dev", settings, Policy.model_validate({"from": "build", "evidence": ()}))
-print(local.deploy(environment, release_id, Path(bundle), 30))
+print(local.deploy(environment, release_id, Path(bundle), float(seconds)))
 """
 FIRST = [("after", "_start"), ("after", "activate")]
 LATER = [
@@ -52,9 +52,9 @@ def command(stage):
     """Starts the command that deploys, to be killed at a moment or never."""
 
     def start(release_id, bundle, when="", name="none"):
-        port = str(stage.environment.settings.port)
+        port, seconds = str(stage.environment.settings.port), str(HANG_SECONDS)
         return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, "driver", port, release_id, bundle, when, name],
+            [sys.executable, "-c", DRIVER, "driver", port, release_id, bundle, seconds, when, name],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
@@ -103,8 +103,7 @@ def test_two_deployments_at_once(stage, bundle, command, tmp_path):
     slow = bundle(init=waits, imports="import time\nfrom pathlib import Path")
     with command("r-1", slow) as first:
         slots = local.Place(stage.environment.name).folder / "slots"
-        while not list(slots.glob("r-1.*")) and first.poll() is None:
-            time.sleep(0.01)
+        wait_for(lambda: list(slots.glob("r-1.*")) or first.poll() is not None)
         with command("r-2", bundle()) as second:
             second_said = second.stdout.readline()
             start.touch()

@@ -3,13 +3,13 @@
 import os
 import signal
 import socket
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.errors import Refused, UserError
 from mlops.serving.client import get
 from mlops.targets import Live, front, local, processes
@@ -26,8 +26,21 @@ def service_of(stage):
 def kill(process):
     """Kill a process as the system does when memory is short, and see it dead."""
     process.send_signal(signal.SIGKILL)
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
+    wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.fixture
+def signalled(tmp_path, monkeypatch):
+    """A file that is there as soon as a release that runs was asked to finish."""
+    # pylint: disable-next=protected-access
+    original, file = processes._signal, tmp_path / "signalled"
+
+    def signal_them(*arguments, **options):
+        original(*arguments, **options)
+        file.touch()
+
+    monkeypatch.setattr(processes, "_signal", signal_them)
+    return file
 
 
 def test_a_release_answers_at_the_public_port(stage, bundle):
@@ -37,20 +50,24 @@ def test_a_release_answers_at_the_public_port(stage, bundle):
     assert stage.running() == (1, 1)
 
 
-def test_no_request_fails_during_a_switch(stage, bundle, client):
+def test_no_request_fails_during_a_switch(stage, bundle, client, tmp_path, signalled):
     """Neither on connections that are kept nor on new ones, nor one that is in flight."""
-    folder = bundle()
+    folder, begun = bundle(), tmp_path / "begun"
     stage.deploy("r-1", folder)
     clients = [client(stage.url, keep) for keep in (True, True, False)]
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(get(f"{stage.url}/slow?seconds=4", 20)))
-    asking.start()
-    stage.deploy("r-2", folder)
-    asking.join()
+    slow = f"{stage.url}/slow?begun={begun}&end={signalled}"
+    with ThreadPoolExecutor() as other:
+        answer = other.submit(get, slow, HANG_SECONDS)
+        try:
+            wait_for(lambda: begun.exists() or answer.done())
+            assert not signalled.exists()
+            stage.deploy("r-2", folder)
+        finally:
+            signalled.touch()
     ended = [client.end() for client in clients]
     assert [client.problems for client in ended] == [[], [], []]
     assert all(client.answers[0] == "r-1" and client.answers[-1] == "r-2" for client in ended)
-    assert answers == [(200, '{"release_id":"r-1"}')]
+    assert answer.result() == (200, '{"release_id":"r-1"}')
     assert stage.running() == (1, 1)
 
 
@@ -68,10 +85,10 @@ def test_deploying_what_is_live_changes_nothing(stage, bundle):
 @pytest.mark.parametrize(
     "wrong, why, seconds",
     [
-        ({"imports": "raise ValueError('no such model')"}, "no such model", 30),
-        ({"init": "raise ValueError('no such model')"}, "no such model", 30),
-        ({"init": "os._exit(3)"}, "ended while it started", 30),
-        ({"release_id": "'r-0'"}, "says that it is r-0", 30),
+        ({"imports": "raise ValueError('no such model')"}, "no such model", HANG_SECONDS),
+        ({"init": "raise ValueError('no such model')"}, "no such model", HANG_SECONDS),
+        ({"init": "os._exit(3)"}, "ended while it started", HANG_SECONDS),
+        ({"release_id": "'r-0'"}, "says that it is r-0", HANG_SECONDS),
         ({"ready": False}, "not ready after 4 s", 4),
     ],
     ids=["import", "init", "dies", "wrong-id", "not-ready"],

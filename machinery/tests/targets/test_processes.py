@@ -7,13 +7,19 @@ import time
 
 import pytest
 
+from machinery.tests.waiting import wait_for
 from mlops.targets import processes
 
 # It names its folder, as every command given to `start` does.
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+STUBBORN = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1], "deaf").touch()
+time.sleep(600)
+"""
 PARENT = (
-    "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], close_fds=False); time.sleep(60)"
+    "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], close_fds=False); time.sleep(600)"
 )
 
 
@@ -28,14 +34,6 @@ def start(tmp_path):
 
     yield run
     processes.stop(folder, 0)
-
-
-def wait_for(condition):
-    """Wait for what is about to be true."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_held_lock_is_life(start):
@@ -65,8 +63,7 @@ def test_stopping_just_after_the_start(start):
 def test_one_that_will_not_finish_is_killed(start):
     """After its time of grace."""
     folder = start(sys.executable, "-c", STUBBORN)
-    wait_for(lambda: any(STUBBORN in p.info["cmdline"] for p in processes.members(folder)))
-    time.sleep(0.2)
+    wait_for((folder / "deaf").exists)
     begun = time.monotonic()
     processes.stop(folder, 0.3)
     assert time.monotonic() - begun >= 0.3

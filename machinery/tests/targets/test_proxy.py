@@ -4,12 +4,12 @@ import http.client
 import socket
 import sys
 import threading
-import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.files import write_json
 from mlops.targets import processes, proxy
 
@@ -21,6 +21,7 @@ class Backend(BaseHTTPRequestHandler):
 
     def do_POST(self):  # pylint: disable=invalid-name  # the base class asks for this name
         """Echo."""
+        self.server.begun.set()
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer = self.server.name.encode() + body
         self.send_response(200)
@@ -34,12 +35,13 @@ class Backend(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def backend():
-    """Starts servers that answer with their name."""
+    """Starts servers that answer with their name; each notes that the head of a request came."""
     servers = []
 
-    def start(name):
+    def start(name, begun=None):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Backend)
         server.daemon_threads, server.name = True, name
+        server.begun = begun or threading.Event()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return server.server_address[1]
@@ -67,7 +69,7 @@ def connect(tmp_path, active):
         processes.start(folder, command, logs / "proxy.log", descriptors=(number,))
 
     def open_one():
-        opened.append(http.client.HTTPConnection(*address, timeout=10))
+        opened.append(http.client.HTTPConnection(*address, timeout=HANG_SECONDS))
         return opened[-1]
 
     yield open_one
@@ -103,12 +105,13 @@ def test_a_kept_connection_moves_between_requests(connect, backend, active):
 
 def test_a_request_that_has_begun_stays(connect, backend, active):
     """A body that comes in parts goes where its head went, whatever it looks like."""
-    write_json(active, {"port": backend("a")})
+    begun = threading.Event()
+    write_json(active, {"port": backend("a", begun)})
     connection, trap = connect(), b"POST / HTTP/1.1\r\n"
     connection.putrequest("POST", "/")
     connection.putheader("Content-Length", str(len(trap)))
     connection.endheaders()
-    time.sleep(0.3)  # the head is on its way to `a`
+    assert begun.wait(HANG_SECONDS)
     write_json(active, {"port": backend("b")})
     connection.send(trap)
     assert connection.getresponse().read() == b"a" + trap

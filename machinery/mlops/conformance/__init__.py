@@ -1,0 +1,1 @@
+"""Tests of a team's own `data/`, `model/` and `environments/`; `make test` runs them."""

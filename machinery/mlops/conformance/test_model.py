@@ -1,0 +1,94 @@
+"""The team's model is made the same way twice, and scores a row alike however it arrives."""
+
+import numpy as np
+import pytest
+
+from mlops.config.params import Params
+from mlops.serving.schema import request_type
+from mlops.statistics.latency import as_sent
+from mlops.training import contract
+from mlops.training.row_schema import row_schema
+
+ROWS = 50
+TOLERANCE = 1e-6
+
+
+def scores(model, columns):
+    """Score columns as the service does."""
+    return np.asarray(contract.team_model().predict(model, columns), dtype=float)
+
+
+def lists(rows):
+    """Return rows as columns of lists, missing values None, which the service passes on."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+@pytest.fixture(scope="module")
+def few(sample):
+    """Some rows of features."""
+    return sample.features[:ROWS]
+
+
+def test_training_twice_gives_the_same_bytes(sample, trained, save):
+    """M112 asks for it of every candidate; here it is seen before a long training."""
+    first, second = save(trained, "first")[1], save(sample.train(), "second")[1]
+    assert first["files"] == second["files"]
+
+
+def test_what_is_loaded_scores_as_what_was_saved(trained, few, save):
+    """The service loads a file; the gate judged the model in memory."""
+    folder, _ = save(trained, "model")
+    np.testing.assert_allclose(
+        contract.predict(contract.team_model().load(folder), few),
+        contract.predict(trained, few),
+        rtol=TOLERANCE,
+    )
+
+
+def test_lists_score_as_a_frame(trained, few):
+    """Training sees a DataFrame, the service a dict of lists."""
+    expected = contract.predict(trained, few)
+    np.testing.assert_allclose(scores(trained, lists(as_sent(few))), expected, rtol=TOLERANCE)
+
+
+def test_a_row_scores_the_same_in_any_company(trained, few):
+    """Requests that arrive together are scored together."""
+    alone = [scores(trained, lists([row]))[0] for row in as_sent(few)]
+    np.testing.assert_allclose(alone, contract.predict(trained, few), rtol=TOLERANCE)
+
+
+def test_none_scores_as_a_missing_value_does(trained, few):
+    """A client sends null where training saw NaN or None."""
+    declared = contract.team_data().SCHEMA.columns
+    for name in (name for name in few.columns if declared[name].nullable):
+        without = few.copy()
+        without.loc[without.index[0], name] = None
+        sent = as_sent(without)
+        assert sent[0][name] is None
+        np.testing.assert_allclose(
+            scores(trained, lists(sent))[0],
+            contract.predict(trained, without)[0],
+            rtol=TOLERANCE,
+            err_msg=name,
+        )
+
+
+@pytest.fixture(scope="module")
+def schema(sample):
+    """The JSON Schema of a request's row."""
+    return row_schema(sample.columns.features, sample.frame)
+
+
+def test_the_service_takes_the_rows_of_the_data(schema, few, params: Params):
+    """A row that training saw is never refused, and the schema's example is a row too."""
+    request = request_type(schema, params.serve.max_rows)
+    rows = as_sent(few)[: params.serve.max_rows]
+    request.validate_python({"rows": rows})
+    request.validate_python({"rows": schema["examples"][:1]})
+
+
+def test_the_service_refuses_a_field_that_the_data_lack(schema, few, params: Params):
+    """A misspelt field is an error, not a missing value."""
+    request = request_type(schema, params.serve.max_rows)
+    with pytest.raises(ValueError, match="extra_forbidden|not permitted"):
+        request.validate_python({"rows": [{**as_sent(few)[0], "no such field": 1}]})

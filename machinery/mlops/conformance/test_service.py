@@ -1,0 +1,43 @@
+"""The packed model, served for real, answers as the model does in process."""
+
+import pytest
+
+from mlops import git
+from mlops.gate import parity
+from mlops.releases import bundle
+from mlops.rules import Verdict
+from mlops.statistics.drift import references
+from mlops.training import contract, record
+
+
+def test_the_service_answers_as_the_model(sample, trained, save):
+    """A bundle of HEAD's code is packed, served on a free port, and asked with real rows."""
+    changed = git.changed("model", "data")
+    if changed:
+        pytest.skip(f"{changed[0]} is not committed, and a bundle holds the code of a commit")
+    folder, description = save(trained, "model")
+    split = contract.split(sample.params)
+    packed = bundle.pack(_record(sample, split, description), folder)
+    source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
+    rows = parity.sample(sample.features, sample.params.serve.max_rows)
+    finding = parity.compare(
+        source, rows, contract.predict(trained, rows), sample.params.serve.ready_seconds
+    )
+    assert finding.verdict is Verdict.PASS, finding.message
+
+
+def _record(sample, split: contract.Split, description: dict) -> record.Record:
+    """Return the parts of a record that a bundle is made from."""
+    params = sample.params
+    partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
+    columns = [*sample.columns.features, sample.columns.target]
+    reference = references(sample.frame[columns], stretch=len(sample.frame))
+    return {
+        "format": record.FORMAT,
+        "name": params.name,
+        "source": record.source(),
+        "data": {"train": partitions, "holdout": partitions, "reference": reference},
+        "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
+        "environment": record.environment(),
+        "model": description,
+    }
