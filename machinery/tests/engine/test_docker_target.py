@@ -121,12 +121,12 @@ def test_no_request_fails_during_a_switch(dev, built, second):
 def test_a_rollback_starts_the_earlier_container_without_the_registry(dev, built, second):
     """It is not created again, so a rollback takes seconds; the registry may be gone."""
     dev.run("rollback", "--reason", "shown in a test")
-    (kept,) = [name for name, state in dev.containers.items() if state == "exited"]
-    kept = docker("inspect", "--format={{.Id}}", kept)
+    (earlier,) = [name for name, state in dev.containers.items() if state == "exited"]
+    earlier_id = docker("inspect", "--format={{.Id}}", earlier)
     docker("rmi", "--no-prune", built.promoted.image.ref, check=False)
     dev.run("deploy")
     assert dev.served == built.release_id and second.release_id != built.release_id
-    assert dev.live["Id"] == kept
+    assert dev.live["Id"] == earlier_id
 
 
 @pytest.mark.parametrize("died", ["container", "proxy"])

@@ -48,8 +48,8 @@ def test_one_process_serves(unpacked, tmp_path, row, host):
     with alone(unpacked, tmp_path, host) as (process, url):
         await_ready(process, url)
         assert not psutil.Process(process.pid).children()
-        asked = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
-        answer = httpx.post(f"{url}/predict", **asked)
+        options = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
+        answer = httpx.post(f"{url}/predict", **options)
         assert answer.status_code == 200 and len(answer.json()["predictions"]) == 1
         process.terminate()
         assert process.wait(HANG_SECONDS) == 0

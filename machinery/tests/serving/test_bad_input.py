@@ -12,7 +12,7 @@ def detail(answer):
 
 
 @pytest.mark.parametrize(
-    "change, found, allowed",
+    "change, value, allowed",
     [
         ({"size": "5"}, "5", "a whole number from 1 to 100"),
         ({"size": True}, True, "a whole number from 1 to 100"),
@@ -32,12 +32,12 @@ def detail(answer):
         ({"town": "ABC\n"}, "ABC\n", "text matching ^[A-Z]{3}$"),
     ],
 )
-def test_a_bad_value_is_named(client, row, change, found, allowed):
+def test_a_bad_value_is_named(client, row, change, value, allowed):
     """For a wrong type, range, category or NaN: the field, the value and the values allowed."""
     body = json.dumps({"rows": [row, {**row, **change}]})
     problem = detail(client.post("/predict", content=body))
     field = f"rows.1.{next(iter(change))}"
-    assert problem == {"field": field, "problem": "value", "found": found, "allowed": allowed}
+    assert problem == {"field": field, "problem": "value", "found": value, "allowed": allowed}
 
 
 def test_a_missing_field_is_named(client, row):
