@@ -41,7 +41,7 @@ LOCK = BUILD / "upgrade.lock"
 def run(options: argparse.Namespace) -> int:
     """Upgrade, or finish an upgrade that was cut short."""
     actions.require_default_branch()
-    with file_lock.alone(LOCK, Refused(f"another upgrade holds {LOCK}. Wait for it to end.")):
+    with file_lock.exclusive(LOCK, Refused(f"another upgrade holds {LOCK}. Wait for it to end.")):
         left = landing.unfinished()
         if left:
             return _resume(left, options.dry_run)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops import files
-from mlops.cli import ending
+from mlops.cli import exit_code_of
 from mlops.errors import UserError
 from mlops.upgrading.renames import rename
 from mlops.upgrading.template import number
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ending(main))
+    sys.exit(exit_code_of(main))
