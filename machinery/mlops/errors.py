@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -51,6 +52,25 @@ def unforeseen(error: Exception) -> str:
     said = "error: your code:" if way else "error: a mistake of the machinery, not yours:"
     lines = traceback.format_exception(type(error), error, way or error.__traceback__)
     return f"{said}\n{''.join(lines).rstrip()}"
+
+
+def failure(printed: str, otherwise: str, source: Path | None = None) -> str:
+    """Return the last line that a program printed, and its traceback from the team's code on.
+
+    `source` is the folder that holds the team's code; `otherwise` stands for nothing printed.
+    """
+    traced = _traced(printed, source.resolve()) if source else ""
+    *_, last = (traced or printed).strip().splitlines() or [otherwise]
+    return "\n".join([f"{last.rstrip('.')}.", *filter(None, [traced])])
+
+
+def _traced(printed: str, source: Path) -> str:
+    """Return a printed traceback from the team's code on, "" where there is none."""
+    team = rf'(?ms)^ *File "{re.escape(str(source))}/(?=(?:data|model)/)'
+    # A service logs on after it, each time with a date.
+    found = re.search(rf"{team}.*?(?=^\d{{4}}-\d\d-\d\dT|\Z)", printed)
+    # Without the folder, which may be a temporary one.
+    return re.sub(team, '  File "', found[0].rstrip()) if found else ""
 
 
 def _theirs(file: str | None) -> bool:

@@ -181,6 +181,13 @@ no-python = $(error No Python 3.11 to 3.14 with venv. Tried: $(PYTHON). \
 .venv/stamp: requirements.txt $(IN_TREE) $(if $(realpath .venv/bin/python),,again)
 	$(call install,.venv,$(or $(call usable,$(PYTHON)),$(no-python)))
 
+# One that somebody named has no stamp.
+ifeq (,$(filter $(VENV)/stamp,.venv/stamp $(TESTED:%=build/python-%/stamp)))
+$(VENV)/stamp:
+	@[ -x $(VENV)/bin/python ] || { echo "VENV=$(VENV) has no bin/python. Name a virtual" \
+	  "environment that has what requirements.txt locks, or leave VENV out: make then makes .venv." >&2; exit 1; }
+endif
+
 # The machinery in the tree, whose version and command .venv knows.
 IN_TREE = $(wildcard machinery/pyproject.toml)
 

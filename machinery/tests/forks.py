@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from mlops.releases.release import none_yet
+
 ROOT = Path.cwd()
 MACHINERY = (
     *("machinery/mlops", "machinery/benchmarks", "environments", "loadtests"),
     *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
 )
+LISTS = ("quarantine.yaml", "waivers.yaml", "advisories.yaml")
 IDENTITY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -107,6 +110,17 @@ def _copy(names, folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=ignore, dirs_exist_ok=True)
         else:
             shutil.copy(source, folder / name)
+    as_at_first(folder / "environments")
+
+
+def as_at_first(environments: Path) -> None:
+    """Take out what a repository that is in use has promoted, quarantined, waived or accepted."""
+    for path in environments.glob("*/release.yaml"):
+        path.write_text(none_yet(), "utf-8")
+    for name in LISTS:
+        lines = (environments / name).read_text("utf-8").splitlines(keepends=True)
+        comments = "".join(line for line in lines if line.startswith("#"))
+        (environments / name).write_text(comments, "utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 from mlops.ci import actions
-from mlops.errors import UserError
+from mlops.errors import Refused, UserError
 
 
 def test_no_test_takes_the_job_that_runs_it_for_its_own(tmp_path):
@@ -51,3 +52,24 @@ def test_a_page_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
     with pytest.raises(UserError, match="GITHUB_OUTPUT names"):
         actions.output("name", "value")
+
+
+@pytest.mark.parametrize(
+    ("event", "ref", "refused"),
+    [
+        ("workflow_dispatch", "refs/heads/main", False),
+        ("workflow_dispatch", "refs/heads/mine", True),
+        ("workflow_dispatch", "refs/tags/main", True),
+        ("schedule", "refs/heads/main", False),
+        ("pull_request", "refs/pull/7/merge", False),
+        ("push", "refs/heads/staging", False),
+    ],
+)
+def test_a_run_by_hand_is_started_on_the_default_branch(monkeypatch, tmp_path, event, ref, refused):
+    file = tmp_path / "event.json"
+    file.write_text('{"repository": {"default_branch": "main"}}', "utf-8")
+    given = {"GITHUB_EVENT_NAME": event, "GITHUB_REF": ref, "GITHUB_EVENT_PATH": str(file)}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Refused, match="Use workflow from: main") if refused else nullcontext():
+        actions.require_default_branch()

@@ -363,6 +363,20 @@ def test_a_metric_nobody_measured_is_refused(record, key):
     assert re.search(rf"gate\.{key} names 'aux'.* log_loss", bad.message)
 
 
+def test_what_to_do_stands_before_the_traceback_of_a_champion_that_failed(record):
+    """A report cuts what is long."""
+    traced = '  File "model/__init__.py", line 2, in predict\nKeyError: 1'
+    failed = {
+        "release_id": "a",
+        "trained_on": [],
+        "error": f"its code failed: KeyError: 1.\n{traced}",
+    }
+    findings = gate.judge(change(record, "evaluation.champion", failed), CHECKED, PARAMS)
+    (one,) = [finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE]
+    assert re.match(r"a could not be scored: .* KeyError: 1\. Mend that, or roll", one.message)
+    assert one.message.endswith(f"\n{traced}")
+
+
 @pytest.mark.parametrize("champion", [None, {"release_id": "a", "trained_on": [], "error": "no."}])
 def test_a_metric_misspelt_is_refused_before_there_is_a_champion(record, champion):
     """Nobody meets it months later, when there is one."""

@@ -101,6 +101,26 @@ def test_nothing_is_installed_twice(spoken):
     assert "installing" not in make("setup", folder=spoken).stdout
 
 
+@pytest.mark.parametrize("stamped", [True, False], ids=["with a stamp", "without"])
+def test_an_environment_that_is_named_is_used_as_it_is(spoken, stamped):
+    """What others made, such as conda or an image, has no stamp; nothing is installed there."""
+    other = (spoken / ".venv").rename(spoken.parent / "other")
+    if not stamped:
+        (other / "stamp").unlink()
+    os.utime(spoken / "requirements.txt")
+    answer = make("train", f"VENV={other}", folder=spoken)
+    assert answer.stdout.split() == ["-m", "mlops", "train"]
+    assert not (spoken / ".venv").exists() and (other / "stamp").exists() == stamped
+
+
+def test_an_environment_that_is_named_and_has_no_python_is_refused(spoken):
+    """What was looked for, where, and what to do."""
+    answer = make("train", "VENV=nowhere", folder=spoken)
+    assert answer.returncode != 0
+    assert "VENV=nowhere has no bin/python. Name a virtual environment" in answer.stderr
+    assert "No rule to make target" not in answer.stderr
+
+
 def test_what_was_locked_is_installed_before_the_next_target_runs(spoken):
     """Make looks at a file's age once, and `make lock schema` would go on without the package."""
     subprocess.run(["git", "init", "--quiet"], cwd=spoken, check=True)

@@ -14,7 +14,7 @@ from mlops.errors import UserError
 from mlops.paths import PARAMS_SCHEMA
 from mlops.training import contract
 
-pytestmark = [pytest.mark.fast, pytest.mark.example]
+pytestmark = pytest.mark.fast
 
 
 def load(tmp_path, change):
@@ -24,11 +24,13 @@ def load(tmp_path, change):
     return load_params(contract.team_model().Params, path)
 
 
+@pytest.mark.example
 def test_the_committed_file_is_valid():
     """It loads, with the team's own section typed."""
     assert contract.params().model.n_estimators == 150
 
 
+@pytest.mark.example
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -69,6 +71,7 @@ def test_a_mistake_is_named(tmp_path, old, new, message):
         load(tmp_path, lambda text: text.replace(old, new, 1))
 
 
+@pytest.mark.example
 def test_the_line_is_named(tmp_path):
     """The message starts with file and line, as editors and compilers do."""
     text = Path("params.yaml").read_text("utf-8")
@@ -77,6 +80,7 @@ def test_the_line_is_named(tmp_path):
         load(tmp_path, lambda text: text.replace("holdout: 1", "holdout: -3"))
 
 
+@pytest.mark.example
 def test_all_mistakes_are_named_at_once(tmp_path):
     """Nobody mends a file one run at a time."""
     with pytest.raises(UserError) as caught:
@@ -104,6 +108,7 @@ def test_an_empty_file_is_refused(tmp_path):
         load(tmp_path, lambda _: "# nothing\n")
 
 
+@pytest.mark.example
 def test_the_fingerprint_follows_every_value(tmp_path):
     """Two files that differ in one value have two fingerprints; a comment makes none."""
     plain = load(tmp_path, lambda text: text).fingerprint
@@ -116,6 +121,7 @@ def test_the_schema_for_editors_is_fresh():
     assert PARAMS_SCHEMA.read_text("utf-8") == schema_text(), "run `make schema`"
 
 
+@pytest.mark.example
 @pytest.mark.parametrize(("old", "new"), [("max_depth", "max_depht"), ("holdout: 1", "holdout: 0")])
 def test_the_schema_refuses_what_loading_refuses(old, new):
     """An editor underlines the same mistakes."""

@@ -123,8 +123,13 @@ def test_what_dependabot_brings_is_a_strangers():
     assert plan.trusted({**event, "pull_request": {**change, "user": {"login": "ada"}}})
 
 
+def pythons(project):
+    """The Pythons that a pyproject.toml names."""
+    return plan.python_versions(step.tomllib.loads(project))
+
+
 def test_the_pythons_are_those_of_pyproject():
-    """One list for the tests on a laptop and on GitHub; requires-python is its oldest."""
+    """One list for the tests on a laptop and on GitHub."""
     listed = subprocess.run(
         ["make", "--no-print-directory", "-f", "-", "shown"],
         input="include Makefile\nshown:\n\t@echo $(TESTED)\n",
@@ -132,9 +137,13 @@ def test_the_pythons_are_those_of_pyproject():
         text=True,
         check=True,
     )
-    pythons = plan.python_versions(step.tomllib.loads(Path("pyproject.toml").read_text("utf-8")))
-    assert listed.stdout.split() == pythons
-    assert f'requires-python = ">={pythons[0]}"' in Path("pyproject.toml").read_text("utf-8")
+    assert listed.stdout.split() == pythons(Path("pyproject.toml").read_text("utf-8"))
+
+
+@pytest.mark.example
+def test_the_oldest_python_is_the_one_required():
+    text = Path("pyproject.toml").read_text("utf-8")
+    assert f'requires-python = ">={pythons(text)[0]}"' in text
 
 
 def test_no_python_is_a_mistake():
@@ -148,6 +157,8 @@ def planned(tmp_path):
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    (folder / ".github").mkdir()
+    (folder / ".github/CODEOWNERS").write_text("* @octocat\n", "utf-8")
     me = ("-c", "user.name=tester", "-c", "user.email=tester@localhost")
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin"]):
         subprocess.run(["git", *me, *words], cwd=folder, check=True)
@@ -176,6 +187,9 @@ def planned(tmp_path):
         run.base = subprocess.run(base, cwd=folder, capture_output=True, text=True, check=True)
         return done.stdout, (tmp_path / "o").read_text("utf-8")
 
+    run.folder, run.git = folder, lambda *words: subprocess.run(
+        ["git", *me, *words], cwd=folder, check=True, capture_output=True, text=True
+    )
     return run
 
 
@@ -224,7 +238,7 @@ def push(planned, github, tmp_path):
         (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
         return planned(**github.environment(), **place)
 
-    run.begin = planned.base.stdout.strip()
+    run.begin, run.folder, run.git = planned.base.stdout.strip(), planned.folder, planned.git
     return run
 
 
@@ -242,6 +256,40 @@ def test_what_a_run_did_not_end_is_planned_for_again(push, github, conclusion):
     told, outputs = push()
     assert "no file that a model is made from changed (1 file)" in told
     assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
+
+
+@pytest.mark.parametrize("owners", [None, "", "# * @octocat\n#*   @OWNER\n", "/docs/\n"])
+def test_a_copy_that_nobody_has_taken_over_makes_no_release(push, tmp_path, owners):
+    """*Use this template* fires a push at once, before anybody has read what it publishes."""
+    file = push.folder / ".github/CODEOWNERS"
+    file.unlink()
+    if owners is not None:
+        file.write_text(owners, "utf-8")
+    told, outputs = push()
+    assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
+    assert re.search(r"(?m)^run-tests<<.*\ntrue$", outputs)
+    for text in (told, (tmp_path / "s").read_text("utf-8")):
+        assert 'nobody has taken this copy over. Run make github-setup ARGS="--apply"' in text
+
+
+@pytest.mark.parametrize("owner", ["@octocat", "@our-org/ml-team", "someone@example.org"])
+def test_the_push_that_names_an_owner_makes_the_first_release(push, github, owner):
+    """The run before it succeeded, and released nothing: what was there then is still to be."""
+    file = push.folder / ".github/CODEOWNERS"
+    for text in ("#*  @OWNER\n", f"#*  @OWNER\n/model/  {owner}\n"):
+        file.write_text(text, "utf-8")
+        push.git("commit", "-qam", "Owners")
+    ended(github, ("push", "success", push.git("rev-parse", "HEAD~1").stdout.strip()))
+    told, outputs = push()
+    assert "nothing was released before this copy had an owner" in told
+    assert re.search(r"(?m)^run-release<<.*\ntrue$", outputs)
+    ended(github, ("push", "success", push.git("rev-parse", "HEAD").stdout.strip()))
+    github.runs.reverse()
+    push.git("commit", "-qm", "Nothing", "--allow-empty")
+    (push.folder / "docs/more.md").touch()
+    push.git("add", ".")
+    push.git("commit", "-qm", "A page")
+    assert re.search(r"(?m)^run-release<<.*\nfalse$", push()[1])
 
 
 def test_a_fork_s_branch_of_the_same_name_is_not_this_one(push, github):

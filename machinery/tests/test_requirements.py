@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 pytestmark = pytest.mark.fast
 
@@ -17,6 +18,7 @@ def read(path: str) -> dict:
     return tomllib.loads(Path(path).read_text(encoding="utf-8"))
 
 
+PLATFORMS = ("linux", "darwin", "win32")
 PROJECT, MACHINERY = read("pyproject.toml"), read("machinery/pyproject.toml")["project"]
 PACKAGE = MACHINERY["name"]
 EXTRAS = MACHINERY["optional-dependencies"]
@@ -50,14 +52,25 @@ def version(requirement: Requirement) -> str:
     return pin.version
 
 
+def xgboosts(requirements, platform: str) -> list[str]:
+    """Return the packages of XGBoost among the requirements that are for a platform."""
+    return [
+        one.name
+        for one in requirements
+        if one.name in ("xgboost", "xgboost-cpu")
+        and (one.marker is None or one.marker.evaluate({"sys_platform": platform}))
+    ]
+
+
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 def test_the_lock_keeps_the_bounds(asked):
-    assert version(locked("requirements.txt")[asked.name.lower()]) in asked.specifier
+    pinned = locked("requirements.txt")[canonicalize_name(asked.name)]
+    assert version(pinned) in asked.specifier
 
 
 @pytest.mark.parametrize("asked", SERVED, ids=str)
 def test_what_the_service_imports_is_in_its_lock(asked):
-    assert asked.name.lower() in locked("requirements-serve.txt")
+    assert canonicalize_name(asked.name) in locked("requirements-serve.txt")
 
 
 def test_the_service_runs_the_versions_the_model_was_trained_with():
@@ -66,6 +79,7 @@ def test_the_service_runs_the_versions_the_model_was_trained_with():
         assert version(requirement) == version(everything[name])
 
 
+@pytest.mark.example
 def test_the_service_installs_no_frame_library():
     assert not {"pandas", "pyarrow", "scikit-learn"} & set(locked("requirements-serve.txt"))
 
@@ -84,12 +98,15 @@ def test_a_lock_names_no_place(lock):
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
-def test_one_xgboost_a_machine(lock, platform):
-    found = [
-        name
-        for name, requirement in locked(lock).items()
-        if name in ("xgboost", "xgboost-cpu")
-        and requirement.marker.evaluate({"sys_platform": platform})
-    ]
-    assert len(found) == 1, "both write the folder xgboost/: the last one installed wins"
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_one_xgboost_a_machine_where_one_is_asked_for(lock, platform):
+    asked = xgboosts(ASKED if lock == "requirements.txt" else SERVED, platform)
+    found = xgboosts(locked(lock).values(), platform)
+    assert len(found) == bool(asked), "both write the folder xgboost/: the last one installed wins"
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("asked", [ASKED, SERVED], ids=["all", "serve"])
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_example_asks_for_an_xgboost_on_every_machine(asked, platform):
+    assert xgboosts(asked, platform)

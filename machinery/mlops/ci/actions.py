@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from mlops.errors import UserError
+from mlops.errors import Refused, UserError
 from mlops.rules import Verdict
 
 # Letters of a reason that are shown.
@@ -50,6 +50,22 @@ def payload() -> dict[str, Any]:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"GITHUB_EVENT_PATH names {path}, which is no event: {error}.") from None
+
+
+def require_default_branch() -> None:
+    """Raise Refused where somebody started a run by hand on another branch than the default one.
+
+    What such a branch says would run with the rights of what was merged.
+    """
+    if os.environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
+        return
+    branch = payload().get("repository", {}).get("default_branch", "main")
+    ref = os.environ.get("GITHUB_REF", "")
+    if ref != f"refs/heads/{branch}":
+        raise Refused(
+            f"this run was started on {ref or 'no branch'}; it is started on {branch} only, where "
+            f"changes are approved. Run workflow, Use workflow from: {branch}."
+        )
 
 
 def _append(variable: str, text: str) -> None:

@@ -113,6 +113,11 @@ def work(
     return Work(tested, False, f"no file that a model is made from changed ({_count(files)})")
 
 
+def is_taken_over(codeowners: str | None) -> bool:
+    """Return whether somebody owns this copy: a line of CODEOWNERS that waits for nobody."""
+    return bool(re.search(r"(?m)^[^#\s]\S*[ \t]+\S*@", codeowners or ""))
+
+
 def place(variable: str, trusted: bool) -> Place:
     """Return where to train, by the variable GPU_RUNNER; a stranger's code only on hosted runners.
 

@@ -7,6 +7,7 @@ https://github.com/opencontainers/distribution-spec, spoken by oras. Credentials
 import hashlib
 import ipaddress
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops.ci import actions
 from mlops.console import without_password
 from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file
@@ -124,6 +126,7 @@ class Repository:
                     "annotations": {"org.opencontainers.image.title": tag},
                 }
             ],
+            **_annotations(),
         }
         self._publish(Manifest(canonical(parts), IMAGE), tag)
         return layer["digest"]
@@ -207,6 +210,13 @@ class Repository:
         remedy = "Is the registry well?"
         if answer.status_code in (401, 403):
             remedy = f"Log in as somebody who may: docker login {self.host}."
+        if answer.status_code == 403 and self.host == "ghcr.io" and actions.inside():
+            # The token is good: a package that was not made by this repository does not know it.
+            remedy = (
+                "The package does not let this repository's workflows in. On its page on GitHub, "
+                "Package settings, Manage Actions access: add the repository with the role Write. "
+                "Or set the variable MLOPS_STORE to a name that no package has yet."
+            )
         raise UserError(f"{self.name}: {what} was answered {answer.status_code}: {words} {remedy}")
 
     @contextmanager
@@ -236,6 +246,15 @@ class Repository:
 
         with self._spoken():
             return Client(self.host, self._container, here=is_here(self.host))
+
+
+def _annotations() -> dict[str, dict[str, str]]:
+    """Return what ties a package to its repository on GitHub, whose workflows may use it then."""
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if not repository:
+        return {}
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    return {"annotations": {"org.opencontainers.image.source": f"{server}/{repository}"}}
 
 
 def is_here(host: str) -> bool:

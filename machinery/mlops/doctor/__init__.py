@@ -32,6 +32,8 @@ ON_GITHUB: tuple[Look, ...] = (
     environments.strays,
     environments.approval,
     automation.permissions,
+    automation.actions,
+    automation.secrets,
     automation.app,
     automation.variables,
     automation.schedules,

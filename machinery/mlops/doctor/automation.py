@@ -3,18 +3,26 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from mlops.ci import plan
 from mlops.doctor.context import APPLY, Seen
 from mlops.doctor.findings import Finding, bad, note, ok, unknown
-from mlops.doctor.tree import workflows
+from mlops.doctor.tree import WORKFLOWS, workflows
 from mlops.errors import UserError
 from mlops.github.differences import holds
+from mlops.github.settings import KEYS
 
 APP, KEY, RUNNERS = "APP_ID", "APP_PRIVATE_KEY", ("GPU_RUNNER", "RUNNER")
 STORE, HOSTED = "MLOPS_STORE", "oci://ghcr.io/"
+# Whose actions are GitHub's own, and whose creator it has verified.
+OWN, VERIFIED = ("actions", "github"), ("docker",)
+# Branches that nobody writes to by themselves.
+PROTECTED = ("refs/heads/main", "refs/heads/staging")
+ALLOW = "Settings, Actions, General (of the organisation): allow them, docs/github.md"
+_USES = re.compile(r"(?m)^\s*(?:- )?uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@")
 POST = Path(".github/actions/post-report/action.yml")
 CML = "iterative/cml"
 
@@ -39,14 +47,71 @@ def permissions(seen: Seen) -> Iterator[Finding]:
             yield ok(guard, str(found).replace("_", " "))
 
 
+def actions(seen: Seen) -> Iterator[Finding]:
+    """Every action that the workflows use may be used here: an organisation may allow some only."""
+    used = sorted(set(_USES.findall("\n".join(_texts()))))
+    allowed = (seen.hub.get("actions/permissions") or {}).get("allowed_actions", "all")
+    if allowed == "local_only":
+        yield bad("actions allowed", f"none of others: {', '.join(used)} cannot run", ALLOW)
+        return
+    refused = []
+    if allowed == "selected":
+        listed = seen.hub.get("actions/permissions/selected-actions")
+        if listed is None:
+            yield unknown("actions allowed", "GitHub does not show the list", ALLOW)
+            return
+        refused = [name for name in used if not _may(name, listed)]
+    if refused:
+        yield bad(
+            "actions allowed", f"{', '.join(refused)}: not in the list of allowed ones", ALLOW
+        )
+    else:
+        yield ok("actions allowed", f"{', '.join(used)}")
+
+
+def _texts() -> Iterator[str]:
+    for folder in (WORKFLOWS, WORKFLOWS.parent / "actions"):
+        yield from (file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.yml")))
+
+
+def _may(name: str, listed: dict[str, Any]) -> bool:
+    """Say whether a list lets an action in, by who made it or by a pattern."""
+    owner = name.partition("/")[0]
+    if owner in OWN:
+        known = listed.get("github_owned_allowed", False)
+    else:
+        known = owner in VERIFIED and listed.get("verified_allowed", False)
+    patterns = [one.partition("@")[0] for one in listed.get("patterns_allowed", ())]
+    return known or any(fnmatch(name, one) for one in patterns)
+
+
+def secrets(seen: Seen) -> Iterator[Finding]:
+    """The keys are kept where jobs of other branches do not reach them."""
+    names = {secret["name"] for secret in seen.hub.get_all("actions/secrets")}
+    if wide := sorted(names & set(seen.settings.secrets)):
+        text = f"{', '.join(wide)}: a workflow on any branch can read a secret of the repository"
+        remedy = f"put it into the environment {KEYS}, delete it from the repository's secrets"
+        yield bad("secrets", text, f"{remedy}, and make a new key: docs/github.md")
+    else:
+        kept = sorted(_kept(seen) & set(seen.settings.secrets))
+        yield ok("secrets", f"in the environment {KEYS}: {', '.join(kept) or 'none'}")
+
+
+def _kept(seen: Seen) -> set[str]:
+    """Return the names of the secrets in the environment for them."""
+    if seen.hub.get(f"environments/{KEYS}") is None:
+        return set()
+    return {secret["name"] for secret in seen.hub.get_all(f"environments/{KEYS}/secrets")}
+
+
 def app(seen: Seen) -> Iterator[Finding]:
     """The GitHub App that opens pull requests, or what follows without one."""
-    names = {secret["name"] for secret in seen.hub.get_all("actions/secrets")}
-    has_id, has_key = APP in seen.variables, KEY in names
+    has_id, has_key = APP in seen.variables, KEY in _kept(seen)
     if has_id and has_key:
         yield ok("GitHub App", "it opens proposals, whose checks start by themselves")
     elif has_id or has_key:
-        missing = f"the secret {KEY}" if has_id else f"the variable {APP}"
+        where = f" in the environment {KEYS}"
+        missing = f"the secret {KEY}{where}" if has_id else f"the variable {APP}"
         yield bad(
             "GitHub App", f"{missing} is missing", "set both, or neither: machinery/docs/github.md"
         )
@@ -140,8 +205,21 @@ def runner_group(seen: Seen) -> Iterator[Finding]:
     if wide:
         text = f"{', '.join(wide)}: any workflow here may use its runners"
         yield bad("runner group", text, "restrict it to chosen workflows: machinery/docs/gpu.md")
-    else:
-        yield ok("runner group", f"{len(groups)}, each for chosen workflows")
+        return
+    yield ok("runner group", f"{len(groups)}, each for chosen workflows")
+    loose = [name for one in groups for name in one.get("selected_workflows", ()) if _loose(name)]
+    if loose and "RUNNER" in seen.variables:
+        # A GPU's runner also serves pull requests, whose workflows are those of their branches.
+        told = note if "GPU_RUNNER" in seen.variables else bad
+        text = f"{', '.join(loose)}: as somebody's branch has it, with the rights of RUNNER"
+        yield told(
+            "runner branch", text, "choose them at refs/heads/main: machinery/docs/deploy.md"
+        )
+
+
+def _loose(workflow: str) -> bool:
+    ref = workflow.partition("@")[2]
+    return not ref.endswith(PROTECTED) and not re.fullmatch("[0-9a-f]{40}", ref)
 
 
 def cml(seen: Seen) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from mlops.config.params import AnyModel, load_params
 from mlops.doctor.context import APPLY, Seen
 from mlops.doctor.findings import Finding, bad, note, ok
 from mlops.github import owners
-from mlops.github.settings import CODEOWNERS, FILE
+from mlops.github.settings import CODEOWNERS, FILE, KEYS
 from mlops.releases import environments
 from mlops.releases.champion import champion
 from mlops.releases.store import Store
@@ -46,9 +46,11 @@ def owners_named(seen: Seen) -> Iterator[Finding]:
 
 def environment_names(seen: Seen) -> Iterator[Finding]:
     """Folders, settings and workflows name the same environments: a typo makes an open one."""
-    folders, kept = set(environments.folders()), set(seen.settings.environments)
-    named = {name for workflow in workflows().values() for name in _named(workflow)}
-    wrong = [f"{FILE} lacks {name}" for name in sorted(folders - kept)]
+    folders, kept = set(environments.folders()), set(seen.settings.environments) - {KEYS}
+    named = {name for workflow in workflows().values() for name in _named(workflow)} - {KEYS}
+    wrong = [f"{FILE} lacks {name}" for name in sorted(folders - kept - {KEYS})]
+    wrong += [f"{KEYS} keeps the secrets and cannot be deployed to"] if KEYS in folders else []
+    wrong += [] if KEYS in seen.settings.environments else [f"{FILE} lacks {KEYS}, for the secrets"]
     wrong += [f"{FILE} names {name}, which has no folder" for name in sorted(kept - folders)]
     wrong += [f"a workflow deploys to {name}" for name in sorted(named - folders)]
     guard = "environment names"

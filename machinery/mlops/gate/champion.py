@@ -19,10 +19,13 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
         yield Finding(NOT_WORSE.id, "champion", Verdict.PASS, message)
         return
     if champion["error"]:
+        error, *traced = champion["error"].split("\n", 1)
         message = (
-            f"{champion['release_id']} could not be scored: {champion['error']} Mend that, or roll "
+            f"{champion['release_id']} could not be scored: {error} Mend that, or roll "
             "production back to a release that runs; without it nobody knows if this is better."
         )
+        # Last, since a report cuts what is long.
+        message = "\n".join([message, *traced])
         yield Finding(CHAMPION_RAN.id, "champion", Verdict.INCONCLUSIVE, message)
         return
     yield find(CHAMPION_RAN, "champion", True, f"{champion['release_id']} scored the same rows.")

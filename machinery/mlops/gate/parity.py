@@ -17,6 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops.errors import failure
 from mlops.rules import PARITY, Finding, find
 from mlops.serving import client
 from mlops.statistics.latency import as_sent
@@ -48,8 +49,8 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
     """
     try:
         together, alone = _ask(source, as_sent(frame), seconds)
-    except (OSError, HTTPException, ValueError, KeyError) as error:
-        message = f"The service gave no answer to {len(frame)} held-out rows: {error}."
+    except OSError as error:
+        message = f"The service gave no answer to {len(frame)} held-out rows: {error}"
         return find(PARITY, "service", False, message)
     wrong = _otherwise(frame, together, expected, "", SHAPES)
     wrong = wrong or _otherwise(frame, alone, expected, " when asked for alone", COMPANY)
@@ -76,16 +77,17 @@ def _otherwise(
 def _ask(source: Path, rows: list[dict], seconds: float) -> tuple[list[float], list[float]]:
     """Return the scores that a service, started for this and ended after it, gives the rows.
 
-    First to all of them in one request, then to each in a request of its own.
+    First to all of them in one request, then to each in a request of its own. Raises OSError with
+    what the service printed where it does not answer as it should.
     """
     with tempfile.TemporaryDirectory() as home, _service(source, Path(home)) as url:
         try:
             together = client.predict(url, rows, seconds)["predictions"]
             alone = [client.predict(url, [row], seconds)["predictions"][0] for row in rows]
             return [one["score"] for one in together], [one["score"] for one in alone]
-        except (OSError, HTTPException) as error:
-            words = Path(home, SAID).read_text("utf-8", errors="replace").strip().splitlines()
-            raise OSError(f"{error}; it said: {words[-1] if words else 'nothing'}") from error
+        except (OSError, HTTPException, ValueError, KeyError) as error:
+            printed = Path(home, SAID).read_text("utf-8", errors="replace")
+            raise OSError(f"{error}; it said: {failure(printed, 'nothing', source)}") from error
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def _service(source: Path, home: Path) -> Iterator[str]:
             cwd=source,
             env={**kept, **quick, "BENTOML_HOME": str(home)},
             pass_fds=(listener.fileno(),),
-            stdout=subprocess.DEVNULL,
+            stdout=said,  # where BentoML logs
             stderr=said,
         )
     # The listener is the service's alone now: should it end, the request fails at once.

@@ -1,14 +1,17 @@
 """What would have to change on GitHub to make a repository what .github/settings/ says."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from mlops.ci.plan import is_taken_over
 from mlops.github.api import GitHub, GitHubError
-from mlops.github.settings import Actions, Label, Place, Ruleset, Settings, for_app
+from mlops.github.settings import CODEOWNERS, Actions, Label, Place, Ruleset, Settings, for_app
 
 Send = tuple[str, str, Any]
+MESSAGE = ("squash_merge_commit_title", "squash_merge_commit_message")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ def _repository(github: GitHub, wanted: dict[str, Any]) -> Iterator[Change]:
     if "allow_squash_merge" not in about:
         raise GitHubError("Its settings are shown to an administrator's token only.", 403)
     other = {key: value for key, value in wanted.items() if about.get(key) != value}
+    if other.keys() & set(MESSAGE):
+        # GitHub refuses one of them without the other.
+        other |= {key: wanted[key] for key in MESSAGE}
     if other:
         now, then = _words({key: about.get(key) for key in other}), _words(other)
         why = "one pull request becomes one commit"
@@ -175,7 +181,9 @@ def _kept(found: dict[str, Any], body: dict[str, Any]) -> bool:
 
 
 def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
-    there = {rules["name"]: rules["id"] for rules in github.get_all("rulesets")}
+    # An organisation's ruleset may have the same name, and is not the repository's to change.
+    listed = github.get_all("rulesets?includes_parents=false")
+    there = {rules["name"]: rules["id"] for rules in listed}
     app = next((v["value"] for v in _variables(github) if v["name"] == "APP_ID"), None)
     for rules in wanted:
         name = rules["name"]
@@ -185,6 +193,14 @@ def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
                 "keeps others out. With the variable APP_ID, run this again."
             )
             yield Note(f"ruleset {name}", text)
+        if name not in there and _asks_owners(rules) and not _is_owned(github):
+            text = (
+                "It comes when the default branch names owners: it asks them to approve, so nobody "
+                f"could approve the change that names them. Push {CODEOWNERS} with its owners "
+                "there, then run this again."
+            )
+            yield Note(f"ruleset {name}", text)
+            continue
         rules = for_app(rules, app)
         path = f"rulesets/{there[name]}" if name in there else "rulesets"
         found = github.get(path) if name in there else None
@@ -194,6 +210,17 @@ def _rulesets(github: GitHub, wanted: list[Ruleset]) -> Iterator[Change | Note]:
             now = "other rules" if found else "missing"
             why = "what was agreed is enforced, on everybody"
             yield Change(f"ruleset {name}", now, kinds, why, (send,))
+
+
+def _asks_owners(rules: Ruleset) -> bool:
+    asked = [rule.get("parameters", {}) for rule in rules["rules"]]
+    return any(one.get("require_code_owner_review") for one in asked)
+
+
+def _is_owned(github: GitHub) -> bool:
+    """Say whether CODEOWNERS names somebody on the default branch, as GitHub has it."""
+    found = github.get(f"contents/{CODEOWNERS.as_posix()}")
+    return bool(found and is_taken_over(b64decode(found["content"]).decode("utf-8", "replace")))
 
 
 def _variables(github: GitHub) -> list[dict[str, Any]]:

@@ -11,6 +11,13 @@ from mlops.errors import UserError
 PAUSES = (1.0, 4.0, 10.0)
 # What git says when asking again cannot help.
 FINAL = ("[rejected]", "[remote rejected]", "not appear to be a git repository", "No such remote")
+# What GitHub says where workflows differ from those of the default branch at that moment: the token
+# of a run may not push such a commit, though the commit itself changed none.
+BEHIND = "refusing to allow a GitHub App to create or update workflow"
+
+
+class Behind(UserError):
+    """A commit was made before the default branch changed its workflows, so it cannot be pushed."""
 
 
 def exists() -> bool:
@@ -27,8 +34,20 @@ def fetch(branch: str) -> str | None:
 
 
 def push(commit: str, branch: str) -> None:
-    """Let a branch be at a commit; raises UserError where that would lose what it is at."""
-    _reach("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+    """Let a branch be at a commit; raises UserError where that would lose what it is at.
+
+    Behind is one that a commit made on the newest default branch would not meet.
+    """
+    try:
+        _reach("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+    except UserError as error:
+        if BEHIND not in str(error):
+            raise
+        raise Behind(
+            f"{branch} was not pushed: the default branch has changed its workflows since "
+            f"{commit[:12]} was made, and GitHub takes no such commit from a run. To run this run "
+            "again would repeat that. Start its workflow anew: Actions, the workflow, Run workflow."
+        ) from None
 
 
 def remove(branch: str, tip: str) -> None:

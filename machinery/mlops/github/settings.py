@@ -13,6 +13,8 @@ FOLDER = Path(".github/settings")
 FILE = FOLDER / "settings.yaml"
 CODEOWNERS = Path(".github/CODEOWNERS")
 CHECK = "all-green"
+# The environment that keeps the secrets: it has no folder, and nothing is deployed to it.
+KEYS = "release"
 PERSON = r"^[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"
 
 Ruleset = dict[str, Any]

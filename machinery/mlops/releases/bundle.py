@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from mlops import PACKAGE, files, git
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
 from mlops.training import contract, record
@@ -176,7 +176,7 @@ def _fix_time(path: Path, commit_time: str) -> None:
 
 
 def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
-    """Run a module where only the folder's code is found; raises UserError with its last words."""
+    """Run a module where only the folder's code is found; raises UserError with why it failed."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "MLOPS_"))}
     kept.pop("PYTHONPATH", None)
     # In a process of its own: BentoML keeps the first home it sees, and imports the service.
@@ -190,8 +190,8 @@ def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
         check=False,
     )
     if done.returncode:
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise UserError(f"{why}: {words[-1] if words else f'exit code {done.returncode}'}")
+        printed = done.stderr.strip() or done.stdout
+        raise UserError(f"{why}: {failure(printed, f'exit code {done.returncode}', folder)}")
 
 
 def _tar(folder: Path, path: Path) -> None:

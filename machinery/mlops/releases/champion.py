@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops import files
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.releases import bundle, environments
 from mlops.releases.release import Release
 from mlops.releases.store import Store
@@ -63,5 +63,5 @@ def _run(module: str, *arguments: str, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise UserError(f"its code gave no scores within {MINUTES} minutes.") from None
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"its code failed: {words[-1].rstrip('.')}.")
+        why = failure(done.stderr, f"exit code {done.returncode}", folder)
+        raise UserError(f"its code failed: {why}")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,28 @@ def propose(name: str, commit: str) -> None:
     git.git("branch", "--force", name, commit)
     git.git("bundle", "create", "--quiet", str(PACKED), name, f"^{commit}^")
     files.write(TAKEN, files.digest_file(PACKED))
+
+
+def replay(commit: str, base: str) -> str | None:
+    """Return a commit that changes on `base` what a proposal's one changed on its parent.
+
+    None where `base` has changed those files as well, so that people have to look.
+    """
+    parent = f"{commit}^"
+    listed = git.git("diff", "--name-only", "--no-renames", "-z", parent, commit).split("\0")
+    names = [name for name in listed if name]
+    if names and git.git("diff", "--name-only", parent, base, "--", *names):
+        return None
+    git.require_identity()
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git.git("read-tree", base, environment=index)
+        for name in names:
+            mode, _, blob = git.git("ls-tree", commit, "--", name).partition("\t")[0].split(" ")
+            git.git("update-index", "--cacheinfo", f"{mode},{blob},{name}", environment=index)
+        tree = git.git("write-tree", environment=index)
+    message = git.git("show", "--no-patch", "--format=%B", commit)
+    return git.git("commit-tree", tree, "-p", base, "-m", message)
 
 
 def tip(name: str) -> str:

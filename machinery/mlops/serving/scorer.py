@@ -5,10 +5,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from importlib.metadata import packages_distributions
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import Distribution, packages_distributions
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -122,6 +123,29 @@ def _with_few_keys(value: Any, usual: int) -> Any:
     return value
 
 
+class LockedFinder(PathFinder):
+    """Finds what PathFinder finds, except for what is hidden, which is absent as in the image.
+
+    None in `sys.modules` would hide a module too, but libraries look for others there and take None
+    for the module: scikit-learn does so with pandas.
+    """
+
+    modules: set[str] = set()
+    packages: set[str] = set()
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return how to load a module, None for one that is hidden."""
+        return None if fullname in cls.modules else super().find_spec(fullname, path, target)
+
+    @classmethod
+    def find_distributions(cls, *arguments: Any, **options: Any) -> Iterator[Distribution]:
+        """Yield the packages that are not hidden."""
+        for package in super().find_distributions(*arguments, **options):
+            if _normal(package.name) not in cls.packages:
+                yield package
+
+
 def hide_what_is_not_locked(root: Path = ROOT) -> None:
     """Make heavy packages that the bundle's lock lacks unimportable, as they are in the image.
 
@@ -129,9 +153,7 @@ def hide_what_is_not_locked(root: Path = ROOT) -> None:
     seconds and 100 MB; and team code that needs them should fail here, not in production.
     """
     locked = _locked(root)
-    for module, package in HEAVY.items():
-        if package not in locked:
-            _hide(module)
+    _hide({module: {package} for module, package in HEAVY.items() if package not in locked})
 
 
 def hide_all_that_is_not_locked(root: Path = ROOT) -> dict[str, str]:
@@ -141,10 +163,10 @@ def hide_all_that_is_not_locked(root: Path = ROOT) -> dict[str, str]:
     """
     locked, own, hidden = _locked(root), {path.stem for path in root.iterdir()}, {}
     for module, packages in packages_distributions().items():
-        names = {re.sub(r"[-_.]+", "-", package).lower() for package in packages}
-        if module not in own and not names & locked and _hide(module):
-            hidden[module] = min(names)
-    return hidden
+        names = set(map(_normal, packages))
+        if module not in own and not names & locked:
+            hidden[module] = names
+    return {module: min(names) for module, names in _hide(hidden).items()}
 
 
 def _locked(root: Path) -> set[str]:
@@ -152,11 +174,19 @@ def _locked(root: Path) -> set[str]:
     return {line.split("==")[0] for line in lock.splitlines()}
 
 
-def _hide(module: str) -> bool:
-    if module in sys.modules:
-        return False
-    sys.modules[module] = None
-    return True
+def _normal(package: str | None) -> str:
+    """Return a package's name as the lock has it; what is left of a removed one may have none."""
+    return re.sub(r"[-_.]+", "-", package or "").lower()
+
+
+def _hide(modules: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Hide modules and the packages they come in; return those that were not imported before."""
+    hidden = {module: names for module, names in modules.items() if module not in sys.modules}
+    LockedFinder.modules.update(hidden)
+    LockedFinder.packages.update(*hidden.values())
+    if LockedFinder not in sys.meta_path:
+        sys.meta_path[sys.meta_path.index(PathFinder)] = LockedFinder
+    return hidden
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.config.documents import Strict, Words, parse_list
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
 
@@ -100,9 +100,9 @@ def ask(locks: Sequence[Path]) -> list[dict[str, Any]]:
         told = []
     if told:
         return told
-    words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
     raise UserError(
-        f"Whether {' and '.join(map(str, locks))} are safe is not known: {words[-1]}\n"
+        f"Whether {' and '.join(map(str, locks))} are safe is not known: "
+        f"{failure(done.stderr, f'exit code {done.returncode}')}\n"
         "Nothing was audited. Is osv.dev reached? PIP_AUDIT_OSV_URL names another such service."
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.console import say
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Signer
 from mlops.releases.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, require_none
@@ -114,5 +115,9 @@ def _by_identity(text: bytes, demand: _Demand) -> bytes | Refusal:
         return demand.refuse_stranger("a workflow, through Sigstore")
     payload, certificate = keyless.verify(text)
     if any(keyless.is_by(certificate, one.identity, one.issuer) for one in wanted):
+        return payload
+    if any(keyless.is_at_commit_by(certificate, one.identity, one.issuer) for one in wanted):
+        # GitHub may name a workflow that is called by `$/` so.
+        say("", f"{demand.release.release_id} is signed by {keyless.identity_of(certificate)}")
         return payload
     return demand.refuse_stranger(keyless.identity_of(certificate))

@@ -4,6 +4,7 @@ environments/signers/sigstore.json names a Sigstore of one's own, or the roots o
 for machines that cannot ask it (a ClientTrustConfig); without that file it is the public one.
 """
 
+import re
 import time
 from typing import Any
 
@@ -92,6 +93,32 @@ def is_by(certificate: Any, identity: str, issuer: str) -> bool:
 
     try:
         Identity(identity=identity, issuer=issuer).verify(certificate)
+        return True
+    except VerificationError:
+        return False
+
+
+def is_at_commit_by(certificate: Any, identity: str, issuer: str) -> bool:
+    """Say whether a certificate is of this identity, named with a commit in place of its branch.
+
+    The run must have been on that branch of the same repository, at that commit: anybody who may
+    push could otherwise call the workflow at a commit of theirs.
+    """
+    from sigstore.errors import VerificationError
+    from sigstore.verify import policy
+
+    found, (workflow, _, ref) = identity_of(certificate), identity.partition("@")
+    commit = found.removeprefix(f"{workflow}@")
+    if not ref.startswith("refs/") or not re.fullmatch("[0-9a-f]{40}", commit):
+        return False
+    demands = [
+        policy.Identity(identity=found, issuer=issuer),
+        policy.OIDCSourceRepositoryURI(workflow.partition("/.github/")[0]),
+        policy.OIDCSourceRepositoryRef(ref),
+        policy.OIDCSourceRepositoryDigest(commit),
+    ]
+    try:
+        policy.AllOf(demands).verify(certificate)
         return True
     except VerificationError:
         return False

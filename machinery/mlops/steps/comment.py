@@ -32,6 +32,7 @@ FOREIGN = (
 
 def run(options: argparse.Namespace) -> None:
     """Find the pull request, fetch the numbers, write the comment."""
+    actions.require_default_branch()
     github = GitHub.here()
     made = report_runs.the_run(github, options.run)
     report_runs.pull_of(github, made)

@@ -22,19 +22,28 @@ from mlops.errors import UserError
 from mlops.upgrading.manifest import machinery
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+OWNERS = Path(".github/CODEOWNERS")
+# A copy of the template runs at once: before somebody has read it, it publishes nothing.
+UNOWNED = (
+    f"No release is made: no line of {OWNERS} names an owner, so nobody has taken this copy over. "
+    'Run make github-setup ARGS="--apply" and merge the owners that it writes there '
+    "(docs/github.md)."
+)
 
 
 def run(_: argparse.Namespace) -> None:
     """Print the plan, and hand it to the jobs that follow."""
+    actions.require_default_branch()
     event = actions.payload()
-    work = _work(event)
+    owned = plan.is_taken_over(OWNERS.read_text("utf-8") if OWNERS.exists() else None)
+    work = _work(event, owned)
     place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
     pythons = _pythons(work.pythons)
     found = {
         "run-tests": json.dumps(bool(pythons)),
         # What is merged was judged; it is trained once more where it becomes a release.
         "run-train": json.dumps(work.train and not plan.pushed(event)),
-        "run-release": json.dumps(work.train),
+        "run-release": json.dumps(work.train and owned),
         "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
         "python-versions": json.dumps(pythons),
         "runner": json.dumps(place.runner),
@@ -46,7 +55,11 @@ def run(_: argparse.Namespace) -> None:
         say("", f"{name:<16} {value}")
         actions.output(name, value)
     rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
-    actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}")
+    merged = bool(event) and not plan.base(event)
+    remark = f"\n{UNOWNED}\n" if merged and not owned else ""
+    if remark:
+        say("plan", UNOWNED)
+    actions.summary(f"### Plan\n\n{why}.\n\n| what | value |\n|---|---|\n{rows}{remark}")
 
 
 def _pythons(tested: plan.Pythons) -> list[str]:
@@ -57,7 +70,7 @@ def _pythons(tested: plan.Pythons) -> list[str]:
     return [] if tested is plan.Pythons.NONE else versions
 
 
-def _work(event: dict[str, Any]) -> plan.Work:
+def _work(event: dict[str, Any], owned: bool) -> plan.Work:
     if os.environ.get("FORCE") == "true":
         return plan.work(None, "it was asked for")
     try:
@@ -70,6 +83,8 @@ def _work(event: dict[str, Any]) -> plan.Work:
         found = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
     except UserError as error:
         return plan.work(None, f"git cannot compare with {base}: {error}")
+    if owned and plan.pushed(event) and not plan.is_taken_over(git.show(base, OWNERS)):
+        return plan.work(None, "nothing was released before this copy had an owner")
     names = [name for name in found.split("\0") if name]
     return plan.work(names, as_released=machinery().as_released)
 

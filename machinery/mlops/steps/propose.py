@@ -16,7 +16,7 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.github import competing, proposals, pull_text, remote
 from mlops.github.api import GitHub, GitHubError
-from mlops.github.proposals import Move, Offer
+from mlops.github.proposals import Move, Offer, Retraining
 from mlops.github.pulls import Pull, Pulls
 from mlops.paths import REPORT
 from mlops.releases import merge_checks
@@ -129,13 +129,35 @@ def _opened(found: Offer, pulls: Pulls) -> Pull | None:
 def _pushed(found: Offer, pulls: Pulls) -> str:
     """Push the branch and return the commit it is at: another run may have been faster."""
     try:
-        remote.push(found.commit, found.branch)
-        return found.commit
+        return _push(found, pulls)
+    except remote.Behind:
+        raise
     except UserError:
         there = remote.fetch(found.branch)
         if there is None or not _stands(found, there, pulls):
             raise
         return there
+
+
+def _push(found: Offer, pulls: Pulls) -> str:
+    """Push the commit of an offer; a retraining that took long, on the base as it is by now."""
+    try:
+        remote.push(found.commit, found.branch)
+        return found.commit
+    except remote.Behind:
+        again = isinstance(found, Retraining) and _replayed(found, remote.fetch(pulls.base))
+        if not again:
+            raise
+    remote.push(again, found.branch)
+    return again
+
+
+def _replayed(found: Offer, tip: str) -> str | None:
+    commit = proposal.replay(found.commit, tip)
+    if commit:
+        text = f"{tip[:12]}, which changed the workflows meanwhile, as {commit[:12]}"
+        say("propose", f"{found.commit[:12]} was made anew on {text}")
+    return commit
 
 
 def _stands(found: Offer, there: str, pulls: Pulls) -> bool:

@@ -1,7 +1,7 @@
 """Release the machinery: write its version, date its changelog, list the digest of every file.
 
-Changes machinery/pyproject.toml, mlops/__init__.py, CHANGELOG.md and RELEASE; commits nothing. The tag
-that starts the release workflow is printed.
+Changes machinery/pyproject.toml, mlops/__init__.py, CHANGELOG.md and RELEASE, commits nothing, and
+prints the tag that starts the release workflow.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops import files
 from mlops.config.params import AnyModel, load_params
 from mlops.console import Timer, say
-from mlops.errors import UserError
+from mlops.errors import UserError, failure
 from mlops.paths import SBOM
 from mlops.releases import bundle, environments
 from mlops.releases.release import Release
@@ -55,8 +55,8 @@ def _listed(ref: str) -> sbom.Part:
         check=False,
     )
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"syft cannot list {ref}: {words[-1]}. Is the registry reached, and open?")
+        why = failure(done.stderr, f"exit code {done.returncode}")
+        raise UserError(f"syft cannot list {ref}: {why} Is the registry reached, and open?")
     return json.loads(done.stdout)
 
 

@@ -1,11 +1,13 @@
 """Sign the release: who built it vouches for the bundle, image, model, data and commit it pins.
 
 With the key file that MLOPS_SIGNING_KEY names or that `--new-key` made; in a workflow that may ask
-for an identity (`id-token: write`), through Sigstore without a key. More: machinery/docs/signing.md.
+for an identity (`id-token: write`), through Sigstore without a key.
+More: machinery/docs/signing.md.
 """
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,12 @@ def _keep(release: Release, payload: bytes, key: Any, store: Store) -> None:
     store.attach(digest, KIND, signed)
     files.write(SIGNATURE, signed)
     already = " already" if done else ""
-    say("sign", f"{release.release_id} is signed{already} by {_who(signed, key)}; {SIGNATURE}")
+    who = _who(signed, key)
+    say("sign", f"{release.release_id} is signed{already} by {who}; {SIGNATURE}")
+    workflow, _, commit = who.partition("@")
+    if re.fullmatch("[0-9a-f]{40}", commit):
+        ref = os.environ.get("GITHUB_REF", "refs/heads/main")
+        say("", f"GitHub names the commit; in `signed_by` write the branch: {workflow}@{ref}")
 
 
 def _who(signed: bytes, key: Any) -> str:

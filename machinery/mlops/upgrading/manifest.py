@@ -1,7 +1,7 @@
 """machinery/RELEASE: the version of the machinery and the SHA-256 of each of its files.
 
-`make release` writes it, in the format that `sha256sum --check machinery/RELEASE` reads. A fork
-whose files are as listed needs none of the machinery's own tests: they passed at its release.
+`make release` writes it, and `sha256sum --check machinery/RELEASE` reads it. A fork whose
+files are as listed needs none of the machinery's own tests: they passed when it was released.
 Of the standard library only: a bare runner plans with it.
 """
 

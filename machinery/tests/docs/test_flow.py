@@ -49,6 +49,7 @@ def test_docs_tell_every_variable_and_secret():
     assert {*settings().variables, *settings().secrets} == set(told)
 
 
+@pytest.mark.example
 def test_code_owners_are_told_as_the_readme_tells_them():
     """Yours and machinery, in two blocks, as in the README's table."""
     text = Path(".github/CODEOWNERS").read_text("utf-8")

@@ -1,5 +1,6 @@
 """A checkout of the settings in a temporary folder, beside the stand-in GitHub."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,12 +18,17 @@ def checkout(github, tmp_path, monkeypatch):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("params.yaml", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)
+    # Every line waits for an owner, as at first: a repository in use has named some.
+    page = tmp_path / ".github/CODEOWNERS"
+    text = re.sub(r"(?m)^([^#\s]\S*\s+)@.*$", r"#\1@OWNER", page.read_text("utf-8"))
+    page.write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GH_TOKEN", raising=False)
     for name, value in github.environment().items():
         monkeypatch.setenv(name, value)
     github.about = {"allow_squash_merge": True, "allow_merge_commit": True}
     github.users = {"owner": {"id": 5}}
+    github.files = {".github/CODEOWNERS": "* @owner\n"}
     return tmp_path
 
 

@@ -3,8 +3,10 @@
 import copy
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from mlops.doctor.tree import workflows
 from mlops.github.api import GitHub
 from mlops.github.settings import CODEOWNERS
 
+ROOT = Path.cwd()
 SHA = "5" * 40
 
 
@@ -47,7 +50,7 @@ def guarded(checkout, github, applied, capsys):
     for name in set(applied) - {"CODEOWNERS"}:
         setattr(github, name, copy.deepcopy(applied[name]))
     (checkout / CODEOWNERS).write_text(applied["CODEOWNERS"], "utf-8")
-    github.secrets = ["APP_PRIVATE_KEY"]
+    github.environment_secrets = {"release": ["APP_PRIVATE_KEY"]}
     github.branches = {"main": SHA, "staging": SHA}
     github.checks = {SHA: ["all-green"]}
     github.runner_groups = [{"name": "gpu", "restricted_to_workflows": True}]
@@ -142,7 +145,14 @@ MISSING = {
     "runs of strangers": lambda g: g.permissions["fork-pr-contributor-approval"].update(
         approval_policy="first_time_contributors"
     ),
-    "the secret APP_PRIVATE_KEY is missing": lambda g: g.secrets.clear(),
+    "the secret APP_PRIVATE_KEY in the environment release is missing": lambda g: (
+        g.environment_secrets.clear()
+    ),
+    "secrets: SIGNING_KEY: a workflow on any branch": lambda g: g.secrets.append("SIGNING_KEY"),
+    "environment release: missing": lambda g: g.environments.pop("release"),
+    "environment release: any branch may": lambda g: g.environments["release"].update(
+        deployment_branch_policy=None
+    ),
     "the variable APP_ID is missing": lambda g: g.variables.pop("APP_ID"),
     "variable GPU_RUNNER: 'gpu' is not understood": lambda g: g.variables.update(GPU_RUNNER="gpu"),
     "variable RUNNER: .* is not understood": lambda g: g.variables.update(RUNNER='["a" "b"]'),
@@ -172,6 +182,71 @@ def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, words
     assert code == 1
     found = re.search(rf"BAD +.*{words}.*\n +-> .+", said)
     assert found, said
+
+
+def test_the_environment_of_the_secrets_is_no_place_to_deploy_to(guarded, checkout, doctor):
+    """It is named in the settings, and has no folder."""
+    assert guarded and "ok          environment names: dev, staging, production" in doctor()[1]
+    shutil.copytree(checkout / "environments/dev", checkout / "environments/release")
+    assert "BAD         environment names: release keeps the secrets" in doctor()[1]
+    shutil.rmtree(checkout / "environments/release")
+    file = checkout / ".github/settings/settings.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("  release:\n    branches: [main, staging]\n", ""), "utf-8")
+    assert "settings.yaml lacks release, for the secrets" in doctor()[1]
+
+
+AT = ["owner/flights/.github/workflows/deploy.yml@refs/heads/"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "at", "words"),
+    [
+        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: as"),
+        ({"RUNNER": '["inside"]', "GPU_RUNNER": '["gpu"]'}, "mine", "note        runner branch"),
+        ({"RUNNER": '["inside"]'}, "main", None),
+        ({"RUNNER": '["inside"]'}, "staging", None),
+        ({"GPU_RUNNER": '["gpu"]'}, "mine", None),
+    ],
+)
+def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, variables, at, words):
+    """Whoever may write can start a workflow on a branch of their own."""
+    guarded.variables = {"APP_ID": "4711", **variables}
+    guarded.runner_groups[0]["selected_workflows"] = [f"{name}{at}" for name in AT]
+    said = doctor()[1]
+    assert re.search(words, said) if words else "runner branch" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("allowed", "listed", "words"),
+    [
+        ("all", {}, r"ok +actions allowed: actions/attest, .*docker/login-action"),
+        ("local_only", {}, r"BAD +actions allowed: none of others"),
+        ("selected", {}, r"BAD +actions allowed: docker/login-action: not in the list"),
+        (
+            "selected",
+            {"github_owned_allowed": False, "verified_allowed": True},
+            r"BAD +actions allowed: actions/attest, .*github/codeql-action: not in the list",
+        ),
+        ("selected", {"verified_allowed": True}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["docker/*"]}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["docker/login-action@*"]}, r"ok +actions allowed"),
+        ("selected", {"patterns_allowed": ["dock/*"]}, r"BAD +actions allowed: docker/login"),
+    ],
+)
+def test_a_list_of_allowed_actions_has_to_hold_ours(guarded, doctor, allowed, listed, words):
+    """Where it lacks one, every run that uses it fails as it starts."""
+    guarded.permissions |= {"": {"allowed_actions": allowed}, "selected-actions": listed}
+    code, said = doctor()
+    assert re.search(words, said) and code == (1 if "BAD" in words else 0), said
+
+
+def test_the_page_lists_whose_actions_are_used(guarded, doctor):
+    """What an organisation has to allow."""
+    assert guarded
+    used = re.search(r"actions allowed: (.*)", doctor()[1])[1].split(", ")
+    page = (ROOT / "docs/github.md").read_text("utf-8")
+    assert [name for name in used if f"`{name.partition('/')[0]}`" not in page] == []
 
 
 def test_reviewers_that_settings_name_have_to_be_asked(guarded, checkout, doctor):
@@ -236,7 +311,7 @@ def test_rulesets_add_up(guarded, doctor):
 
 
 def test_without_an_app_it_says_what_follows(guarded, doctor):
-    guarded.variables, guarded.secrets = {}, []
+    guarded.variables, guarded.environment_secrets = {}, {}
     assert "wait for one click" in doctor()[1]
 
 
@@ -250,7 +325,7 @@ def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/actions/secrets": 403}
     code, said = doctor()
     assert code == 3
-    assert re.search(r"unknown +app: .*answered 403", said)
+    assert re.search(r"unknown +secrets: .*answered 403", said)
 
 
 def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doctor):

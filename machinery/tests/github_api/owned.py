@@ -2,6 +2,7 @@
 
 # pylint: disable=missing-function-docstring # its route says what a function answers
 
+from base64 import encodebytes
 from zlib import crc32
 
 from machinery.tests.github_api.answers import NOT_FOUND, like, now, place
@@ -9,6 +10,11 @@ from machinery.tests.github_api.standin import Elsewhere, File, Listing, Refuse,
 
 PERMISSIONS = {
     "": {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False},
+    "selected-actions": {
+        "github_owned_allowed": True,
+        "verified_allowed": False,
+        "patterns_allowed": [],
+    },
     "workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False},
     "fork-pr-contributor-approval": {"approval_policy": "first_time_contributors"},
 }
@@ -26,6 +32,9 @@ def get_repository(request: Request):
 
 @route("PATCH", "")
 def change_repository(request: Request):
+    if "squash_merge_commit_message" in request.body:
+        if "squash_merge_commit_title" not in request.body:
+            raise Refuse(422, "squash_merge_commit_message needs squash_merge_commit_title")
     taken = {k: v for k, v in request.body.items() if k not in request.github.deaf}
     request.github.about |= taken
     return get_repository(request)
@@ -35,7 +44,8 @@ def change_repository(request: Request):
 
 
 def ruleset(request: Request, number: str) -> dict:
-    found = request.github.rulesets.get(int(number))
+    github = request.github
+    found = github.rulesets.get(int(number)) or github.parent_rulesets.get(int(number))
     if found is None:
         raise Refuse(404, NOT_FOUND)
     return like("ruleset", source=request.github.repository, id=int(number), **found)
@@ -50,6 +60,12 @@ def list_rulesets(request: Request):
         | {key: rules[key] for key in short if key in rules}
         for number, rules in request.github.rulesets.items()
     ]
+    if request.query.get("includes_parents", "true") == "true":
+        found += [
+            like("ruleset", source=request.github.owner, source_type="Organization", id=number)
+            | {key: rules[key] for key in short if key in rules}
+            for number, rules in request.github.parent_rulesets.items()
+        ]
     return 200, Listing(found)
 
 
@@ -68,6 +84,8 @@ def get_ruleset(request: Request, number: str):
 @route("PUT", "rulesets/{number}")
 def change_ruleset(request: Request, number: str):
     ruleset(request, number)
+    if int(number) not in request.github.rulesets:
+        raise Refuse(404, NOT_FOUND)
     request.github.rulesets[int(number)] |= request.body
     return 200, ruleset(request, number)
 
@@ -141,6 +159,14 @@ def put_environment(request: Request, name: str):
     kept = request.github.environments.get(name, {"policies": []})
     request.github.environments[name] = kept | (request.body or {})
     return 200, environment(request, name)
+
+
+@route("GET", "environments/{name}/secrets")
+def list_environment_secrets(request: Request, name: str):
+    environment(request, name)
+    times = {"created_at": now(), "updated_at": now()}
+    names = request.github.environment_secrets.get(name, [])
+    return 200, Listing([{"name": one} | times for one in names], "secrets")
 
 
 @route("GET", "environments/{name}/deployment-branch-policies")
@@ -288,6 +314,29 @@ def get_run(request: Request, number: str):
     return 200, run(request, found)
 
 
+@route("GET", "actions/runs/{number}/jobs")
+def list_jobs(request: Request, number: str):
+    found = request.github.jobs.get(int(number), [])
+    return 200, Listing([like("job") | job for job in found], "jobs")
+
+
+@route("GET", "deployments")
+def list_deployments(request: Request):
+    asked = request.query.get("environment")
+    found = [d for d in request.github.deployments if d["environment"] == asked]
+    keys = ("id", "environment", "sha", "ref")
+    # The newest first.
+    shown = [like("deployment", **{k: d[k] for k in keys if k in d}) for d in found]
+    return 200, Listing(shown[::-1])
+
+
+@route("GET", "deployments/{number}/statuses")
+def list_statuses(request: Request, number: str):
+    found = next(d for d in request.github.deployments if d["id"] == int(number))
+    page = f"https://github.com/{request.github.repository}/actions/runs/{found['run']}/job/1"
+    return 200, Listing([like("deployment-status", state="queued", log_url=page)])
+
+
 @route("GET", "actions/runs/{number}/artifacts")
 def list_artifacts(request: Request, number: str):
     get_run(request, number)
@@ -331,3 +380,15 @@ def list_groups(request: Request, org: str):
 @route("GET", "codeowners/errors")
 def codeowners(request: Request):
     return 200, {"errors": request.github.codeowners_errors}
+
+
+@route("GET", "contents/{path+}")
+def contents(request: Request, path: str):
+    if path not in request.github.files:
+        raise Refuse(404, NOT_FOUND)
+    text = request.github.files[path].encode()
+    links = ("url", "git_url", "html_url", "download_url")
+    about = {"type": "file", "name": path.rpartition("/")[2], "path": path, "sha": ""}
+    content = {"encoding": "base64", "size": len(text), "content": encodebytes(text).decode()}
+    empty = dict.fromkeys(("git", "html", "self"), request.github.url)
+    return 200, about | content | dict.fromkeys(links, request.github.url) | {"_links": empty}

@@ -130,6 +130,68 @@ def test_a_run_by_hand_may_have_deployed_another_environment(clone, due, ended):
     assert names(due(PUSH)) == ["dev"]
 
 
+DONE = {"status": "completed", "conclusion": "success"}
+WAITS = {"status": "waiting", "conclusion": None}
+
+
+@pytest.fixture
+def deployed(clone, github):
+    """Lets GitHub know of a run that deployed an environment at HEAD, and how its jobs ended."""
+
+    def deploy(name, *ends, ref="main"):
+        number = 100 + len(github.deployments)
+        about = {"id": number, "environment": name, "run": number, "ref": ref}
+        github.deployments.append(about | {"sha": clone.git("rev-parse", "HEAD")})
+        github.jobs[number] = [
+            {"name": f"{name} / {job} / x"} | end for job, end in zip(JOBS, ends, strict=False)
+        ]
+
+    return deploy
+
+
+JOBS = ("Deploy", "Propose")
+ELSEWHERE = {"name": "dev / Deploy / x", "status": "completed", "conclusion": "failure"}
+
+
+def test_what_waits_for_an_approval_is_on_its_way(clone, due, ended, deployed, monkeypatch):
+    """Production waits, so its run is not over: neither the clock nor a push about dev starts anew.
+
+    Otherwise each asks the reviewer again, and cancels the run that waited before.
+    """
+    monkeypatch.setattr("mlops.steps.due._differs", lambda one: one.name == "production")
+    ended("HEAD")
+    clone.ship("dev", "staging", "production")
+    for name, ends in {"dev": [DONE, DONE], "staging": [DONE], "production": [WAITS]}.items():
+        deployed(name, *ends)
+    assert due(CLOCK) == due(BY_HAND) == due(PUSH) == []
+    clone.edit("environments/dev/settings.yaml", "port: 3001", "port: 3009")
+    assert names(due(PUSH)) == ["dev"]
+    clone.edit("environments/production/settings.yaml", "port: 3003", "port: 3010")
+    assert names(due(PUSH)) == ["dev", "production"]
+
+
+def test_what_was_refused_or_failed_is_due_again(clone, due, deployed, github, monkeypatch):
+    """A reviewer said no, a run was cancelled; a proposal that failed is still to be made."""
+    monkeypatch.setattr("mlops.steps.due._differs", lambda _: False)
+    clone.ship("dev", "staging")
+    deployed("dev", DONE, {"status": "completed", "conclusion": "failure"})
+    deployed("staging", {"status": "completed", "conclusion": "cancelled"})
+    assert names(due(CLOCK)) == ["dev", "staging"]
+    deployed("staging", DONE, {"status": "completed", "conclusion": "skipped"})
+    github.jobs[102].append(ELSEWHERE)
+    assert names(due(CLOCK)) == ["dev"]
+
+
+def test_a_deployment_of_another_branch_says_nothing_of_this_one(clone, due, ended, deployed):
+    """Somebody tried it there."""
+    ended("HEAD")
+    clone.ship("dev")
+    deployed("dev", DONE, ref="mine")
+    assert names(due(PUSH)) == ["dev"]
+    deployed("dev", DONE, ref="refs/heads/main")
+    assert due(PUSH) == []
+
+
 def test_where_it_is_not_known_what_was_done_everything_is_due(clone, due, ended, github):
     """No run succeeded yet; the one that did was of a commit that is gone; GitHub does not say."""
     clone.ship("dev", "staging")

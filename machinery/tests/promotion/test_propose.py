@@ -470,6 +470,73 @@ def test_a_retraining_is_proposed(clone, forge):
     assert "- drift: km moved" in pull["body"] and "## The whole report" in pull["body"]
 
 
+# What GitHub does with a push of a run's own token: it compares workflows, whoever changed them.
+WORKFLOWS = """\
+#!/bin/sh
+while read -r _ commit ref; do
+  [ "$ref" = refs/heads/main ] && continue
+  git diff --quiet refs/heads/main "$commit" -- .github/workflows && continue
+  echo 'refusing to allow a GitHub App to create or update workflow' \\
+    '`.github/workflows/ci.yml` without `workflows` permission' >&2
+  exit 1
+done
+"""
+
+
+@pytest.fixture
+def strict(clone, forge):
+    """GitHub as it treats a run's token; main changes a workflow when this is called."""
+    hook = forge.git / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(WORKFLOWS, "utf-8")
+    hook.chmod(0o755)
+
+    def change(**others):
+        """Let somebody merge another workflow, and other files."""
+        head = clone.git("rev-parse", "HEAD")
+        clone.git("checkout", "-q", "--detach", "origin/main")
+        for name, text in {".github/workflows/ci.yml": "name: Newer\n", **others}.items():
+            clone.commit(name, text)
+        clone.git("push", "-q", "origin", "HEAD:main")
+        clone.git("checkout", "-q", "--detach", head)
+        return clone.git("rev-parse", "origin/main")
+
+    return change
+
+
+def test_a_retraining_that_took_long_is_made_anew_on_the_newest_main(clone, forge, strict):
+    """Main changed a workflow while it trained; GitHub refuses a commit with the older one."""
+    commit = retrained(clone)
+    newest = strict()
+    assert "was made anew on" in proposed(clone)
+    there = forge.branch("retrain/q4")
+    assert there != commit and clone.git("rev-parse", f"{there}^") == newest
+    assert clone.git("diff", "--name-only", newest, there) == "params.yaml"
+    assert clone.git("show", f"{there}:params.yaml").endswith("# q4")
+    assert clone.git("log", "-1", "--format=%s", there) == clone.git(
+        "log", "-1", "--format=%s", commit
+    )
+    assert list(opened(forge).values()) == ["retrain/q4"]
+    assert "proposes it already" in proposed(clone)
+
+
+def test_a_retraining_whose_file_changed_too_says_what_to_run(clone, forge, strict):
+    """Nobody can tell which of the two lines is right."""
+    retrained(clone)
+    strict(**{"params.yaml": Path("params.yaml").read_text("utf-8") + "# other\n"})
+    answer = clone.mlops("propose")
+    assert answer.code == 2 and "Start its workflow anew: Actions" in answer.text
+    assert not forge.pulls and forge.branch("retrain/q4") is None
+
+
+def test_a_promotion_that_is_behind_says_what_to_run(clone, forge, strict, promoted_to_dev):
+    """Its commit is not made anew: what it replaces is looked up where it is computed."""
+    strict()
+    answer = clone.mlops("propose")
+    assert answer.code == 2 and "since" in answer.text and "Run workflow" in answer.text
+    assert promoted_to_dev and not forge.pulls
+
+
 def test_a_retraining_whose_branch_was_removed_is_not_proposed(clone, forge):
     """Somebody said no: what `retrain` left for another clone does not bring it back."""
     proposal.propose("retrain/q4", retrained(clone))

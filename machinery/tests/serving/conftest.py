@@ -95,7 +95,7 @@ name: mini
 store: build/store
 data: {}
 model: {slope: 0.5}
-serve: {max_rows: 50}
+serve: {max_rows: 50, ready_seconds: 300}
 """
 
 

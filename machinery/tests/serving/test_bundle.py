@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -67,6 +68,26 @@ def test_a_model_that_needs_what_the_lock_lacks_is_not_packed(checkout):
     assert done.returncode == 2 and not (checkout.path / "build/release.yaml").exists()
     assert "The packed model gave no answer" in done.stderr
     assert "Add pytest-xdist to the group `serve` in pyproject.toml" in done.stderr
+
+
+def test_a_model_that_fails_when_packed_shows_where(checkout):
+    """The way through the team's files, which a last line alone would hide."""
+    code = (checkout.path / "model/__init__.py").read_text()
+    old = "def load(folder):\n"
+    new = f"{old}    _require_beside(folder)\n"
+    assert code.count(old) == 1
+    helper = (
+        'def _require_beside(folder):\n    if folder.name == "trained":\n        raise OSError(5)\n'
+    )
+    checkout.write("model/__init__.py", code.replace(old, new) + helper)
+    checkout.train()
+    done = checkout.run("package")
+    assert done.returncode == 2 and "The packed model gave no answer: " in done.stderr
+    assert re.findall(r'File "(model/\S+)", line \d+, in (\w+)', done.stderr) == [
+        ("model/__init__.py", "load"),
+        ("model/__init__.py", "_require_beside"),
+    ]
+    assert "mlops/serving/scorer.py" not in done.stderr
 
 
 def test_unpacking_refuses_other_bytes(packaged_once, tmp_path):

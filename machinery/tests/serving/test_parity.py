@@ -34,7 +34,8 @@ def test_the_packed_model_answers_alike(packaged_once):
         (
             'if "QQX" in columns["town"]:',
             "if isinstance(columns, dict) and len(size) > 1:",
-            "500 .*The model could not score these rows",
+            "500 .*could not score these rows.*; it said: KeyError: 'a mistake in the model'"
+            r'\.\n  File "model/__init__.py", line \d+, in predict\n    raise KeyError\(',
         ),
     ],
     ids=["lists otherwise", "by its place among others", "other but alike", "an error on lists"],

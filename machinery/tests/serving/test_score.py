@@ -3,10 +3,15 @@
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from mlops.errors import UserError
+from mlops.releases import bundle
+from mlops.releases.champion import Champion
 
 
 @pytest.fixture
@@ -48,6 +53,21 @@ def test_a_missing_column_is_named_in_one_line(score, frame):
     assert done.returncode == 2 and not scores.exists()
     assert done.stderr.endswith("lacks size, kind, which this model needs.\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_champion_that_fails_shows_where(unpacked, frame, packaged_once, tmp_path, monkeypatch):
+    """The way through its own code, which is not the code that is here."""
+    old = shutil.copytree(unpacked, tmp_path / "bundle")
+    with (old / "src/model/__init__.py").open("a", encoding="utf-8") as file:
+        file.write("def _size(columns):\n    return columns['length']\n")
+        file.write("def predict(model, columns):\n    return _size(columns)\n")
+    monkeypatch.setattr(bundle, "fetch", lambda store, digest: old)
+    release = SimpleNamespace(spec=packaged_once.release)
+    with pytest.raises(UserError) as refused:
+        Champion(release).score(frame, store=None)
+    first, *traced = str(refused.value).splitlines()
+    assert first == "its code failed: KeyError: 'length'." and traced[-1] == "KeyError: 'length'"
+    assert traced[0].endswith(", in predict") and "    return columns['length']" in traced
 
 
 def test_a_library_that_aborts_at_its_end_changes_no_verdict(score, frame, unpacked, tmp_path):

@@ -24,6 +24,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 ISSUER = "https://token.actions.githubusercontent.com"
 # https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 FULCIO_ISSUER = ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+# Of which repository, commit and branch the run was.
+SOURCE = {
+    "repository": ObjectIdentifier("1.3.6.1.4.1.57264.1.12"),
+    "commit": ObjectIdentifier("1.3.6.1.4.1.57264.1.13"),
+    "ref": ObjectIdentifier("1.3.6.1.4.1.57264.1.14"),
+}
 SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "small")])
 
@@ -59,6 +65,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
     def __init__(self):
         self.ca, self.ct, self.rekor = new_key(), new_key(), new_key()
         self.identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
+        self.source = {}
         self.late, self.behind = 0, timedelta()
         self.root = self._certify(NAME, self.ca.public_key(), authority=True)
         self.entries, self.stumbles = [], 0
@@ -110,9 +117,17 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
             issuer = x509.UnrecognizedExtension(FULCIO_ISSUER, ISSUER.encode())
             built = built.add_extension(uri, True).add_extension(code, False)
             built = built.add_extension(issuer, False)
+            for extension in self._source():
+                built = built.add_extension(extension, False)
         if seen:
             built = built.add_extension(seen, False)
         return built.sign(self.ca, hashes.SHA256())
+
+    def _source(self):
+        """What the certificate says of the run, as short DER strings."""
+        for name, value in self.source.items():
+            text = bytes([12, len(value)]) + value.encode()
+            yield x509.UnrecognizedExtension(SOURCE[name], text)
 
     def _timestamp(self, before):
         """The list of one signed timestamp that RFC 6962 puts into a certificate."""

@@ -45,6 +45,38 @@ def test_another_workflow_is_refused(workflow, sigstore, old, new):
     assert rules == ["P123"] and f"signed by {sigstore.identity}" in text
 
 
+COMMIT = "c" * 40
+SOURCE = {"repository": "https://github.com/o/r", "commit": COMMIT, "ref": "refs/heads/main"}
+
+
+def test_the_workflow_at_a_commit_of_the_branch_passes(workflow, sigstore):
+    """GitHub may name a called workflow by the commit of its run, and the policy names a branch."""
+    named = sigstore.identity
+    sigstore.identity, sigstore.source = named.replace("refs/heads/main", COMMIT), SOURCE
+    text = workflow.mlops("sign").text
+    assert f"is signed by {sigstore.identity}" in text and f"write the branch: {named}" in text
+    answer = workflow.mlops("promote", "--env", "dev")
+    assert answer.code == 0 and f"is signed by {sigstore.identity}" in answer.text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {},
+        SOURCE | {"repository": "https://github.com/mallory/r"},
+        SOURCE | {"ref": "refs/heads/mine"},
+        SOURCE | {"commit": "d" * 40},
+    ],
+    ids=["says nothing", "called from elsewhere", "another branch", "another commit"],
+)
+def test_the_workflow_at_a_commit_of_elsewhere_is_refused(workflow, sigstore, source):
+    """P123: whoever may push can call it at a commit of theirs, and anybody from a repository."""
+    sigstore.identity = sigstore.identity.replace("refs/heads/main", COMMIT)
+    sigstore.source = source
+    sign(workflow)
+    assert refused(workflow)[0] == ["P123"]
+
+
 def test_another_issuer_is_refused(workflow, sigstore):
     """The same name, vouched for by somebody else."""
     sign(workflow)

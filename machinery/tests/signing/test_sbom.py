@@ -46,19 +46,19 @@ def component(made, kind):
 
 
 def test_what_the_lock_installs_is_listed_in_its_versions(built):
-    """The service needs numpy and no frame library."""
+    """What the service does not need, such as pandas here, is not."""
     found, lock = packages(listed(built)), LOCK.read_text("utf-8")
     assert found["numpy"] == re.search(r"(?m)^numpy==(\S+)", lock)[1]
-    assert "xgboost-cpu" in found and "pandas" not in found
+    assert ("pandas" in found) == bool(re.search("(?m)^pandas==", lock))
 
 
 def test_every_pin_for_this_python_is_listed_and_no_other(built):
     """A lock is for every Python and system; a bundle is served by one."""
-    names = set(re.findall(r"(?m)^([a-z0-9._-]+)==", LOCK.read_text("utf-8")))
-    left_out = names - set(packages(listed(built)))
-    assert "xgboost" in left_out and all(
-        re.search(rf"(?m)^{name}==[^ ]+ ;", LOCK.read_text("utf-8")) for name in left_out
-    )
+    pins = dict(re.findall(r"(?m)^([a-z0-9._-]+)==[^ ]+( ;.*)?", LOCK.read_text("utf-8")))
+    left_out = pins.keys() - packages(listed(built)).keys()
+    assert all(pins[name] for name in left_out)
+    # Here that is xgboost: Linux takes xgboost-cpu.
+    assert {name for name, marker in pins.items() if "== 'darwin'" in marker} <= left_out
 
 
 @pytest.mark.parametrize(("python", "there"), [("3.11.2", True), ("3.12.0", False)])

@@ -49,15 +49,15 @@ def test_a_load_test_leaves_evidence(fork, dev, shipped):
     with chdir(fork.folder):
         (proof,) = evidence.collected(shipped)
     assert (proof.kind, proof.environment, proof.verdict) == ("load-test", "dev", "pass")
-    assert proof.figures["requests"] >= 20
-    assert proof.figures["p95_ms"] <= 200
+    assert proof.figures["requests"] >= 5
+    assert proof.figures["p95_ms"] <= 10_000
 
 
 def test_a_failed_load_test_is_evidence_too(fork, dev, shipped):
     """A budget nobody can keep; exit code 1."""
-    fork.edit("params.yaml", "min_requests: 20", "min_requests: 20, p95_ms: 0.1")
+    fork.edit("params.yaml", "p95_ms: 10000", "p95_ms: 0.1")
     code, said = dev("loadtest")
-    fork.edit("params.yaml", ", p95_ms: 0.1", "")
+    fork.edit("params.yaml", "p95_ms: 0.1", "p95_ms: 10000")
     content = json.loads((fork.folder / f"build/evidence/{shipped}/load-test.json").read_text())
     assert code == 1
     assert content["verdict"] == "fail"

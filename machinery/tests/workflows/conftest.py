@@ -1,7 +1,7 @@
 """The workflows are executed, on throw-away repositories and a GitHub made of folders.
 
-`repository` is a small copy of this tree with the regression of machinery/tests/fork; its method `act`
-lets an event happen to one of its workflows, on this machine. What `uses:` names is played by
+`repository` is a small copy of this tree with the regression of machinery/tests/fork; its method
+`act` lets an event happen to one of its workflows, on this machine. What `uses:` names is played by
 standins/, which carry real files, artifacts and commits.
 """
 

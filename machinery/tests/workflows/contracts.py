@@ -23,6 +23,21 @@ PIN = re.compile(r"[0-9a-f]{40} # v\d+(\.\d+)*")
 UNTRUSTED = re.compile(r"\$\{\{[^}]*(github\.event|github\.head_ref|github\.ref_name)")
 # What a job that can sign may run: none of these imports `model`, `data` or what serves them.
 APART = {"make setup", "make sbom", "make sign", "make wheel"}
+# What reads no commit but the one checked out: everything else gets the whole history.
+SHALLOW = APART | {
+    "make report",
+    "make gate",
+    "make comment",
+    "make audit",
+    "make audit-workflows",
+    "make publish",
+    "python3 -m mlops all-green",
+    '"${VENV:-.venv}/bin/python" -m mlops.ci.post_comment',
+}
+# What a step understands when it is empty.
+EMPTY = {"GPU_RUNNER"}
+# What refuses to be started by hand on another branch than main.
+ASKING = {"python3 -m mlops plan", "make due", "make comment"}
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
 
@@ -300,6 +315,19 @@ def hosted(workflow: Workflow) -> Iterator[str]:
                     yield f"job {name} brings a pull request to a runner of ours"
 
 
+def defaulted(workflow: Workflow) -> Iterator[str]:
+    """A pull request's job has a default beside each variable: for a fork's they are all empty."""
+    if "pull_request" not in workflow.says["on"]:
+        return
+    for name, job in workflow.jobs.items():
+        callee = workflow.callee(job)
+        text = str([*callee.jobs.values()] if callee else job)
+        for expression in re.findall(r"\$\{\{.*?\}\}", text):
+            for variable in re.findall(r"vars\.(\w+)(?! *\|\|)\b", expression):
+                if variable not in EMPTY:
+                    yield f"job {name} reads {variable} without a default"
+
+
 def reaching(workflow: Workflow) -> Iterator[str]:
     """What reads or writes the store can run where the credentials for it are.
 
@@ -319,6 +347,53 @@ def apart(workflow: Workflow) -> Iterator[str]:
         if {"id-token", "attestations"} & set(job.get("permissions", ())) or key.search(str(steps)):
             for run in sorted({*_runs(workflow, steps)} - APART):
                 yield f"job {name} can sign, and runs {run!r}"
+
+
+def historical(workflow: Workflow) -> Iterator[str]:
+    """A job has the commits before its own unless nothing that it runs needs them.
+
+    By default a checkout is one commit, in which `promote` and `git clone` refuse.
+    """
+    for name, job in workflow.jobs.items():
+        steps = job.get("steps", [])
+        uses = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+        if any(str(step.get("with", {}).get("fetch-depth")) != "0" for step in uses):
+            runs = {run for run in _runs(workflow, steps) if re.search(r"\bmake\b|\bmlops\b", run)}
+            for run in sorted(runs - SHALLOW):
+                yield f"job {name} checks out one commit, and runs {run!r}"
+
+
+def enclosed(workflow: Workflow) -> Iterator[str]:
+    """Only a job of the environment `release` reads a secret; callers pass it under its own name.
+
+    A secret of the repository is read from any branch. The environment's takes the place of what a
+    caller passes, where both have one name.
+    """
+    for name, job in workflow.jobs.items():
+        read_here = str([job.get("env"), job.get("steps")])
+        for secret in sorted(set(re.findall(r"\bsecrets\.([\w-]+)", read_here))):
+            if job.get("environment") != {"name": "release", "deployment": False}:
+                yield f"job {name} reads {secret} outside of the environment release"
+        passed = job.get("secrets", {})
+        for secret, value in passed.items() if isinstance(passed, dict) else ():
+            if value != f"${{{{ secrets.{secret} }}}}":
+                yield f"job {name} passes {value} as {secret}"
+
+
+def home(workflow: Workflow) -> Iterator[str]:
+    """What people can start by hand begins with a step that refuses other branches than main.
+
+    An environment on the job does so as well: it names the branches whose jobs it takes.
+    """
+    if "workflow_dispatch" not in workflow.says.get("on", {}):
+        return
+    for name, job in workflow.jobs.items():
+        callee = workflow.callee(job)
+        first = [] if job.get("needs") else (callee.jobs.values() if callee else [job])
+        for inner in (one for one in first if not one.get("needs")):
+            runs = {*_runs(callee or workflow, inner.get("steps", []))}
+            if "environment" not in inner and not runs & ASKING:
+                yield f"job {name} runs on whatever branch it is started on"
 
 
 def _runs(workflow: Workflow, steps: list[dict[str, Any]]) -> Iterator[str]:
@@ -358,7 +433,11 @@ CONTRACTS: tuple[Contract, ...] = (
     inert,
     careful,
     hosted,
+    defaulted,
     reaching,
     apart,
+    historical,
+    enclosed,
+    home,
     short,
 )

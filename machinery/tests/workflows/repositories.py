@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from machinery.tests.forks import as_at_first
 from machinery.tests.workflows import flat, runs
 from machinery.tests.workflows.runs import Run
 from mlops import __version__
@@ -34,6 +35,8 @@ repos:
         files: ^tests/
         types: [python]
 """
+PYTHONS = re.compile(r'(?m)(?:^ *"Programming Language :: Python :: 3\.\d+",\n)+')
+TWO = "".join(f'    "Programming Language :: Python :: {one}",\n' for one in ("3.11", "3.12"))
 IDENTITY = "[user]\n  name = tester\n  email = tester@localhost\n[init]\n  defaultBranch = main\n"
 
 
@@ -253,6 +256,7 @@ def _copy_tree(folder: Path) -> None:
         if name and not name.startswith(LEFT_OUT) and source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
+    as_at_first(folder / "environments")
     shutil.copytree(ROOT / "machinery/tests/fork", folder, dirs_exist_ok=True)
     shutil.rmtree(folder / "tests", ignore_errors=True)
 
@@ -270,10 +274,14 @@ def begin(home: Path) -> Repository:
     made.folder.mkdir()
     _copy_tree(made.folder)
     made.write(".pre-commit-config.yaml", CHECKS.replace("$VENV", sys.prefix))
-    # Two are a matrix as well as three.
-    made.edit("pyproject.toml", '    "Programming Language :: Python :: 3.13",\n', "")
+    # Two are a matrix as well as three, and a fork may test on others.
+    project = (made.folder / "pyproject.toml").read_text("utf-8")
+    made.write("pyproject.toml", PYTHONS.sub(TWO, project))
+    made.write(".github/python-version", "3.11\n")
     for name in ("tests/test_it.py", "machinery/tests/test_machinery.py"):
         made.write(name, '"""A test."""\n\n\ndef test_it():\n    assert True\n')
+    # Somebody took it over, so it makes releases.
+    made.write(".github/CODEOWNERS", "* @octo-org/ml\n")
     made.write(".gitignore", "build/\n.venv\n__pycache__/\n")
     schema = [sys.executable, "-m", "mlops", "schema"]
     here = os.environ | {"PYTHONPATH": str(made.folder / "machinery")}
@@ -282,7 +290,9 @@ def begin(home: Path) -> Repository:
     made.write(str(manifest.MANIFEST), manifest.text(__version__, made.folder))
     made.forge.parent.mkdir(parents=True)
     made.git("init", "--quiet", "--bare", str(made.forge), folder=home)
-    made.git("config", "uploadpack.allowAnySHA1InWant", "true", folder=made.forge)
+    # GitHub hands out any commit, and leaves files out where that is asked for.
+    for name in ("allowAnySHA1InWant", "allowFilter"):
+        made.git("config", f"uploadpack.{name}", "true", folder=made.forge)
     made.git("init", "--quiet")
     made.git("remote", "add", "origin", str(made.forge))
     # Nobody reaches it: act learns the repository's name from it.

@@ -170,6 +170,31 @@ def test_a_broken_test_is_red(repository):
     assert run.results["Lint / every file"] == "success"
 
 
+HISTORY = """\
+import os
+import subprocess
+
+
+def git(*words):
+    return subprocess.check_output(["git", *words], text=True).strip()
+
+
+def test_it(tmp_path):
+    assert os.environ["CI"] == "true"
+    assert git("rev-parse", "--is-shallow-repository") == "false"
+    assert int(git("rev-list", "--count", "HEAD")) > 1
+    git("clone", "--quiet", ".", str(tmp_path / "clone"))
+    assert not git("branch", "--show-current")
+    assert "extraheader" not in git("config", "--list", "--includes")
+"""
+
+
+def test_tests_run_in_a_checkout_with_its_history(repository):
+    """On a merge commit that is on no branch, as a runner makes it: tests clone it, and promote."""
+    repository.write("tests/test_it.py", HISTORY)
+    answer(repository).require("Test / Python 3.11", "Test / Python 3.12", "all-green")
+
+
 def test_a_deleted_file_runs_the_tests(repository):
     """A change that adds nothing can break everything."""
     (repository.folder / "machinery/docs/report.md").unlink()
@@ -195,6 +220,22 @@ def test_a_runner_of_ours_trains_for_us(repository):
     run.require(*EVERY_JOB)
     assert run.jobs["Plan / what is needed"].outputs["runner"] == '["self-hosted", "gpu"]'
     assert "on cpu (gpu asked for)" in run.summary
+
+
+@pytest.mark.parametrize(
+    ("environment", "fetched"), [("self-hosted", False), ("github-hosted", True)]
+)
+def test_a_runner_of_ours_brings_its_python(repository, environment, fetched):
+    """What setup-python fetches runs on the systems of GitHub's runners only."""
+    # act knows no runner.environment, and what GitHub sets for steps is none of its `env`.
+    repository.edit(
+        ".github/actions/setup/action.yml", "runner.environment", "env.RUNNER_ENVIRONMENT"
+    )
+    run = answer(repository, environment={"RUNNER_ENVIRONMENT": environment})
+    run.require("Lint / every file", "all-green")
+    uses = {one["action"] for one in run.actions}
+    assert "actions/cache/restore" in uses
+    assert ("actions/setup-python" in uses) is fetched
 
 
 def test_without_a_plan_nothing_is_green(repository):

@@ -11,6 +11,30 @@ def released(road):
     road.ended("release.yml", road.git("rev-parse", "main"), "success")
 
 
+def test_a_copy_that_nobody_has_taken_over_publishes_nothing(repository):
+    """The first push of *Use this template*: it is planned, and the page of the run says why."""
+    repository.write(".github/CODEOWNERS", "#*  @OWNER\n")
+    repository.commit("As it comes")
+    run = repository.act("push", repository.push() | {"before": "0" * 40}, "release.yml")
+    assert run.results == {"Plan / what is needed": "success"}
+    assert "nobody has taken this copy over" in run.summary
+
+
+def test_by_hand_it_runs_on_main_only(repository):
+    """Otherwise a branch that nobody approved would train, package and sign as main does."""
+    repository.git("checkout", "--quiet", "-b", "mine")
+    repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
+    repository.commit("Mine")
+    about = {"ref": "refs/heads/mine", "repository": repository.about(), "inputs": {}}
+    for workflow, first in (
+        ("release.yml", "Plan / what is needed"),
+        ("deploy.yml", "Due / environments"),
+    ):
+        run = repository.act("workflow_dispatch", about, workflow)
+        assert run.results == {first: "failure"}
+        assert "Use workflow from: main" in run.log
+
+
 def test_a_page_makes_no_release(road):
     """Compared with what was released, nothing that a model is made from differs."""
     road.repository.write("machinery/docs/more.md", "More")
