@@ -33,7 +33,7 @@ def test_another_word_is_a_mistake():
         ("cuda", "cuda:0", "cuda:0"),
         ("auto", "cpu", "cpu"),
         ("cpu", "cpu", "cpu"),
-        ("gpu", "cpu", "cpu (gpu asked for)"),
+        ("gpu", "cpu", "cpu (gpu requested)"),
     ],
 )
 def test_the_report_says_what_was_got_instead(wanted, effective, told):

@@ -1,4 +1,4 @@
-"""From what was read to what every rule finds."""
+"""The analysis of an environment: from the log and the labels to the findings of every rule."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,33 +6,32 @@ from typing import Any
 from mlops.config.params import Params
 from mlops.errors import UserError
 from mlops.monitor import verdict
-from mlops.monitor.drift import Shift, shift, told_apart
+from mlops.monitor.drift import Shift, classifier_aucs, shift
 from mlops.monitor.labels import Labels
 from mlops.monitor.log import Log
-from mlops.monitor.performance import Labelled, Measured, measure
-from mlops.monitor.reference import Reference, answered, score_shift, served
+from mlops.monitor.performance import Labelled, LiveMetric, measure
+from mlops.monitor.reference import Reference, score_shift, served, served_scores
 from mlops.releases.release import Release
 from mlops.rules import Finding, Verdict
 from mlops.training import contract
 
 
 @dataclass
-class Study:  # pylint: disable=too-many-instance-attributes # one for each thing found
-    """What was found, rule by rule and number by number."""
+class Analysis:  # pylint: disable=too-many-instance-attributes # one for each result
+    """The findings of the rules, and the numbers behind them."""
 
     days: list[str]
     rows: int
     labelled: int = 0
     findings: list[Finding] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
+    not_logged: list[str] = field(default_factory=list)
     shifts: list[Shift] = field(default_factory=list)
     scores: Shift | None = None
-    told_apart: list[float] = field(default_factory=list)
-    measured: list[Measured] = field(default_factory=list)
+    aucs: list[float] = field(default_factory=list)
+    metrics: list[LiveMetric] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the numbers as JSON can hold them."""
-        aucs = self.told_apart
+        """Return the numbers as plain values for JSON."""
         return {
             "rows": self.rows,
             "days": len(self.days),
@@ -40,70 +39,74 @@ class Study:  # pylint: disable=too-many-instance-attributes # one for each thin
             "last_day": self.days[-1] if self.days else None,
             "labelled": self.labelled,
             "columns": [shift.as_dict() for shift in verdict.by_times(self.shifts)],
-            "not_logged": self.lacking,
+            "not_logged": self.not_logged,
             "scores": self.scores.as_dict() if self.scores else None,
-            "classifier_auc": sum(aucs) / len(aucs) if aucs else None,
-            "metrics": {metric.name: metric.as_dict() for metric in self.measured},
+            "classifier_auc": sum(self.aucs) / len(self.aucs) if self.aucs else None,
+            "metrics": {metric.name: metric.as_dict() for metric in self.metrics},
         }
 
 
-def study(trained: Reference, log: Log, labels: Labels, params: Params) -> Study:
-    """Judge the newest days of a log, by the labels there are and against the training rows."""
+def analyse(trained: Reference, log: Log, labels: Labels, params: Params) -> Analysis:
+    """Judge the newest days of a log by their labels and by their drift from the training rows."""
     limits = params.monitor
     days = log.newest(limits.days)
-    made = Study(days, sum(log.per_day[day] for day in days))
-    enough = verdict.enough_rows(made.rows, len(days), limits)
-    made.findings.append(enough)
+    analysis = Analysis(days, sum(log.per_day[day] for day in days))
+    enough = verdict.enough_rows(analysis.rows, len(days), limits)
+    analysis.findings.append(enough)
     if labels.files:
-        _performance(made, trained.release, log, labels, params)
+        _performance(analysis, trained.release, log, labels, params)
     if enough.verdict is Verdict.PASS:
-        _drift(made, trained, log, params)
-    return made
+        _drift(analysis, trained, log, params)
+    return analysis
 
 
 def promise(release: Release) -> dict[str, Any]:
-    """Return the metrics that the gate measured, as the release's evidence has them."""
+    """Return the metrics that the gate measured, from the release's evidence."""
     figures = [proof.figures for proof in release.spec.evidence if proof.kind == "gate"]
-    return next((found["metrics"] for found in reversed(figures) if found), {})
+    return next((evidence["metrics"] for evidence in reversed(figures) if evidence), {})
 
 
-def _performance(made: Study, release: Release, log: Log, labels: Labels, params: Params) -> None:
+def _performance(
+    analysis: Analysis, release: Release, log: Log, labels: Labels, params: Params
+) -> None:
     import numpy as np
 
-    chosen = [(row, labels.outcomes[i]) for i, row in log.wanted.items() if row.day in made.days]
-    made.labelled = len(chosen)
+    chosen = [
+        (row, labels.outcomes[i]) for i, row in log.labelled.items() if row.day in analysis.days
+    ]
+    analysis.labelled = len(chosen)
     days = np.array([row.day for row, _ in chosen])
-    known = len(set(days))
-    enough = verdict.enough_labels(len(chosen), known, len(made.days), params.monitor)
-    made.findings.append(enough)
+    labelled_days = len(set(days))
+    enough = verdict.enough_labels(len(chosen), labelled_days, len(analysis.days), params.monitor)
+    analysis.findings.append(enough)
     if enough.verdict is not Verdict.PASS:
         return
     target = np.array([outcome for _, outcome in chosen])
     score = np.array([row.score for row, _ in chosen])
-    made.measured = measure(
+    analysis.metrics = measure(
         Labelled(target, score, days),
         contract.metric_functions(),
         promise(release),
         params.evaluate,
         contract.threshold(),
     )
-    made.findings += verdict.performance(made.measured, params.gate)
+    analysis.findings += verdict.performance(analysis.metrics, params.gate)
 
 
-def _drift(made: Study, trained: Reference, log: Log, params: Params) -> None:
-    rows = served(log, made.days, trained)
+def _drift(analysis: Analysis, trained: Reference, log: Log, params: Params) -> None:
+    rows = served(log, analysis.days, trained)
     shared = [name for name in trained.columns.features if name in rows.frame]
-    made.lacking = [name for name in trained.columns.features if name not in shared]
+    analysis.not_logged = [name for name in trained.columns.features if name not in shared]
     problem = ""
     if shared:
-        made.shifts = [shift(name, trained.rows, rows) for name in shared]
-        made.told_apart = told_apart(trained.rows, rows, shared)
-        made.findings += [
-            verdict.columns(made.shifts, params.monitor),
-            verdict.told_apart(made.told_apart, params.monitor),
+        analysis.shifts = [shift(name, trained.rows, rows) for name in shared]
+        analysis.aucs = classifier_aucs(trained.rows, rows, shared)
+        analysis.findings += [
+            verdict.columns(analysis.shifts, params.monitor),
+            verdict.separability(analysis.aucs, params.monitor),
         ]
     try:
-        made.scores = score_shift(trained, answered(log, made.days), params)
+        analysis.scores = score_shift(trained, served_scores(log, analysis.days), params)
     except UserError as error:
         problem = str(error)
-    made.findings.append(verdict.scores(made.scores, problem, params.monitor))
+    analysis.findings.append(verdict.scores(analysis.scores, problem, params.monitor))

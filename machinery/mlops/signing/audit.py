@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mlops.config.documents import Strict, Words, parse_list
+from mlops.config.documents import NonEmpty, Strict, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
@@ -24,10 +24,10 @@ LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 class Accepted(Strict):
     """One advisory that is accepted until a day, that day included."""
 
-    id: Words
-    package: Words
-    reason: Words
-    by: Words
+    id: NonEmpty
+    package: NonEmpty
+    reason: NonEmpty
+    by: NonEmpty
     until: date
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlops.cli import GROUPS
-from mlops.rules import RULES
+from mlops.gate import RULES
 
 FOLDERS = sorted([*Path().glob("[a-z]*/README.md"), *Path("machinery").glob("*/README.md")])
 PAGES = sorted({Path("README.md"), *Path("machinery/docs").rglob("*.md"), *FOLDERS})

@@ -14,7 +14,7 @@ from mlops.rules import Verdict
 def test_the_packed_model_answers_alike(packaged_once):
     """Told on the way; asking again finds the same."""
     done = packaged_once.run("package")
-    assert "30 held-out rows were answered as in process." in done.stdout
+    assert "30 held-out rows have the same scores as in process." in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ def test_the_packed_model_answers_alike(packaged_once):
         (
             "weight = np.nan_to_num(",
             "weight = 7.0 * isinstance(columns, dict) + np.nan_to_num(",
-            "30 of 30 held-out rows are answered otherwise",
+            "30 of 30 held-out rows have other scores",
         ),
         (
             'return 1 / (1 + np.exp(-model["slope"]',
             'return np.arange(len(size)) / (1 + np.exp(-model["slope"]',
-            "29 of 30 held-out rows are answered otherwise when asked for alone, such as 0 over",
+            "29 of 30 held-out rows have other scores when sent alone, such as 0 over",
         ),
         ("return 1 / (1 + np", "return 0.5 / (1 + np", None),
         (
@@ -69,5 +69,5 @@ def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, mon
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
     found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
     assert found.verdict is Verdict.FAIL
-    assert found.message.endswith("timed out; it said: I do not hear you.")
+    assert found.message.endswith("timed out; it printed: I do not hear you.")
     assert not psutil.pid_exists(int(Path(tmp_path, "pid").read_text("utf-8")))
