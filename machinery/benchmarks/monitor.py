@@ -103,19 +103,19 @@ def labelled(frames: dict[str, DataFrame]) -> None:
     names = list(frames)
     for number in range(3, len(names) - 1):
         model = train(joined(frames, names[0], names[number - 1]))
-        promise = {m.name: {**m.as_dict()} for m in measured(model, frames[names[number]], {})}
-        served = measured(model, frames[names[number + 1]], promise)
+        at_gate = {m.name: {**m.as_dict()} for m in measured(model, frames[names[number]], {})}
+        served = measured(model, frames[names[number + 1]], at_gate)
         findings = verdict.performance(served, PARAMS.gate)
         results = ", ".join(f"{f.rule} {f.subject} {f.verdict}" for f in findings)
         print(f"to {names[number - 1]}, served {names[number + 1]}: {results}", flush=True)
 
 
-def measured(model, frame: DataFrame, promise: dict):
+def measured(model, frame: DataFrame, at_gate: dict):
     """Measure a model on the labelled rows of a month."""
     target = frame[COLUMNS.target].to_numpy().astype(float)
     days = frame[COLUMNS.time].astype(str).to_numpy(str)
     rows = Labelled(target, scored(model, frame), days)
-    return measure(rows, METRICS, promise, PARAMS.evaluate)
+    return measure(rows, METRICS, at_gate, PARAMS.evaluate)
 
 
 def main() -> None:

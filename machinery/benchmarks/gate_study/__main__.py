@@ -1,8 +1,8 @@
 """Measure how often the gate errs: python -m benchmarks.gate_study
 
 Trains models as candidates are trained, draws months from known populations, plants regressions of
-known size, and writes the results into docs/gate.md and docs/images/. Seeded: the same data and
-code give the same figures. Scores are cached below build/study.
+known size, and writes the results into machinery/docs/. Seeded: the same data and code give the
+same figures. Scores are cached below build/study.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from mlops.training import contract
 def run() -> None:
     """Run every experiment and write the page and the picture."""
     timer, params = Timer(), contract.params()
-    measured = metrics.chosen(contract.metric_functions(), contract.threshold())
+    measured = metrics.select(contract.metric_functions(), contract.threshold())
     compared = [metric for metric in measured if params.gate.margins.get(metric.name)]
     if not compared:
         raise UserError(

@@ -41,7 +41,7 @@ class Study:
 
 
 def coverage(study: Study) -> Iterator[tuple[str, str, int, str, float, float]]:
-    """Yield population, pair, groups, metric, and the shares of intervals that contain the truth."""
+    """Yield population, pair, groups, metric, and the shares of intervals with the truth."""
     year, seeds = study.design.year, count()
     group, _ = _grouped(year)
     for other in (SEED, OLDEST):

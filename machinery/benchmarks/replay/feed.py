@@ -24,7 +24,7 @@ class Feed:
         self._original, data.load = data.load, self.load
 
     def load(self, name: str) -> "tuple[DataFrame, str]":
-        """Return the team's rows, with inverted labels in the bad partition until it is corrected."""
+        """Return the team's rows, with labels inverted in the bad partition until corrected."""
         if name not in self._loaded:
             self._loaded[name] = self._original(name)
         frame, fingerprint = self._loaded[name]

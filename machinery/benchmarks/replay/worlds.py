@@ -40,7 +40,7 @@ class Year:
                 self.values[metric.name, month, world] = measured
 
     def interval(self, name: str, months: Iterable[str], world: str, against: str | None = None):
-        """Return value, low and high of a mean over months, or of its difference to another world's."""
+        """Return value, low and high of a mean over months, or of its difference between worlds."""
         mean = self._mean(name, months, world)
         if against:
             mean = mean - self._mean(name, months, against)

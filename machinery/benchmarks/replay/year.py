@@ -97,7 +97,7 @@ def begin() -> Replay:
     feed = Feed(bad=months[len(months) * 2 // 3 - 1])
     _adopt(months[FIRST], _arrival(feed, months[FIRST]), f"Begin with {months[FIRST]}")
     params = contract.params()
-    measured = metrics.chosen(contract.metric_functions(), contract.threshold())
+    measured = metrics.select(contract.metric_functions(), contract.threshold())
     year = Year([m for m in measured if m.name in params.gate.margins], params.evaluate)
     columns = contract.columns(params.gate.cluster)
     replay = Replay(feed, months, params, columns, year)

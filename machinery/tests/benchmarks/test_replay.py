@@ -9,14 +9,14 @@ from benchmarks.replay import table
 from benchmarks.replay.picture import draw
 from benchmarks.replay.worlds import WORLDS, Year
 from mlops.config.params import EvaluateParams
-from mlops.statistics.metrics import chosen
+from mlops.statistics.metrics import select
 
 
 @pytest.fixture
 def year():
     """Three months of 20 days in which the second world is wrong from the second month on."""
     random = np.random.default_rng(0)
-    result = Year(chosen({"brier": None}), EvaluateParams(replicates=200))
+    result = Year(select({"brier": None}), EvaluateParams(replicates=200))
     days = np.repeat(np.arange(20), 10)
     for number, month in enumerate(("m1", "m2", "m3")):
         target = random.integers(0, 2, 200)
