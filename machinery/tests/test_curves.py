@@ -16,7 +16,7 @@ SCORES = {
 
 @pytest.mark.parametrize("scores", SCORES)
 def test_the_rule_and_the_plot_use_the_bins_of_the_metric(scores):
-    """Equal scores share a bin; otherwise drift in the order of rows would look like miscalibration."""
+    """Equal scores share a bin; else drift in the order of rows would look like an error."""
     score = SCORES[scores]
     drawn = curves(OUTCOMES, score)["calibration"]
     error = sum(abs(one["score"] - one["target"]) * one["rows"] for one in drawn) / 1000

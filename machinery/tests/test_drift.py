@@ -50,7 +50,7 @@ def test_the_bin_that_lost_most_is_named():
 
 
 def test_numbers_have_their_deciles_for_bins():
-    """Each holds a tenth of the rows and is named by its ends; ten values or fewer have a bin each."""
+    """Each has a tenth of the rows and is named by its ends; up to ten values have a bin each."""
     reference = histogram(pd.Series(range(1, 101)))
     assert reference["edges"] == [11, 21, 31, 41, 51, 61, 71, 81, 91]
     assert reference["rows"] == [11, *[10] * 8, 9, 0]

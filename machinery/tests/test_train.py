@@ -29,8 +29,8 @@ def dying(*arguments, **options):
 setattr(owner, name, dying)
 cli.main(["train"])
 """
-# The steps in order: fit, save to a temporary folder, rename the folder, fit again, write the record
-# to a temporary file, replace the old one.
+# The steps in order: fit, save to a temporary folder, rename it, fit again, write the record to a
+# temporary file, replace the old record.
 OLD = [("before", "train"), ("after", "save"), ("after", "rename"), ("before", "replace")]
 NEW = ("after", "replace")
 

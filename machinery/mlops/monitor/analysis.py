@@ -60,7 +60,7 @@ def analyse(trained: Reference, log: Log, labels: Labels, params: Params) -> Ana
     return analysis
 
 
-def promise(release: Release) -> dict[str, Any]:
+def gate_metrics(release: Release) -> dict[str, Any]:
     """Return the metrics that the gate measured, from the release's evidence."""
     figures = [proof.figures for proof in release.spec.evidence if proof.kind == "gate"]
     return next((evidence["metrics"] for evidence in reversed(figures) if evidence), {})
@@ -86,7 +86,7 @@ def _performance(
     analysis.metrics = measure(
         Labelled(target, score, days),
         contract.metric_functions(),
-        promise(release),
+        gate_metrics(release),
         params.evaluate,
         contract.threshold(),
     )

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class LiveMetric:
     """One metric of the served rows, and its losses with intervals, positive where it is worse.
 
-    `beyond_constant` is the loss against the best constant prediction, `beyond_promise` the loss
+    `loss_to_constant` is the loss against the best constant prediction, `loss_to_gate` the loss
     against the gate's measurement; None where there is nothing to compare with.
     """
 
     name: str
     value: "Estimate"
     constant: float | None
-    promised: float | None
-    beyond_constant: "Estimate | None"
-    beyond_promise: "Estimate | None"
+    at_gate: float | None
+    loss_to_constant: "Estimate | None"
+    loss_to_gate: "Estimate | None"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -37,7 +37,7 @@ class LiveMetric:
             "low": self.value.low,
             "high": self.value.high,
             "constant": self.constant,
-            "promised": self.promised,
+            "promised": self.at_gate,
         }
 
 
@@ -53,26 +53,28 @@ class Labelled:
 def measure(
     rows: Labelled,
     names: Mapping[str, Any],
-    promise: Mapping[str, Any],
+    gate_metrics: Mapping[str, Any],
     settings: EvaluateParams,
     threshold: float = THRESHOLD,
 ) -> list[LiveMetric]:
     """Measure the team's metrics (`names`) on labelled rows, intervals by a bootstrap over days.
 
-    `promise` holds the gate's evidence for each metric. An undefined metric, such as an AUC where
-    all outcomes are equal, is left out.
+    `gate_metrics` holds the gate's evidence for each metric. An undefined metric, such as an AUC
+    where all outcomes are equal, is left out.
     """
     from mlops.statistics import metrics
     from mlops.statistics.bootstrap import Comparison
 
     comparison = Comparison(rows.target, rows.days, settings)
-    chosen = metrics.chosen(dict(names), threshold)
-    results = (_measure(comparison, rows, metric, promise.get(metric.name)) for metric in chosen)
+    chosen = metrics.select(dict(names), threshold)
+    results = (
+        _measure(comparison, rows, metric, gate_metrics.get(metric.name)) for metric in chosen
+    )
     return [one for one in results if one is not None]
 
 
 def _measure(
-    comparison: "Comparison", rows: Labelled, metric: "Metric", promised: Mapping[str, Any] | None
+    comparison: "Comparison", rows: Labelled, metric: "Metric", at_gate: Mapping[str, Any] | None
 ) -> LiveMetric | None:
     import numpy as np
 
@@ -86,13 +88,13 @@ def _measure(
         metric.name,
         value,
         constant,
-        promised and promised["value"],
-        None if best is None else _loss_of(estimates["difference"], sign),
-        promised and _loss(value, constant, promised, sign),
+        at_gate and at_gate["value"],
+        None if best is None else _as_loss(estimates["difference"], sign),
+        at_gate and _loss_to_gate(value, constant, at_gate, sign),
     )
 
 
-def _loss_of(estimate: "Estimate", sign: int) -> "Estimate":
+def _as_loss(estimate: "Estimate", sign: int) -> "Estimate":
     """Return an estimate with its sign set so that larger is worse."""
     from mlops.statistics.bootstrap import Estimate
 
@@ -100,10 +102,10 @@ def _loss_of(estimate: "Estimate", sign: int) -> "Estimate":
     return Estimate(sign * estimate.value, low, high, estimate.undefined)
 
 
-def _loss(
-    value: "Estimate", constant: float | None, promised: Mapping[str, Any], sign: int
+def _loss_to_gate(
+    value: "Estimate", constant: float | None, at_gate: Mapping[str, Any], sign: int
 ) -> "Estimate":
-    """Return how much worse a metric is than promised.
+    """Return how much worse a metric is than at the gate.
 
     The interval is that of a difference of independent estimates (Zou and Donner 2008). Where the
     best constant prediction has a value, both metrics are measured from it: in a month with more
@@ -111,12 +113,12 @@ def _loss(
     """
     from mlops.statistics.bootstrap import Estimate
 
-    now = _loss_of(value, sign)
-    then = _loss_of(Estimate(promised["value"], promised["low"], promised["high"]), sign)
+    now = _as_loss(value, sign)
+    then = _as_loss(Estimate(at_gate["value"], at_gate["low"], at_gate["high"]), sign)
     loss = now.value - then.value
     low = loss - hypot(now.value - now.low, then.high - then.value)
     high = loss + hypot(now.high - now.value, then.value - then.low)
-    if constant is not None and promised.get("constant") is not None:
-        harder = sign * (constant - promised["constant"])
+    if constant is not None and at_gate.get("constant") is not None:
+        harder = sign * (constant - at_gate["constant"])
         loss, low, high = loss - harder, low - harder, high - harder
     return Estimate(loss, low, high)

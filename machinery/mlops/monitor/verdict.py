@@ -15,7 +15,7 @@ from mlops.rules import Finding, Rule, Verdict, worst, worst_first
 ENOUGH_ROWS = Rule("W101", "There are enough rows and days for a judgement.")
 ENOUGH_LABELS = Rule("W102", "There are labels for enough rows and days for a judgement.")
 BEATS_CONSTANT = Rule("W103", "On labelled rows the model beats the best constant prediction.")
-AS_PROMISED = Rule(
+AS_AT_GATE = Rule(
     "W104",
     "On labelled rows the model is not worse than the gate measured by more than the margin.",
 )
@@ -23,8 +23,8 @@ COLUMNS = Rule("W105", "No column has drifted far beyond what was usual in train
 SEPARABLE = Rule("W106", "A classifier cannot separate the served days from the training days.")
 SCORES = Rule("W107", "The scores have not drifted far beyond what was usual in training.")
 
-RULES = (ENOUGH_ROWS, ENOUGH_LABELS, BEATS_CONSTANT, AS_PROMISED, COLUMNS, SEPARABLE, SCORES)
-PERFORMANCE_RULES = (BEATS_CONSTANT.id, AS_PROMISED.id)
+RULES = (ENOUGH_ROWS, ENOUGH_LABELS, BEATS_CONSTANT, AS_AT_GATE, COLUMNS, SEPARABLE, SCORES)
+PERFORMANCE_RULES = (BEATS_CONSTANT.id, AS_AT_GATE.id)
 DRIFT_RULES = (COLUMNS.id, SEPARABLE.id, SCORES.id)
 MOST_NAMED = 5
 
@@ -69,16 +69,16 @@ def performance(metrics: Sequence[LiveMetric], gate: GateParams) -> list[Finding
     for metric in metrics:
         value = metric.value
         shown = f"{value.value:.4f} [{value.low:.4f}, {value.high:.4f}]"
-        if metric.name in gate.beat_constant and metric.beyond_constant:
+        if metric.name in gate.beat_constant and metric.loss_to_constant:
             message = f"{shown}; the best constant prediction scores {metric.constant:.4f}"
-            findings.append(_loss(BEATS_CONSTANT, metric.name, metric.beyond_constant, 0, message))
-        if metric.name in gate.margins and metric.beyond_promise:
-            margin, loss = gate.margins[metric.name], metric.beyond_promise
+            findings.append(_loss(BEATS_CONSTANT, metric.name, metric.loss_to_constant, 0, message))
+        if metric.name in gate.margins and metric.loss_to_gate:
+            margin, loss = gate.margins[metric.name], metric.loss_to_gate
             message = (
-                f"{shown}, the gate measured {metric.promised:.4f}; worse by {loss.value:+.4f} "
+                f"{shown}, the gate measured {metric.at_gate:.4f}; worse by {loss.value:+.4f} "
                 f"[{loss.low:+.4f}, {loss.high:+.4f}], at most {margin:g} allowed (gate.margins)"
             )
-            findings.append(_loss(AS_PROMISED, metric.name, loss, margin, message))
+            findings.append(_loss(AS_AT_GATE, metric.name, loss, margin, message))
     return findings
 
 

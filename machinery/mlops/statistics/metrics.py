@@ -197,7 +197,7 @@ def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
 BUILT_IN = built_in()
 
 
-def chosen(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
+def select(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
     """Return the team's metrics: built-ins by name (None), or the mean of its own row loss."""
     available = built_in(threshold)
     for name in functions:

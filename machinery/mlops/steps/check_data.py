@@ -62,9 +62,9 @@ def run(_: argparse.Namespace) -> int | None:
 
 def _require_metrics(bounds: GateParams) -> None:
     """Raise UserError for unknown metrics in params.yaml, which the gate refuses after training."""
-    from mlops.statistics.metrics import chosen
+    from mlops.statistics.metrics import select
 
-    metrics = chosen(contract.metric_functions(), contract.threshold())
+    metrics = select(contract.metric_functions(), contract.threshold())
     measured = {metric.name: {"constant": metric.constant} for metric in metrics}
     unknown = [
         finding.message

@@ -144,7 +144,7 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
     rival = None if scored.champion is None else curves(target, scored.champion)
-    chosen = metrics.chosen(contract.metric_functions(), contract.threshold())
+    chosen = metrics.select(contract.metric_functions(), contract.threshold())
     metrics.require_labels(chosen, target)
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {

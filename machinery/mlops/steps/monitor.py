@@ -27,7 +27,7 @@ from mlops.rules import Verdict, worst_first
 from mlops.training import contract
 
 if TYPE_CHECKING:
-    from mlops.monitor.findings import Analysis
+    from mlops.monitor.analysis import Analysis
     from mlops.monitor.labels import Labels
     from mlops.monitor.log import Log
     from mlops.monitor.reference import Reference
@@ -48,7 +48,7 @@ SHOWN = 5
 def run(options: argparse.Namespace) -> int:
     """Judge the predictions of the environment's release, and write the result."""
     # Imported here: numpy comes with them, and `--help` imports every step.
-    from mlops.monitor.findings import analyse
+    from mlops.monitor.analysis import analyse
     from mlops.monitor.log import read_log
     from mlops.monitor.reference import reference
     from mlops.monitor.verdict import decide

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops.config.params import MonitorParams
+from mlops.monitor.analysis import analyse
 from mlops.monitor.drift import DatedRows
-from mlops.monitor.findings import analyse
 from mlops.monitor.labels import Labels
 from mlops.monitor.log import read_log
 from mlops.monitor.reference import Reference

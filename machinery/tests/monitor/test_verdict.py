@@ -147,7 +147,7 @@ def served(skill, late=0.2, days=30, rows=400):
     return target, 1 / (1 + np.exp(-signal)), day
 
 
-def promise(target, score, days):
+def gate_metrics(target, score, days):
     """The gate's evidence about these rows."""
     names = dict.fromkeys(("auc", "log_loss"))
     metrics = {
@@ -159,30 +159,30 @@ def promise(target, score, days):
     }
 
 
-def judged(rows, promised):
+def judged(rows, at_gate):
     """The verdict of each rule and metric on these rows."""
     names = dict.fromkeys(("auc", "log_loss"))
-    measured = measure(Labelled(*rows), names, promised, SETTINGS)
+    measured = measure(Labelled(*rows), names, at_gate, SETTINGS)
     return {f"{f.rule} {f.subject}": f.verdict for f in verdict.performance(measured, GATE)}
 
 
-def test_a_model_as_good_as_promised_passes():
+def test_a_model_as_good_as_at_the_gate_passes():
     """On the same rows, and in a month with twice as many late."""
-    promised = promise(*served(skill=1))
+    at_gate = gate_metrics(*served(skill=1))
     for late in (0.2, 0.4):
-        assert set(judged(served(skill=1, late=late), promised).values()) == {PASS}
+        assert set(judged(served(skill=1, late=late), at_gate).values()) == {PASS}
 
 
 def test_a_model_that_lost_its_signal_fails():
     """Reversed scores are worse than at the gate and than a constant."""
-    verdicts = judged(served(skill=-1), promise(*served(skill=1)))
+    verdicts = judged(served(skill=-1), gate_metrics(*served(skill=1)))
     assert verdicts == {"W104 auc": FAIL, "W103 log_loss": FAIL, "W104 log_loss": FAIL}
 
 
 def test_a_loss_that_may_be_chance_is_inconclusive():
     """With few days the interval is wide."""
     verdicts = judged(
-        served(skill=0.3, days=5, rows=12), promise(*served(skill=1, days=5, rows=12))
+        served(skill=0.3, days=5, rows=12), gate_metrics(*served(skill=1, days=5, rows=12))
     )
     assert FAIL not in verdicts.values()
 
@@ -190,7 +190,7 @@ def test_a_loss_that_may_be_chance_is_inconclusive():
 def test_outcomes_of_one_kind_give_no_auc():
     """The AUC is left out, the log loss is not."""
     target, score, day = served(skill=1)
-    assert set(judged((np.zeros_like(target), score, day), promise(target, score, day))) == {
+    assert set(judged((np.zeros_like(target), score, day), gate_metrics(target, score, day))) == {
         "W103 log_loss",
         "W104 log_loss",
     }
