@@ -64,8 +64,10 @@ time.sleep(600)
 
 def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
     """It says more than a pipe holds, and is not waited for."""
-    (tmp_path / "machinery/mlops/serving").mkdir(parents=True)
-    (tmp_path / "machinery/mlops/serving/alone.py").write_text(STUBBORN)
+    (tmp_path / "mlops/serving").mkdir(parents=True)
+    for package in ("mlops", "mlops/serving"):
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "mlops/serving/alone.py").write_text(STUBBORN)
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
     found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=2)
     assert found.verdict is Verdict.FAIL
