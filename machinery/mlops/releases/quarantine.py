@@ -1,7 +1,7 @@
 """environments/quarantine.yaml: releases that may not come back, each with its reason."""
 
 from mlops import git
-from mlops.config.documents import Words, dump, parse_list
+from mlops.config.documents import NonEmpty, dump, parse_list
 from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 from mlops.releases.release import Moment, Part, ReleaseId
@@ -13,7 +13,7 @@ class Entry(Part):
     """One release in quarantine."""
 
     release_id: ReleaseId
-    reason: Words
+    reason: NonEmpty
     at: Moment
 
 

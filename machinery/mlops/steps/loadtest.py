@@ -21,7 +21,7 @@ from mlops.load.swarm import FAILURES, run_locust
 from mlops.paths import BUILD, EVIDENCE
 from mlops.releases import environments
 from mlops.releases.environments import Environment
-from mlops.rules import Verdict, by_weight, worst
+from mlops.rules import Verdict, worst, worst_first
 from mlops.targets import Live, target_of
 
 OPTIONS = (ENV,)
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     verdict = worst(findings)
     reason = summary(findings, verdict)
     _write(environment, live, verdict, reason, traffic)
-    for finding in by_weight(findings):
+    for finding in worst_first(findings):
         say("", f"{finding.verdict:<12} {finding.rule} {finding.subject}: {finding.message}")
     if traffic.failures:
         say("", f"{folder / FAILURES} lists what failed and why")

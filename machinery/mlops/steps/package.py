@@ -26,7 +26,7 @@ from mlops.releases.release import (
     write_release,
 )
 from mlops.releases.store import Store
-from mlops.rules import PARITY, Verdict
+from mlops.rules import Verdict
 from mlops.serving.openapi import ANSWER
 from mlops.training import contract, record
 
@@ -94,7 +94,7 @@ def _require_parity(made: record.Record, packed: bundle.Bundle) -> None:
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     found = parity.compare(source, frame, expected, values.serve.ready_seconds)
     if found.verdict is not Verdict.PASS:
-        raise Refused(f"{found.rule} {PARITY.sentence}\n  {found.message}")
+        raise Refused(f"{found.rule} {parity.PARITY.sentence}\n  {found.message}")
     say("package", found.message)
 
 

@@ -114,7 +114,7 @@ def test_a_file_that_is_not_there(tmp_path):
         ("local-config: 'true'", "local-config: 'false'", "metadata"),
         ("digest: sha256:7b", "digest: latest", "digest: found 'latest"),
         ("verdict: pass", "verdict: good", "verdict: found 'good'"),
-        ("    source:\n", "    source:\n      commit: x\n", "given twice"),
+        ("    source:\n", "    source:\n      commit: x\n", "is a duplicate"),
         ("bytes: 9", "bytes: '9'", "bytes: found '9'"),
         ("kind: Release", "kind: [Release", "cannot be read as YAML"),
     ],
