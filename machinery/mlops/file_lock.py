@@ -1,4 +1,4 @@
-"""A lock: what may run once at a time in a clone."""
+"""A file lock, for commands that must not run twice at a time in a clone."""
 
 import fcntl
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 @contextmanager
-def alone(lock: Path, otherwise: Exception) -> Iterator[None]:
-    """Keep others out while the block runs; raises `otherwise` while another one is in."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w", encoding="utf-8") as file:
+def lock(path: Path, otherwise: Exception) -> Iterator[None]:
+    """Hold the lock while the block runs; raises `otherwise` if another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
         try:
-            # Gone with whoever holds it, however that ends.
+            # The system releases it when the process ends, also after a kill.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise otherwise from None

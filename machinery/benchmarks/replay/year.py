@@ -212,7 +212,7 @@ def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, 
     if code == cli.PASS:
         made = record.read_record()
         _remember(replay, made)
-        if triggers.twin(made["model"]["digest"], [held]):
+        if triggers.same_model(made["model"]["digest"], [held]):
             git.git("reset", "--quiet", "--hard", base)
             return told | {"decision": "identical", "why": "the model is production's own"}
         replay.ship()

@@ -14,8 +14,9 @@ import pytest
 from mlops import cli, git
 from mlops.files import digest
 from mlops.github import remote
-from mlops.releases.environment_history import held_at, holdings
-from mlops.releases.environments import deploy_refusals, environment
+from mlops.releases import gather
+from mlops.releases.environment_history import release_at, release_history
+from mlops.releases.environments import environment
 from mlops.releases.release import (
     Bundle,
     Contract,
@@ -28,6 +29,8 @@ from mlops.releases.release import (
     none_yet,
     write_release,
 )
+from mlops.releases.rules import table
+from mlops.releases.rules.order import require_release
 from mlops.releases.store import Store
 
 GATE = "  - {kind: gate, environment: build}\n"
@@ -163,15 +166,22 @@ class Clone:
             assert answer.code == 0, answer.text
         return release_id
 
+    def deployable(self, name, live=None):
+        """The release of an environment after the rules of `deploy`; Refused if one refuses it."""
+        target = environment(name)
+        release = require_release(target.release, name, "nothing to deploy")
+        table.require("no deployment", table.DEPLOY, gather.for_deploy(target, release, live))
+        return release
+
     def refused_at_deploy(self, name, live=None):
-        """The ids of the rules that refuse to deploy what an environment holds."""
-        place = environment(name)
-        found = deploy_refusals(place, place.release, live, datetime.now(UTC))
-        return [refusal.rule for refusal in found]
+        """The ids of the rules that refuse to deploy an environment's release."""
+        target = environment(name)
+        facts = gather.for_deploy(target, target.release, live)
+        return [refusal.rule for refusal in table.refusals(table.DEPLOY, facts)]
 
     def held(self, name):
         """The id of the release an environment holds in HEAD."""
-        release = held_at("HEAD", name)
+        release = release_at("HEAD", name)
         return release and release.release_id
 
     def environment(self, name):
@@ -249,7 +259,7 @@ def two(clone, kept, tmp_path):
     shutil.rmtree(tmp_path)
     shutil.copytree(kept, tmp_path)
     os.chdir(tmp_path)
-    return tuple(held.release_id for held in holdings("production") if held.release)[::-1]
+    return tuple(entry.release_id for entry in release_history("production") if entry.release)[::-1]
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import Refused
-from mlops.releases.environments import deployable
-from mlops.releases.promotion import check_catalogue
 from mlops.releases.release import read_release
+from mlops.releases.rules.facts import Facts
+from mlops.releases.rules.integrity import check_catalogue
 
 DEV, STAGING, PRODUCTION = (
     f"environments/{name}/release.yaml" for name in ("dev", "staging", "production")
@@ -19,13 +19,13 @@ DEV, STAGING, PRODUCTION = (
 @pytest.mark.parametrize("name", ["dev", "staging", "production"])
 def test_what_was_promoted_is_deployed(clone, two, name):
     """What a promotion wrote passes."""
-    assert deployable(clone.environment(name)).release_id == two[1]
+    assert clone.deployable(name).release_id == two[1]
 
 
 def test_nothing_was_promoted_yet(clone):
     """The message says what brings the first release."""
     with pytest.raises(Refused, match="P118(.|\n)*make promote ENV=dev"):
-        deployable(clone.environment("dev"))
+        clone.deployable("dev")
 
 
 @pytest.mark.parametrize("file", ["release.yaml", "settings.yaml", "policy.yaml"])
@@ -42,7 +42,7 @@ def test_a_file_that_is_no_release(clone):
     """An unknown field is told with its line."""
     clone.edit(PRODUCTION, "spec:\n", "spec:\n  replicas: 2\n")
     with pytest.raises(Refused, match=r"P101(.|\n)*production/release.yaml:\d+: spec.replicas"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
 @pytest.mark.usefixtures("two")
@@ -50,7 +50,7 @@ def test_a_hand_edit(clone):
     """A digest changed on the main branch breaks the seal."""
     clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
 @pytest.mark.usefixtures("two")
@@ -86,17 +86,18 @@ def test_a_changed_catalogue(clone, two):
     """The catalogue is written once: what it says under an id stays."""
     clone.edit(f"environments/releases/{two[1]}.yaml", "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
 def test_a_catalogue_that_tells_of_other_content(clone, promoted):
     """The seal is 12 digits, which somebody could hit: all of it is compared, and the id."""
     other = clone.package().replace("-0001-", "-0009-")
-    release = read_release()
+    release, policy = read_release(), clone.environment("dev").policy
     for update in ({"promoted": promoted(model="two")}, {"release_id": other}):
         spec = release.spec.model_copy(update=update)
-        found = check_catalogue(release, release.model_copy(update={"spec": spec}))
-        assert [refusal.rule for refusal in found] == ["P103"]
+        entry = release.model_copy(update={"spec": spec})
+        facts = Facts("dev", release, policy, datetime.now(UTC), catalogue_entry=entry)
+        assert [refusal.rule for refusal in check_catalogue(facts)] == ["P103"]
 
 
 def test_two_releases_with_one_number(clone, two):

@@ -161,14 +161,14 @@ def freeze(start, end, timezone="Europe/Vienna"):
 def test_a_window_is_in_local_time_without_its_end(moment, frozen):
     """Midnight in Vienna is 23:00 UTC in winter."""
     window = freeze("2026-12-24T00:00", "2026-12-27T00:00")
-    assert window.holds(datetime.fromisoformat(moment).replace(tzinfo=UTC)) is frozen
+    assert window.contains(datetime.fromisoformat(moment).replace(tzinfo=UTC)) is frozen
 
 
 def test_a_window_over_the_change_of_the_clocks():
     """Both ends count in their own offset: 24 hours less one are frozen in spring."""
     window = freeze("2026-03-29T00:00", "2026-03-30T00:00")
-    assert window.holds(datetime(2026, 3, 28, 23, 0, tzinfo=UTC))
-    assert not window.holds(datetime(2026, 3, 29, 22, 0, tzinfo=UTC))
+    assert window.contains(datetime(2026, 3, 28, 23, 0, tzinfo=UTC))
+    assert not window.contains(datetime(2026, 3, 29, 22, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_local_time_that_comes_twice_or_never(start, end, first, last):
     first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (first, last))
     moments = [first.timestamp() - minute, first.timestamp(), last.timestamp()]
     moments.append(last.timestamp() + minute)
-    found = [window.holds(datetime.fromtimestamp(moment, UTC)) for moment in moments]
+    found = [window.contains(datetime.fromtimestamp(moment, UTC)) for moment in moments]
     assert found == [False, True, True, False]
 
 

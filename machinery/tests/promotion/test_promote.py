@@ -329,7 +329,7 @@ def test_a_refusal_changes_nothing(clone):
 def test_a_second_promotion_is_told_of_the_first(clone):
     """One promotion at a time in one clone."""
     clone.package()
-    with commits.alone():
+    with commits.lock():
         assert clone.mlops("promote", "--env", "dev").refusals == ["P117"]
 
 

@@ -7,7 +7,6 @@ import pytest
 from mlops import git
 from mlops.config.documents import parse
 from mlops.errors import UserError
-from mlops.releases.promotion import sound
 from mlops.releases.release import (
     Document,
     Image,
@@ -19,6 +18,7 @@ from mlops.releases.release import (
     sequence,
     short,
 )
+from mlops.releases.rules.integrity import parse_sealed
 
 OLD = Path(__file__).with_name("release-v1.yaml")
 IMAGE = Image(ref=f"ghcr.io/o/churn@sha256:{'a' * 64}", platform="linux/amd64")
@@ -32,7 +32,7 @@ def sealed(promoted):
 def test_a_release_of_the_first_format_is_read_and_written_the_same():
     """Releases outlive the version of the template that made them: seal and bytes stay."""
     text = OLD.read_text("utf-8")
-    assert sound(text, OLD).text == text
+    assert parse_sealed(text, OLD).text == text
 
 
 def test_the_id_names_model_day_number_and_seal(clone, promoted, monkeypatch):

@@ -6,7 +6,6 @@ import pytest
 
 from mlops import git
 from mlops.releases import commits, quarantine
-from mlops.releases.environments import deployable
 from mlops.releases.release import read_release, short
 
 PRODUCTION = "environments/production/release.yaml"
@@ -69,7 +68,7 @@ def test_what_is_in_quarantine_already_is_entered_once(clone, two):
 def test_it_deploys(clone, two):
     """What a rollback wrote passes every check at deploy."""
     back(clone)
-    assert deployable(clone.environment("production")).release_id == two[0]
+    assert clone.deployable("production").release_id == two[0]
 
 
 def test_neither_a_freeze_nor_the_age_of_evidence_holds_it_back(clone, two):
@@ -77,7 +76,7 @@ def test_neither_a_freeze_nor_the_age_of_evidence_holds_it_back(clone, two):
     clone.freeze("production")
     clone.edit("environments/production/policy.yaml", "max_age_hours: 72", "max_age_hours: 0.1")
     assert back(clone).code == 0
-    assert deployable(clone.environment("production")).release_id == two[0]
+    assert clone.deployable("production").release_id == two[0]
 
 
 def test_a_named_release(clone, two):
@@ -110,7 +109,7 @@ def test_the_same_command_again_goes_back_once(clone):
 @pytest.mark.usefixtures("two")
 def test_a_rollback_is_told_of_a_promotion(clone):
     """Both write one file, so they take turns."""
-    with commits.alone():
+    with commits.lock():
         assert back(clone).refusals == ["P117"]
 
 

@@ -85,7 +85,7 @@ def test_a_release_that_no_promotion_put_there(clone, change):
     """Its seal fits; that another one would be deployed is told all the same."""
     change(clone)
     assert "broken" in line(clone, "production")
-    assert "P106 A promotion or rollback replaces" in clone.mlops("status").text
+    assert "P106 release.yaml changes only by" in clone.mlops("status").text
 
 
 def test_a_first_promotion_that_was_reverted(clone):

@@ -74,8 +74,8 @@ def test_one_value_changes_and_nothing_else(text, newest):
 def test_a_second_retraining_is_told_of_the_first(tmp_path, monkeypatch):
     """One at a time in one clone: they would share a worktree."""
     monkeypatch.setattr(proposal, "LOCK", tmp_path / "retrain.lock")
-    with proposal.alone(), pytest.raises(Refused, match="another retraining holds .*retrain.lock"):
-        with proposal.alone():
+    with proposal.lock(), pytest.raises(Refused, match="another retraining holds .*retrain.lock"):
+        with proposal.lock():
             pass
-    with proposal.alone():
+    with proposal.lock():
         pass

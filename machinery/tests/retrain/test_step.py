@@ -104,8 +104,8 @@ def test_what_is_proposed_is_not_proposed_twice(shop, proposals):
 @pytest.mark.parametrize(
     ("edit", "code", "reason"),
     [
-        (("ridge: 0.5", "ridge: 90000"), 1, "the gate says fail: Mean absolute error is "),
-        (("{mae: 0.05}", "{mae: 0.0000001}"), 3, "the gate says inconclusive: Perhaps worse than "),
+        (("ridge: 0.5", "ridge: 90000"), 1, "the verdict of the gate is fail: Mean absolute error is "),
+        (("{mae: 0.05}", "{mae: 0.0000001}"), 3, "the verdict of the gate is inconclusive: Perhaps worse than "),
     ],
 )
 def test_what_the_gate_does_not_pass_is_no_proposal(shop, proposals, edit, code, reason):
@@ -122,7 +122,7 @@ def test_an_empty_partition_is_no_proposal(shop, proposals):
     """What check-data refuses is not trained on."""
     shop.edit("data/__init__.py", "return rows, f", 'return rows[: 0 if name == "q4" else 600], f')
     said = retrain(shop, 1)
-    assert "nothing is proposed: check-data says fail: " in said
+    assert "nothing is proposed: the verdict of check-data is fail: " in said
     assert "q4: there are no rows" in said
     assert proposals() == []
 
@@ -175,7 +175,7 @@ def test_without_a_release_in_production_there_is_nothing_to_do(shop):
     [
         (("checkout", "--quiet", "--detach"), "HEAD is on no branch"),
         (("checkout", "--quiet", "-b", "retrain/q0"), "a proposal itself"),
-        (("branch", "retrain"), "A branch named retrain is in the way"),
+        (("branch", "retrain"), "There is a branch named retrain"),
     ],
 )
 def test_a_wrong_place_is_named(shop, words, message):

@@ -73,7 +73,7 @@ def test_a_store_out_of_reach_is_told_where_a_release_is_to_be_merged(
     assert seen.code == 0 and "signature" not in seen.text
     monkeypatch.setenv("MLOPS_STORE", store)
     answer = demanding.mlops("check-release", "--base", base)
-    assert answer.code == 0 and f"the store {store} has not its bundle here" in answer.text
+    assert answer.code == 0 and f"the store {store} has no bundle of it" in answer.text
 
 
 def test_a_key_that_is_gone_is_no_store_out_of_reach(demanding):
