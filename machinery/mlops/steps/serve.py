@@ -17,7 +17,7 @@ from mlops.paths import BUILD
 from mlops.releases import bundle, environments
 from mlops.releases.release import Release
 from mlops.releases.store import Store
-from mlops.targets.docker import CAGE, PORT
+from mlops.targets.docker import PORT, RESTRICTIONS
 from mlops.training import contract
 
 HOST = "127.0.0.1"
@@ -41,7 +41,7 @@ def _command(release: Release, folder: Path) -> tuple[list[str], dict[str, str]]
         say("serve", f"the image {image}")
         values = [f"--env={name}={value}" for name, value in told.items()]
         place = ["--rm", f"--publish={HOST}:{PORT}:{PORT}"]
-        return ["docker", "run", *place, *CAGE, *values, image], {}
+        return ["docker", "run", *place, *RESTRICTIONS, *values, image], {}
     say("serve", f"the bundle {folder}: no image of it is here (`make image`)")
     command = [sys.executable, "-m", "bentoml", "serve", str(folder.resolve())]
     home = {"BENTOML_HOME": str((BUILD / "serve").resolve()), "OTEL_SDK_DISABLED": "true"}

@@ -217,7 +217,7 @@ def test_an_image_of_another_model_is_refused(refused):
 def test_an_image_that_lies_is_refused(refused):
     """The labels are right, but the code inside says that it is another."""
     lines = 'ENTRYPOINT ["/venv/bin/python", "-c", "{}"]'.format(LIAR.replace("\n", "\\n"))
-    assert "the service says that it is" in refused(f"{lines}\nCMD []")
+    assert "the service reports" in refused(f"{lines}\nCMD []")
 
 
 LIAR = """import http.server as h
@@ -254,8 +254,9 @@ KILLED = """
 import os, signal, sys
 from mlops import cli
 from mlops.container import engine
-from mlops.targets import docker, front
-owner, name = {"create": (engine, "docker")}.get(sys.argv[1], (docker, sys.argv[1]))
+from mlops.targets import docker, switch
+owners = {"create": (engine, "docker"), "verify": (switch, "verify")}
+owner, name = owners.get(sys.argv[1], (docker.ContainerDeployment, sys.argv[1]))
 original = getattr(owner, name)
 def dying(*words, **options):
     answer = original(*words, **options)
@@ -274,7 +275,7 @@ def test_killed_at_any_moment_it_converges(dev, second):
     dev.run("promote")
     wanted = read_release(dev.fork.folder / "build/release.yaml").release_id
     before = dev.served
-    for moment in ("create", "_start", "_await_ready", "_verify", "_tidy"):
+    for moment in ("create", "start", "await_ready", "verify", "clean_up"):
         command = [sys.executable, "-c", KILLED, moment, "deploy", "--env", "dev"]
         done = subprocess.run(
             command, cwd=dev.fork.folder, env=dev.fork.environment, capture_output=True, check=False

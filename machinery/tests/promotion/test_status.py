@@ -92,7 +92,9 @@ def test_a_first_promotion_that_was_reverted(clone):
     """No release is there, and yet not as if there had been none."""
     clone.ship("dev")
     clone.git("revert", "--no-edit", "HEAD")
-    assert "broken" in line(clone, "dev") and "brought back" in clone.mlops("status").text
+    assert (
+        "broken" in line(clone, "dev") and "holds an earlier version" in clone.mlops("status").text
+    )
 
 
 @pytest.mark.usefixtures("two")

@@ -142,6 +142,6 @@ def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
     log = tmp_path / "r-1.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"many words")
-        proxy.shorten(tmp_path)
+        proxy.rotate(tmp_path)
         writer.write(b"on")
     assert (log.read_bytes(), (tmp_path / "r-1.log.1").read_bytes()) == (b"on", b"many words")
