@@ -174,7 +174,7 @@ def _fix_time(path: Path, commit_time: str) -> None:
 
 
 def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
-    """Run a module with the folder's code only; UserError with the last line of its output."""
+    """Run a module with the folder's code only; UserError with its last line of output."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "MLOPS_"))}
     inherited.pop("PYTHONPATH", None)
     # A new process: BentoML keeps the first home that it reads, and imports the service.

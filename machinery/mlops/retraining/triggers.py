@@ -24,7 +24,7 @@ class Trigger:
 
 
 def new_partitions(partitions: Sequence[str], last: str | None) -> list[str]:
-    """Return the partitions newer than params.yaml's data.last; UserError if that is no partition."""
+    """Return the partitions newer than params.yaml's data.last; UserError if that is none."""
     if last is None:
         raise UserError(
             f"{PARAMS}: data.last is not set, so every partition is used as soon as it arrives, "

@@ -109,8 +109,8 @@ def _require_clean() -> None:
     different = git.changed(*record.SOURCES, ENVIRONMENTS.as_posix())
     if different:
         raise UserError(
-            f"These files differ from HEAD: {', '.join(different)}. A proposal starts from a commit, "
-            "so it would lack them. Commit or restore them, then try again."
+            f"These files differ from HEAD: {', '.join(different)}. A proposal starts from a "
+            "commit, so it would lack them. Commit or restore them, then try again."
         )
 
 

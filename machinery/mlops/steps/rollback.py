@@ -58,9 +58,7 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     quarantined = {entry.release_id for entry in quarantine.entries()}
     target = order.choose_earlier(environment.name, history, quarantined, to)
     release = _restore(environment, target, bad.release_id, reason, now)
-    entry = Entry(release_id=bad.release_id, reason=f"{environment.name}: {reason}", at=now)
-    entries = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
-    changes = {environment.file: release.text, QUARANTINE: entries}
+    changes = _changes(environment, release, bad.release_id, reason, now)
     what = f"{environment.name} does not go back to {release.release_id}"
     table.require(what, table.ROLLBACK, _facts(environment, release, changes, now))
     message = f"Roll back {environment.name} to {release.release_id}\n\n{reason}"
@@ -68,6 +66,15 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     say("rollback", f"{environment.name} goes back to {release.release_id}; commit {commit[:12]}")
     say("", f"quarantined {bad.release_id}: {reason}")
     actions.summary(f"`{environment.name}` goes back to `{release.release_id}`")
+
+
+def _changes(
+    environment: Environment, release: Release, bad: str, reason: str, now: datetime
+) -> commits.Changes:
+    """Return the files to write: the release, and the quarantine with the bad one."""
+    entry = Entry(release_id=bad, reason=f"{environment.name}: {reason}", at=now)
+    entries = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
+    return {environment.file: release.text, QUARANTINE: entries}
 
 
 def _is_done(current: Release, to: str | None, reason: str) -> bool:

@@ -97,8 +97,8 @@ def _check_secrets(environment: Environment, rendered: list[dict[str, Any]]) -> 
     if secrets:
         raise UserError(
             f"{environment.folder} holds the value of {', '.join(secrets)}, and Git keeps it for "
-            "ever. Create the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, and "
-            "change what was committed."
+            "ever. Create the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, "
+            "and change the value that was committed."
         )
 
 

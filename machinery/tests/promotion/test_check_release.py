@@ -162,7 +162,7 @@ def test_a_new_environment_that_brings_a_release(clone, staged):
 
 
 def test_a_release_edited_by_hand(clone, staged):
-    """The seal says so."""
+    """The seal shows it."""
     assert staged
     clone.edit(DEV, "bytes: 9", "bytes: 8")
     assert checked(clone).refusals == ["P102"]
@@ -246,6 +246,6 @@ def test_the_merge_that_github_tries(clone, staged, monkeypatch, tmp_path_factor
 
 
 def test_a_base_that_is_not_known(clone):
-    """The message says what to fetch or name."""
+    """The message names what to fetch or name."""
     answer = clone.mlops("check-release")
     assert answer.code == 2 and "--base" in answer.text

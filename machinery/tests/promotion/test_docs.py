@@ -1,4 +1,4 @@
-"""machinery/docs/promotion.md says what the code says."""
+"""machinery/docs/promotion.md agrees with the code."""
 
 from pathlib import Path
 

@@ -120,7 +120,7 @@ def empty(stage):
 
 
 class Client(threading.Thread):
-    """Asks without pause on one connection, until told to stop; keeps what it was answered."""
+    """Asks without pause on one connection, until it is stopped; keeps the answers."""
 
     def __init__(self, url, keep):
         super().__init__(daemon=True)

@@ -100,7 +100,7 @@ def test_a_killed_deployment_is_ended_by_stop(empty, bundle, command):
 
 
 def test_two_deployments_at_once(stage, bundle, command, tmp_path):
-    """The second waits, says so, and wins."""
+    """The second prints that it waits, and wins."""
     start = tmp_path / "start"
     waits = f"while not Path({str(start)!r}).exists(): time.sleep(0.01)"
     slow = bundle(init=waits, imports="import time\nfrom pathlib import Path")

@@ -78,7 +78,7 @@ def test_deploying_what_is_live_changes_nothing(stage, bundle):
     ids=["import", "init", "dies", "wrong-id", "not-ready"],
 )
 def test_a_release_that_is_not_ready_changes_nothing(stage, bundle, wrong, why, seconds):
-    """Whatever is wrong with it: the earlier one serves on, and the message says why."""
+    """Whatever is wrong with it: the earlier one serves on, and the message gives the reason."""
     stage.deploy("r-1", bundle())
     with pytest.raises(Refused, match=f"(?s)r-2 was not deployed.*{why}") as refusal:
         stage.deploy("r-2", bundle(**wrong), seconds)
@@ -144,7 +144,7 @@ def test_a_missing_bundle_is_named(stage, tmp_path):
         stage.deploy("r-1", tmp_path / "nowhere")
 
 
-def test_stop_says_whether_anything_ran(stage, bundle):
+def test_stop_returns_whether_anything_ran(stage, bundle):
     """Nothing running is fine."""
     stage.deploy("r-1", bundle())
     assert local.stop(stage.environment) is True

@@ -52,7 +52,7 @@ def backend():
 
 @pytest.fixture
 def active(tmp_path):
-    """The file that says where requests go."""
+    """The file that names the live release."""
     return tmp_path / "active.json"
 
 
@@ -62,8 +62,8 @@ def connect(tmp_path, active):
     folder, logs, opened = tmp_path / "proxy", tmp_path / "logs", []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address, number = listener.getsockname(), listener.fileno()
-        words = [str(word) for word in (folder, active, logs, number)]
-        command = [sys.executable, "-I", proxy.__file__, *words]
+        arguments = [str(part) for part in (folder, active, logs, number)]
+        command = [sys.executable, "-I", proxy.__file__, *arguments]
         processes.start(folder, command, logs / "proxy.log", descriptors=(number,))
 
     def open_one():
@@ -116,7 +116,7 @@ def test_a_request_that_has_begun_stays(connect, backend, active):
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"port": 1}'])
 def test_without_a_release_the_answer_is_503(connect, active, content):
-    """Nothing live, or a service that just died: clients are told in their own protocol."""
+    """Nothing live, or a service that just died: clients get an answer in HTTP."""
     if content:
         active.write_text(content)
     connection = connect()

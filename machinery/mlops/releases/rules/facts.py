@@ -1,4 +1,4 @@
-"""The facts that the promotion rules judge; releases/gather.py reads them from git and the store."""
+"""The facts that the promotion rules judge; releases/gather.py reads them from git."""
 
 from dataclasses import dataclass
 from datetime import datetime

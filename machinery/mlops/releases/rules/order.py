@@ -79,7 +79,7 @@ def check_sequence(facts: Facts) -> Iterator[Refusal]:
 ORIGIN = PromotionRule(
     "P108",
     "A release comes from the environment before, which held it.",
-    "{found}",
+    "{detail}",
     "Run `make promote` for each environment in turn; none is skipped.",
 )
 
@@ -93,10 +93,10 @@ def check_origin(facts: Facts) -> Iterator[Refusal]:
     if origin is None or origin.environment != expected:
         actual = origin.environment if origin else "nowhere"
         text = f"It comes from {actual}; the policy here takes releases from {expected}."
-        yield ORIGIN.refuse(found=text)
+        yield ORIGIN.refuse(detail=text)
     elif expected != BUILD and facts.origin_id != release_id:
         text = f"At {origin.commit[:12]} {expected} held {facts.origin_id or 'none'}"
-        yield ORIGIN.refuse(found=f"{text}, not {release_id}.")
+        yield ORIGIN.refuse(detail=f"{text}, not {release_id}.")
 
 
 RELEASE = PromotionRule(

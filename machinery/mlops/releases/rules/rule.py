@@ -14,23 +14,23 @@ class Refusal:
 
     rule: str
     sentence: str
-    found: str
+    detail: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"  {self.rule} {self.sentence}\n       {self.found}\n       {self.remedy}"
+        return f"  {self.rule} {self.sentence}\n       {self.detail}\n       {self.remedy}"
 
 
 @dataclass(frozen=True)
 class PromotionRule(Rule):
     """A rule with the text of its refusal; the check fills in the {names}."""
 
-    found: str
+    detail: str
     remedy: str
 
     def refuse(self, **values: object) -> Refusal:
         """Return the refusal with these values."""
-        texts = (text.format_map(values) for text in (self.found, self.remedy))
+        texts = (text.format_map(values) for text in (self.detail, self.remedy))
         return Refusal(self.id, self.sentence, *texts)
 
     @property

@@ -25,7 +25,7 @@ def check_head(base: str, head: str) -> Iterator[Refusal]:
 SCOPE = PromotionRule(
     "P130",
     "A promotion changes one release.yaml and its own files; no other change touches these.",
-    "{found}",
+    "{detail}",
     "Remove that change. `make promote` commits a promotion, `make rollback` a rollback; settings, "
     "policies and code are changed by pull requests of their own.",
 )
@@ -42,10 +42,10 @@ def check_scope(
     `moved` are the environments with another release, `release` is the new one if there is one.
     """
     if len(moved) > 1:
-        yield SCOPE.refuse(found=f"It decides the releases of {', '.join(moved)}, not of one.")
+        yield SCOPE.refuse(detail=f"It decides the releases of {', '.join(moved)}, not of one.")
         return
     if moved and release is None:
-        yield SCOPE.refuse(found=f"It takes the release away from {moved[0]}.")
+        yield SCOPE.refuse(detail=f"It takes the release away from {moved[0]}.")
         return
     if moved:
         own = _own_files(moved[0], release)
@@ -55,7 +55,7 @@ def check_scope(
         others = [path.as_posix() for path in changed if CATALOGUE in path.parents]
         text = f"It promotes nothing, but changes {', '.join(others)}."
     if others:
-        yield SCOPE.refuse(found=text)
+        yield SCOPE.refuse(detail=text)
 
 
 def _own_files(environment: str, release: Release) -> dict[Path, str]:
@@ -74,13 +74,13 @@ def check_quarantine_change(facts: Facts) -> Iterator[Refusal]:
     after = {entry.release_id for entry in facts.quarantine}
     if before - after:
         freed = ", ".join(sorted(before - after))
-        yield SCOPE.refuse(found=f"It takes {freed} out of quarantine.")
+        yield SCOPE.refuse(detail=f"It takes {freed} out of quarantine.")
     replaced = facts.release.spec.supersedes
     if others := sorted(after - before - {replaced}):
         text = f"It quarantines {', '.join(others)} beside {replaced}, which it replaces."
-        yield SCOPE.refuse(found=text)
+        yield SCOPE.refuse(detail=text)
     if replaced not in after:
-        yield SCOPE.refuse(found=f"It does not quarantine {replaced}, which it replaces.")
+        yield SCOPE.refuse(detail=f"It does not quarantine {replaced}, which it replaces.")
 
 
 ON_BASE = PromotionRule(
@@ -100,7 +100,7 @@ def check_on_base(commit: str, base: str, is_on_base: bool) -> Iterator[Refusal]
 FORWARD = PromotionRule(
     "P132",
     "An environment's branch moves only forward, along the main branch, to a verified commit.",
-    "{found}",
+    "{detail}",
     "Deploy what {base} holds (`make deploy ENV={environment}`), then `make advance "
     "ENV={environment}`. People put back a branch that people moved aside: "
     "`git push --force-with-lease origin origin/{base}:{environment}`.",
@@ -116,7 +116,7 @@ def check_forward(
     """
     names = {"environment": environment, "base": base}
     if commit in off_base:
-        yield FORWARD.refuse(found=f"{commit[:12]} is not part of {base}.", **names)
+        yield FORWARD.refuse(detail=f"{commit[:12]} is not part of {base}.", **names)
     elif tip and tip in off_base:
         text = f"The branch {environment} is at {tip[:12]}, which is not part of {base}."
-        yield FORWARD.refuse(found=text, **names)
+        yield FORWARD.refuse(detail=text, **names)
