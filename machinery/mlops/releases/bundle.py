@@ -142,11 +142,12 @@ def _schema(training: record.Record) -> dict[str, Any]:
 def _build(training: record.Record, stage: Path) -> Path:
     """Let BentoML build a Bento from the stage, and make it reproducible."""
     name, commit = training["name"], training["source"]["commit"]
+    model_digest = training["model"]["digest"]
     version = files.digest_folder(stage).removeprefix("sha256:")[:16]
     options = {
         "service": SERVICE,
         "name": name,
-        "description": f"# {name}\n\nModel {training['model']['digest']}, built at commit {commit}.\n",
+        "description": f"# {name}\n\nModel {model_digest}, built at commit {commit}.\n",
         "include": ["*"],
         "exclude": ["__pycache__/", DOCKERFILE],
         "docker": {"python_version": ".".join(training["environment"]["python"].split(".")[:2])},

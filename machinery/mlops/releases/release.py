@@ -50,7 +50,7 @@ class Bundle(Part):
     bytes: int = Field(ge=0)
 
 
-class Model(Part):
+class ReleasedModel(Part):
     """The trained model inside the bundle."""
 
     name: str
@@ -92,7 +92,7 @@ class Promoted(Part):
 
     bundle: Bundle
     image: Image | None = None
-    model: Model
+    model: ReleasedModel
     data: Data
     source: Source
     contract: Contract

@@ -124,7 +124,7 @@ def _remove_tree() -> None:
 
 
 def commit(tree: Path, changes: dict[Path, str], message: str) -> str:
-    """Commit changed files in the worktree, an empty commit where there are none."""
+    """Commit changed files in the worktree, an empty commit if nothing changed."""
     git.require_identity()
     for path, text in changes.items():
         files.write(tree / path, text)

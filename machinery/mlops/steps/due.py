@@ -19,7 +19,7 @@ from mlops.errors import UserError
 from mlops.releases import environments
 from mlops.releases.environments import SHARED, Environment
 
-OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
+OPTIONS = (Option("--env", "this environment, even if it is up to date", "NAME"),)
 # Their services end with the job, because the runner ends every process of a job.
 ON_RUNNER = ("local", "docker")
 

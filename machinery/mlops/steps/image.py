@@ -1,4 +1,4 @@
-"""Build the image of the bundle, push it, and seal the release anew with its digest.
+"""Build the image of the bundle, push it, and seal the release again with its digest.
 
 It is pushed to the repository in MLOPS_REGISTRY or params.yaml's `registry`, else beside the
 bundles if the store is a registry. Without any of these the image stays in the local engine and

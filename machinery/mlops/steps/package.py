@@ -17,10 +17,10 @@ from mlops.releases.release import (
     Bundle,
     Contract,
     Data,
-    Model,
     Promoted,
     Proof,
     Release,
+    ReleasedModel,
     Source,
     new_release,
     write_release,
@@ -124,7 +124,7 @@ def _seal(training: record.Record, packed: bundle.PackedBundle, proof: Proof) ->
     origin = git.git("remote", "get-url", "origin", check=False)
     promoted = Promoted(
         bundle=Bundle(digest=packed.digest, bytes=packed.bytes),
-        model=Model(
+        model=ReleasedModel(
             name=training["name"],
             digest=training["model"]["digest"],
             bytes=training["model"]["bytes"],

@@ -47,17 +47,15 @@ def run(options: argparse.Namespace) -> None:
 def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
     base, now = git.head(), datetime.now(UTC)
     bad, history = environment.release, release_history(environment.name)
-    text = git.show("HEAD", environment.file)
-    refusals = order.refuse_hand_edit(environment.name, text, history)
+    refusals = order.refuse_hand_edit(environment.name, git.show("HEAD", environment.file), history)
     require_none(f"{environment.name} cannot go back", refusals)
     if bad and _is_done(bad, to, reason):
         say("rollback", f"{environment.name} holds {bad.release_id} already; nothing to do")
         if not to:
             say("", "to go further back, name a release with --to or give another reason")
         return
-    quarantined = {entry.release_id for entry in quarantine.entries()}
-    target = order.choose_earlier(environment.name, history, quarantined, to)
-    release = _restore(environment, target, bad.release_id, reason, now)
+    earlier = order.choose_earlier(environment.name, history, _quarantined(), to)
+    release = _restore(environment, earlier, bad.release_id, reason, now)
     changes = _changes(environment, release, bad.release_id, reason, now)
     what = f"{environment.name} does not go back to {release.release_id}"
     table.require(what, table.ROLLBACK, _facts(environment, release, changes, now))
@@ -75,6 +73,10 @@ def _changes(
     entry = Entry(release_id=bad, reason=f"{environment.name}: {reason}", at=now)
     entries = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
     return {environment.file: release.text, QUARANTINE: entries}
+
+
+def _quarantined() -> set[str]:
+    return {entry.release_id for entry in quarantine.entries()}
 
 
 def _is_done(current: Release, to: str | None, reason: str) -> bool:

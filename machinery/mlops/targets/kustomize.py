@@ -96,9 +96,9 @@ def _check_secrets(environment: Environment, rendered: list[dict[str, Any]]) -> 
     secrets += [f"the variable {name}" for name in _variables(rendered) if SECRET.search(name)]
     if secrets:
         raise UserError(
-            f"{environment.folder} holds the value of {', '.join(secrets)}, and Git keeps it for "
-            "ever. Create the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, "
-            "and change the value that was committed."
+            f"{environment.folder} holds the value of {', '.join(secrets)}, and Git keeps it. "
+            "Create the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, and "
+            "change the value that was committed."
         )
 
 

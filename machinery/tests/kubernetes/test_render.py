@@ -127,7 +127,7 @@ def test_a_promotion_changes_the_rendering_by_release_yaml_alone(clone):
     assert {kind for kind in before if before[kind] != after[kind]} == {"Deployment"}
 
 
-def test_an_environment_may_add_objects_and_is_told_which_nothing_checks(clone):
+def test_an_environment_may_add_objects_and_lists_those_that_nothing_checks(clone):
     """A route, of which Kubernetes itself has no schema."""
     route = (
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: predictor}\n"
@@ -138,7 +138,7 @@ def test_an_environment_may_add_objects_and_is_told_which_nothing_checks(clone):
     kustomization.write_text(text.replace("[release.yaml,", "[route.yaml, release.yaml,"), "utf-8")
     answer = clone.mlops("render", "--env", "staging")
     assert answer.code == 0
-    assert "not checked, since their schemas are not Kubernetes' own: HTTPRoute" in answer.text
+    assert "not checked, because Kubernetes has no schema of them: HTTPRoute" in answer.text
 
 
 def test_a_hand_edited_release_is_refused(clone):
@@ -252,4 +252,4 @@ def test_a_copied_environment_must_be_given_its_name(clone):
     shutil.copytree("environments/dev", "environments/canary")
     answer = clone.mlops("render", "--env", "canary")
     assert answer.code == 2
-    assert "metadata.name is 'dev'. It is the folder's name, 'canary'" in answer.text
+    assert "metadata.name is 'dev'. It must be the folder's name, 'canary'" in answer.text

@@ -184,7 +184,7 @@ def test_probes_and_scrapes_go_where_the_service_answers(pod, rendered):
 
 def test_user_and_port_are_the_image_s(pod):
     """Which the Dockerfile names."""
-    text = Path("Dockerfile").read_text("utf-8")
+    text = Path("machinery/mlops/container/Dockerfile").read_text("utf-8")
     user, port = re.search(r"(?m)^USER (\d+)", text)[1], re.search(r"(?m)^EXPOSE (\d+)", text)[1]
     assert pod["securityContext"]["runAsUser"] == int(user)
     assert [one["containerPort"] for one in pod["containers"][0]["ports"]] == [int(port)]

@@ -21,9 +21,9 @@ from mlops.releases.release import (
     Bundle,
     Contract,
     Data,
-    Model,
     Promoted,
     Proof,
+    ReleasedModel,
     Source,
     new_release,
     none_yet,
@@ -52,7 +52,7 @@ def some_promoted(commit="0" * 40, model="one"):
 
     return Promoted(
         bundle=Bundle(digest=of("bundle"), bytes=9),
-        model=Model(name="churn", digest=of("model"), bytes=5),
+        model=ReleasedModel(name="churn", digest=of("model"), bytes=5),
         data=Data(train=("2013-01",), holdout=("2013-02",), fingerprint=of("data")),
         source=Source(commit=commit),
         contract=Contract(input=of("input"), output=of("output")),
