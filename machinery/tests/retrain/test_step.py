@@ -114,7 +114,7 @@ def test_what_the_gate_does_not_pass_is_no_proposal(shop, proposals, edit, code,
     stale(shop, "retrain/q4")
     shop.edit("params.yaml", *edit)
     output = retrain(shop, code)
-    assert f"nothing is proposed: {reason}" in output
+    assert f"nothing is proposed: the verdict of the {reason}" in output
     assert "retrain/q4 removed" in output
     assert proposals() == []
 
