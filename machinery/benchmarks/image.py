@@ -17,8 +17,8 @@ from mlops.releases import bundle
 from mlops.releases.release import read_release
 from mlops.releases.store import Store
 from mlops.serving import client
-from mlops.targets.docker import CAGE, PORT
-from mlops.targets.front import free_port, url
+from mlops.targets.docker import PORT, RESTRICTIONS
+from mlops.targets.public_port import free_port, url
 from mlops.training import contract
 
 NAME = "mlops-benchmark"
@@ -36,7 +36,7 @@ def start(address: str, port: int) -> float:
     """Start a container and return the seconds until it is ready."""
 
     def run() -> None:
-        options = [f"--name={NAME}", f"--publish=127.0.0.1:{port}:{PORT}", *CAGE]
+        options = [f"--name={NAME}", f"--publish=127.0.0.1:{port}:{PORT}", *RESTRICTIONS]
         engine.docker("run", "--detach", *options, NAME, what="not started")
         while not client.ready(address):
             time.sleep(0.01)

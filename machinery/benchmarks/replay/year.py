@@ -216,7 +216,7 @@ def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, 
     if code == cli.PASS:
         trained = record.read_record()
         _cache(replay, trained)
-        if triggers.twin(trained["model"]["digest"], [release]):
+        if triggers.same_model(trained["model"]["digest"], [release]):
             git.git("reset", "--quiet", "--hard", base)
             return entry | {"decision": "identical", "why": "the model is production's own"}
         replay.release()
