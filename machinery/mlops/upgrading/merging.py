@@ -12,6 +12,9 @@ from pathlib import Path
 from mlops.errors import UserError
 from mlops.upgrading.trees import Entry
 
+# Letters of a line by which it is known to be the same one in another version of its file.
+_TELLING = 9
+
 
 class Choice(Enum):
     """Whose file is the result: the team's, upstream's, or one merged from both."""
@@ -61,7 +64,7 @@ def replay(base: bytes, ours: bytes, theirs: bytes) -> Replayed:
     left: list[str] = []
     # From the end, so that a line inserted before does not move what comes after.
     for start, gone, new in reversed(list(_changes(old, mine))):
-        at = _locate(result, gone) if gone else _behind(result, old[:start])
+        at = _locate(result, gone) if gone else _behind(result, old, start)
         if at is None:
             left.insert(
                 0, "\n".join([*(f"-{line}" for line in gone), *(f"+{line}" for line in new)])
@@ -86,10 +89,12 @@ def _locate(lines: list[str], block: list[str]) -> int | None:
     return places[0] if len(places) == 1 else None
 
 
-def _behind(lines: list[str], before: list[str]) -> int:
+def _behind(lines: list[str], old: list[str], start: int) -> int:
     """Return where new lines go: behind the nearest line before them that is still there."""
+    # What was added to the end stays at the end; an `endef` or `]` is like every other one.
+    before = old[:start] if start < len(old) else []
     for line in reversed(before):
-        if line.strip() and lines.count(line) == 1:
+        if len(line.strip()) >= _TELLING and lines.count(line) == 1:
             return lines.index(line) + 1
     return len(lines)
 

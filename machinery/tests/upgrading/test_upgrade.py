@@ -15,6 +15,7 @@ from machinery.tests.upgrading.releases import (
     fork,
     upstream,
 )
+from mlops.upgrading.merging import replay
 
 # What the fork of the tests says of its own in files that the template brings.
 OURS = "\nours:\n\techo ours\n"
@@ -299,9 +300,9 @@ def test_what_somebody_edits_after_a_kill_is_not_overwritten(fork, source):
     assert fork.git("status", "--porcelain") == ""
 
 
-NEEDED = (
-    '["pandas", "pandera[pandas]", "pydantic", "PyYAML", "pytest", "pytest-xdist", "uv", "httpx"]'
-)
+NEEDED = """[
+    "pandas", "pandera[pandas]", "pytest", "pytest-xdist", "uv", "httpx", "psutil", "fsspec",
+]"""
 
 
 @pytest.mark.slow
@@ -309,9 +310,9 @@ def test_with_everything_real_the_lock_is_renewed_and_the_tests_run(fork, upstre
     """A release that needs another package: lock, environment, schema and tests."""
     newer = Repository(tmp_path / "newer")
     subprocess.run(["git", "clone", "-q", upstream.folder, newer.folder], check=True)
-    # No more than the schema and the tests of this fork take, so that a minute is enough.
+    # No more than the schema, the service and the tests of this fork take: a minute is enough.
     text = newer.read("machinery/pyproject.toml")
-    text = re.sub(r"(?ms)^(dependencies|steps|maintain) = \[\n.*?^\]", r"\1 = []", text)
+    text = re.sub(r"(?ms)^(steps|maintain) = \[\n.*?^\]", r"\1 = []", text)
     newer.write("machinery/pyproject.toml", text.replace("steps = []", f"steps = {NEEDED}"))
     log = newer.read("machinery/CHANGELOG.md").partition("\n")[2]
     newer.write("machinery/CHANGELOG.md", f"# Changelog\n\n## Unreleased\n\n- Again.\n{log}")
@@ -321,7 +322,7 @@ def test_with_everything_real_the_lock_is_renewed_and_the_tests_run(fork, upstre
     fork.commit()
     fork.upgrade("--from", str(newer.folder), test=True)
     locked = fork.read("requirements.txt")
-    assert "pandas==" in locked and "bentoml==" not in locked
+    assert "pandas==" in locked and "evidently==" not in locked
     assert "1.2.0" in fork.git("show", "--no-patch", "--format=%s")
 
 
@@ -499,3 +500,19 @@ def test_pins_that_are_not_one_commit_stop_it(thin, source, name, change, text):
     before = thin.state()
     assert text in thin.upgrade(*source, code=2)
     assert thin.state() == before
+
+
+@pytest.mark.parametrize(
+    "ours", ["a long line one\nendef\n", "first one here\nendef\nsecond one\n"]
+)
+def test_lines_at_the_end_stay_there_in_a_file_that_upstream_wrote_anew(ours):
+    """The newer file has an `endef` too, in the middle: it is not where the old one was."""
+    theirs = b"define X\nendef\ninclude y\n"
+    base = ours.encode()
+    result = replay(base, base + b"ours:\n", theirs)
+    assert (result.content, result.left) == (theirs + b"ours:\n", ())
+
+
+def test_a_change_of_lines_that_are_gone_is_left_to_a_person():
+    result = replay(b"one\ntwo\n", b"one\nTWO\n", b"new\n")
+    assert (result.content, result.left) == (b"new\n", ("-two\n+TWO",))
