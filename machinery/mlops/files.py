@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,19 @@ def write(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extract an archive below a folder; raises UserError for an entry that leads out of it."""
+    # Debian 12's Python 3.11.2 has no filters.
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    for entry in archive.getmembers():
+        inside = (folder / entry.name).resolve().is_relative_to(folder.resolve())
+        if not (entry.isfile() or entry.isdir()) or not inside:
+            raise UserError(f"The archive holds {entry.name!r}, which is no file below {folder}.")
+    archive.extractall(folder)
 
 
 def write_json(path: Path, value: Any) -> None:

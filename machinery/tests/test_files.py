@@ -1,9 +1,11 @@
 """Files are whole or absent, and digests see every byte and name."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -87,3 +89,32 @@ def test_a_reading_error_names_the_step_that_writes_the_file(tmp_path, content, 
         path.write_text(content)
     with pytest.raises(UserError, match=f"{message}.*make train"):
         files.read_json(path, made_by="train")
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["this Python", "Python 3.11.2"])
+@pytest.mark.parametrize("name", ["../outside", "link"])
+def test_an_archive_that_leads_out_of_its_folder_is_refused(tmp_path, monkeypatch, filters, name):
+    """An innocent one is extracted, on a Python without filters too."""
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+        extractall = tarfile.TarFile.extractall
+        monkeypatch.setattr(
+            tarfile.TarFile, "extractall", lambda tar, folder: extractall(tar, folder)
+        )
+    for entries, innocent in (([("a/b", b"text")], True), ([("a/c", b""), (name, b"x")], False)):
+        path = tmp_path / "archive.tar"
+        with tarfile.open(path, "w") as tar:
+            for entry_name, content in entries:
+                entry = tarfile.TarInfo(entry_name)
+                entry.size = len(content)
+                if entry_name == "link":
+                    entry.type, entry.linkname, entry.size = tarfile.SYMTYPE, "/etc/passwd", 0
+                tar.addfile(entry, io.BytesIO(content))
+        with tarfile.open(path) as tar:
+            if innocent:
+                files.extract(tar, tmp_path / "inside")
+                assert (tmp_path / "inside/a/b").read_bytes() == b"text"
+            else:
+                with pytest.raises((UserError, tarfile.TarError)):
+                    files.extract(tar, tmp_path / "inside")
+    assert not (tmp_path / "outside").exists()

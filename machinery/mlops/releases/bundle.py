@@ -84,7 +84,7 @@ def unpack(path: Path, digest: str, into: Path) -> Path:
             shutil.rmtree(into)
         if not into.exists():
             with files.new_folder(into) as fresh:
-                tar.extractall(fresh, filter="data")
+                files.extract(tar, fresh)
     return into
 
 
@@ -112,7 +112,7 @@ def _extract(tree: str, paths: Sequence[str], folder: Path) -> None:
     if archive.returncode:
         raise UserError(f"git archive failed: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        files.extract(tar, folder)
 
 
 def _copy_installed(folder: Path) -> None:

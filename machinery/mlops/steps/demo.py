@@ -21,7 +21,7 @@ from mlops import cli, git
 from mlops.config.options import Option
 from mlops.console import print_error
 from mlops.errors import UserError
-from mlops.files import write
+from mlops.files import extract, write
 from mlops.paths import IN_TREE
 from mlops.releases import environments
 from mlops.releases.quarantine import QUARANTINE
@@ -132,7 +132,7 @@ def copy_here(demo: Demo) -> None:
     COPY.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", git.head()], stdout=subprocess.PIPE, check=True)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(COPY, filter="data")
+        extract(tar, COPY)
     changed = git.changed()
     if changed:
         demo.print(f"The demonstration leaves out {len(changed)} file(s) that are not committed.")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops import files
 from mlops.errors import UserError
 from mlops.paths import BUILD
 
@@ -63,7 +64,7 @@ def files(upstream: Upstream, source: str, *paths: str) -> Iterator[Path]:
         if names:
             tar = _git("-C", str(store), "archive", upstream.commit, "--", *names)
             with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-                archive.extractall(folder, filter="data")
+                files.extract(archive, folder)
         folder.mkdir(exist_ok=True)
         yield folder
 
