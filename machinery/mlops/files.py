@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops.errors import UserError
+
+if TYPE_CHECKING:
+    from tarfile import TarFile
 
 
 def canonical(value: Any) -> bytes:
@@ -56,8 +58,10 @@ def write(path: Path, content: str | bytes) -> None:
         raise
 
 
-def extract(archive: tarfile.TarFile, folder: Path) -> None:
+def extract(archive: "TarFile", folder: Path) -> None:
     """Extract an archive below a folder; raises UserError for an entry that leads out of it."""
+    import tarfile
+
     # Debian 12's Python 3.11.2 has no filters.
     if hasattr(tarfile, "data_filter"):
         archive.extractall(folder, filter="data")
