@@ -54,7 +54,7 @@ def pushed(road, workflow):
 def released(road):
     """The first model was merged; returns the run and the release it left."""
     run = pushed(road, "release.yml")
-    run.require("Package / bundle and image", "Sign / what was built", "Propose / promote dev")
+    run.require("Package", "Sign / what was built", "Propose / promote dev")
     return run, read_release(run.artifact("release") / "release.yaml")
 
 
