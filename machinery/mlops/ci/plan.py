@@ -55,15 +55,15 @@ TRAINED = {"params", "waivers", "data", "model", "lock", "machinery", OTHER}
 TESTED_ON_ONE = {"params", "data"}
 TESTED_ON_ALL = {"tests", "model", "lock", "machinery, not run", "machinery", OTHER}
 HOSTED = ("ubuntu-24.04",)
-# What each job of a pull request takes on a hosted runner, in seconds, without the wait for the runner.
-# Estimates, none measured on GitHub: a minute for the set-up, ten seconds for a checkout with its
-# history, and what the commands took on a laptop of two cores, doubled. For the example's data and model.
+# What each job of a pull request takes on a hosted runner, in seconds, without the wait for it.
+# Estimates for the example, none measured on GitHub: a minute for the set-up, ten seconds for a
+# checkout with its history, and about twice the seconds of CPU that the commands take here.
 SECONDS = {
     "ci.yml": {
         "plan": 20,  # a checkout and a comparison; nothing is set up
         "lint": 110,
-        "test": 150,  # the team's tests and the conformance suite
-        "train": 130,  # data, training, champion, report and gate: 25 of them on a laptop
+        "test": 150,  # the team's tests and the conformance suite: 16 seconds of CPU
+        "train": 130,  # data, training, champion, report and gate: 22 seconds of CPU
         "comment": 80,
         "all-green": 15,  # neither checkout nor set-up
     },

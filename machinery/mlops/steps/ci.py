@@ -1,7 +1,7 @@
 """Run what .github/workflows/ci.yml runs for a pull request here, with the same summary.
 
-Every command is the one its job runs, and a test holds them equal; a job runs when the plan says so,
-and all-green judges the results as it does there.
+Every command is the one its job runs, and a test holds them equal; a job runs when the plan says
+so, and all-green judges the results as it does there.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from mlops.ci import plan
 from mlops.steps.all_green import EXCUSE
 
 FOLDER = Path(".github/workflows")
-# What a pull request changes, with a file of each: together they are of every kind that the plan knows.
+# What a pull request changes, with files of each; together they are of every kind of the plan.
 CHANGES = {
     "a number in `params.yaml`": ("params.yaml",),
     "`data/`": ("data/schema.py", "params.yaml"),
