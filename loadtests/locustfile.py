@@ -1,7 +1,7 @@
-"""The traffic a release must survive: clients that ask about one row, and some about many.
+"""The traffic that a release must survive: most requests have one row, some have many.
 
-Locust runs this file; `make loadtest ENV=staging` says against what, with how many users and for
-how long. Try it by hand: .venv/bin/locust -f loadtests/locustfile.py --host http://127.0.0.1:3002
+`make loadtest ENV=staging` runs Locust with this file, on the service of that environment. To try
+it by hand: .venv/bin/locust -f loadtests/locustfile.py --host http://127.0.0.1:3002
 """
 
 import json
@@ -18,7 +18,7 @@ BATCH = 20
 
 
 def newest_rows() -> list[dict]:
-    """Return rows of the newest partition in use, as a client sends them: features only."""
+    """Return the features of the newest partition in use, as rows for requests."""
     frame, _ = data.load(os.environ.get("LOADTEST_NEWEST") or data.partitions()[-1])
     others = {data.TARGET, data.TIME, getattr(data, "GROUP", None)}
     features = frame.drop(columns=others.intersection(frame.columns))
@@ -29,22 +29,22 @@ def newest_rows() -> list[dict]:
 ROWS = newest_rows()
 
 
-class Client(FastHttpUser):
-    """Asks again and again, with a pause for thought."""
+class PredictUser(FastHttpUser):
+    """Sends one request after another, with a short pause."""
 
     wait_time = between(0.01, 0.1)
-    # A request that hangs is a failure to count, not one to wait for.
+    # A request that hangs counts as a failure.
     connection_timeout = 5.0
     network_timeout = 5.0
 
     @task(9)
     def one_row(self) -> None:
-        """Ask about a single row, as most do."""
+        """Send a single row, like most clients."""
         self._ask(random.sample(ROWS, 1), "one row")
 
     @task(1)
     def a_batch(self) -> None:
-        """Ask about a small batch."""
+        """Send a small batch."""
         self._ask(random.sample(ROWS, BATCH), f"{BATCH} rows")
 
     def _ask(self, rows: list[dict], name: str) -> None:
@@ -57,7 +57,7 @@ class Client(FastHttpUser):
 
 
 def problem_with(status: int, text: str | None, rows: int) -> str | None:
-    """Say what is wrong with an answer about so many rows; None if it is as it should be."""
+    """Return the problem with the answer to a request of so many rows, None if it is correct."""
     if status != 200:
         return f"status {status}: {text}"
     try:

@@ -1,4 +1,4 @@
-"""Yours: what the model does. The machinery asks for exactly these names (model/README.md)."""
+"""Yours: what the model does. The machinery uses only these names (model/README.md)."""
 
 from model.evaluate import METRICS, THRESHOLD
 from model.params import Params

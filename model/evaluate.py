@@ -1,4 +1,4 @@
-"""What a good model is here: the metrics that the report shows and the gate judges."""
+"""The metrics that the report shows and the gate judges."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ THRESHOLD = 0.5
 
 
 def error_rate(target: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Per flight: 1 where "late" or "on time", called at even odds, turned out wrong, else 0."""
+    """Return 1 for each flight whose prediction at even odds is wrong, else 0."""
     return (score >= THRESHOLD) != (target == 1)
 
 
-# Names are the machinery's own metrics; a function gives a loss a row, and its mean is the metric.
+# Names are built-in metrics; a function returns a loss for each row, and the metric is its mean.
 METRICS = ("auc", "log_loss", "brier", error_rate)

@@ -1,4 +1,4 @@
-"""From columns to the matrix the trees see; the same code in training and behind HTTP."""
+"""The conversion of columns to the matrix for the trees; the same in training and serving."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ Categories = dict[str, tuple[str, ...]]
 
 
 def learn_categories(columns: Mapping[str, Sequence]) -> Categories:
-    """Return the sorted values each categorical column takes in these (training) rows."""
+    """Return the sorted values of each categorical column in these (training) rows."""
     return {
         name: tuple(sorted({value for value in _values(columns, name) if isinstance(value, str)}))
         for name in CATEGORICAL
@@ -30,9 +30,9 @@ def code_books(categories: Categories) -> dict[str, dict[str, int]]:
 
 
 def encode(columns: Mapping[str, Sequence], codes: dict[str, dict[str, int]]) -> np.ndarray:
-    """Return the float32 matrix (rows, 23) of a DataFrame or dict of lists; absent, unseen: NaN.
+    """Return the float32 matrix (rows, 23) of a DataFrame or dict of lists.
 
-    A category unseen in training becomes NaN here because XGBoost raises on one.
+    A missing value becomes NaN, and so does a category unseen in training: XGBoost raises on one.
     """
     matrix = np.empty((len(columns[NUMERIC[0]]), len(TYPES)), np.float32)
     for position, name in enumerate(NUMERIC):
@@ -44,5 +44,5 @@ def encode(columns: Mapping[str, Sequence], codes: dict[str, dict[str, int]]) ->
 
 
 def _values(columns: Mapping[str, Sequence], name: str) -> np.ndarray:
-    """Return a column as Python objects: five times as fast to go through as a Series of text."""
+    """Return a column as Python objects, which iterates five times as fast as a Series of text."""
     return np.asarray(columns[name], dtype=object)

@@ -1,4 +1,4 @@
-"""Prediction: the one path that evaluation, the champion's comparison and the service all take."""
+"""Prediction, for the evaluation, the comparison with the champion and the service alike."""
 
 import json
 from collections.abc import Mapping, Sequence

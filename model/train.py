@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained booster and the categories it knows, with their codes."""
+    """A trained booster, and the categories of its training rows with their codes."""
 
     booster: "Booster"
     categories: Categories
@@ -36,7 +36,7 @@ def train(
     """Fit the classifier on features (rows, 23) and labels 0 or 1 (rows,).
 
     Device is `cpu`, `cuda` or `auto` (a GPU if there is one); threads 0 means all cores. Raises
-    ValueError for labels of one class only, and when training with `cuda` fell to the CPU.
+    ValueError for labels of one class only, and if training with `cuda` ran on the CPU.
     """
     from xgboost import XGBClassifier
 
@@ -78,7 +78,7 @@ def trained_on(model: Model) -> str:
 
 
 def save(model: Model, folder: Path) -> None:
-    """Write `model.ubj` and `categories.json`: data only, nothing that runs on load."""
+    """Write `model.ubj` and `categories.json`: only data, no code that runs on loading."""
     model.booster.save_model(folder / "model.ubj")
     text = json.dumps(model.categories, indent=1, sort_keys=True)
     (folder / "categories.json").write_text(text + "\n", encoding="utf-8")

@@ -67,6 +67,9 @@ def calls(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def leads(workflow: dict[str, Any]) -> list[str]:
     """Return the called workflows that lead on to something."""
     called = {str(job.get("uses", "")).rpartition("/")[2] for job in calls(workflow)}
+    steps = [step for job in calls(workflow) for step in job.get("steps", ())]
+    if any(step.get("run") == "make propose" for step in steps):
+        called.add("reusable-propose.yml")
     return [name for name in LEADS if name in called]
 
 

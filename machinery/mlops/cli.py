@@ -10,13 +10,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import NoReturn
 
-from mlops.console import complain
-from mlops.errors import Refused, UserError, unforeseen
-from mlops.exit import leave
+from mlops.console import print_error
+from mlops.errors import Refused, UserError, unexpected_message
+from mlops.exit import exit_now
 from mlops.rules import Verdict
 
 PASS, FAIL, USAGE, INCONCLUSIVE = 0, 1, 2, 3
-# As a shell says it of a program whose reader went away.
+# The code that a shell gives a program whose output nobody reads any more (SIGPIPE).
 CUT_SHORT = 141
 STDOUT = 1
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
@@ -46,19 +46,20 @@ GROUPS = {
         "render",
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
-    "own the repository": ("doctor", "github-setup", "audit", "thin", "thick"),
+    "own the repository": ("doctor", "github-setup", "audit", "upgrade", "thin", "thick"),
     "maintain the template": ("demo", "schema", "dashboards", "release"),
 }
 
-EXITS = """\
+EXIT_HELP = """\
 exit codes
   0  done; the verdict of gate, load test or monitor is pass
-  1  refused: a rule said no (verdict fail), or a promotion or deployment was turned down
-  2  a mistake in the command, a parameter, a file, the data or code, named in the message
-  3  inconclusive: too little evidence to say yes or no; never promotes by itself
-  130, 141  cut short: by Ctrl-C, or because what read the output went away
+  1  refused: a rule failed (verdict fail), or a promotion or deployment was refused
+  2  a mistake in the command, a parameter, a file, the data or code; the message names it
+  3  inconclusive: too little evidence to pass or fail; never promotes by itself
+  130, 141  interrupted: by Ctrl-C, or because the reader of the output is gone
 
-Several steps run in one process, in the order given, and stop at the first that does not exit 0:
+Several steps run in one process, in the order on the command line, and stop at the first that does
+not exit 0:
   python -m mlops train evaluate report gate
   python -m mlops promote deploy loadtest --env staging
 """
@@ -66,10 +67,10 @@ Several steps run in one process, in the order given, and stop at the first that
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong as argparse does, and where an option is missing how make takes it."""
+        """Print argparse's message; for a missing option add the spelling that make takes."""
         missing = re.findall(r"--(\w+)", message) if "are required" in message else []
-        words = " ".join(f"{name.upper()}=..." for name in missing)
-        super().error(f"{message} (make: {words})" if words else message)
+        variables = " ".join(f"{name.upper()}=..." for name in missing)
+        super().error(f"{message} (make: {variables})" if variables else message)
 
 
 def step_module(name: str) -> ModuleType:
@@ -78,18 +79,20 @@ def step_module(name: str) -> ModuleType:
 
 
 def build_parser(steps: list[str]) -> argparse.ArgumentParser:
-    """Make the parser for the steps named, with the options those steps take."""
+    """Return the parser for these steps and their options."""
     parser = _Parser(
         prog="python -m mlops",
         description=_describe(steps),
-        epilog=EXITS,
+        epilog=EXIT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    known = [name for names in GROUPS.values() for name in names]
-    parser.add_argument("steps", nargs="+", choices=known, metavar="step", help=argparse.SUPPRESS)
+    all_steps = [name for names in GROUPS.values() for name in names]
+    parser.add_argument(
+        "steps", nargs="+", choices=all_steps, metavar="step", help=argparse.SUPPRESS
+    )
     options = [option for name in steps for option in getattr(step_module(name), "OPTIONS", ())]
-    # Two steps may ask for one flag, one of them as an optional: the demand wins.
+    # Two steps may declare the same flag; it is required if one of them requires it.
     for option in {o.flag: o for o in sorted(options, key=lambda o: o.required)}.values():
         option.add_to(parser)
     return parser
@@ -106,64 +109,64 @@ def _describe(steps: list[str]) -> str:
 
 
 def console() -> NoReturn:
-    """Run the command `mlops`, and end its process as `python -m mlops` does."""
-    # The team's code is found where the command runs, as Python itself does for `-m`.
+    """Run the command `mlops` and end the process, as `python -m mlops` does."""
+    # Imports the team's code from the current folder, as Python does for `-m`.
     sys.path.insert(0, os.getcwd())
-    leave(main())
+    exit_now(main())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the steps named on the command line and return the exit code (see EXITS)."""
-    return ending(lambda: _main(sys.argv[1:] if arguments is None else arguments))
+    """Run the steps of the command line and return the exit code (see EXIT_HELP)."""
+    return exit_code_of(lambda: _main(sys.argv[1:] if arguments is None else arguments))
 
 
 def _main(arguments: list[str]) -> int:
-    known = {name for names in GROUPS.values() for name in names}
-    parser = build_parser([word for word in arguments if word in known])
+    all_steps = {name for names in GROUPS.values() for name in names}
+    parser = build_parser([argument for argument in arguments if argument in all_steps])
     if not arguments:
         parser.print_help()
         return PASS
     return _run(parser.parse_args(arguments))
 
 
-def ending(
-    run: Callable[[], int | None], again: str = "run the same command again to go on"
+def exit_code_of(
+    run: Callable[[], int | None], remedy: str = "run the same command again to go on"
 ) -> int:
-    """Run something and return how it ended, as an exit code (see EXITS); a mistake is told.
+    """Run a function, print its error if it raises one, and return the exit code (EXIT_HELP).
 
-    `again` is what somebody may do who stopped it.
+    `remedy` is printed after an interruption by the user.
     """
     try:
         return run() or PASS
     except UserError as error:
-        complain(f"error: {error}")
+        print_error(f"error: {error}")
         return USAGE
     except Refused as refusal:
-        complain(f"refused: {refusal}")
+        print_error(f"refused: {refusal}")
         return FAIL
     except KeyboardInterrupt:
-        complain(f"stopped by the user; {again}.")
+        print_error(f"stopped by the user; {remedy}.")
         return 130
-    # Python's own code for it is 1, which says here that a rule refused.
+    # Python would exit with 1, which here means that a rule refused.
     except Exception as error:  # pylint: disable=broad-exception-caught
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
             return CUT_SHORT
-        complain(unforeseen(error))
+        print_error(unexpected_message(error))
         return USAGE
 
 
-def _nobody_reads() -> bool:
-    """Say whether what reads the output went away, as in `... | head`; then no more is written."""
-    asked = select.poll()
-    asked.register(STDOUT, select.POLLOUT)
-    gone = any(event & select.POLLERR for _, event in asked.poll(0))
+def _reader_is_gone() -> bool:
+    """Return whether the reader of the output is gone (`... | head`); discard further output."""
+    poll = select.poll()
+    poll.register(STDOUT, select.POLLOUT)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
     if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
     return gone
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run steps in turn until one does not end well."""
+    """Run the steps in turn until one exits with another code than 0."""
     for name in options.steps:
         code = step_module(name).run(options)
         if code:

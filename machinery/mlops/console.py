@@ -1,4 +1,4 @@
-"""What a step tells the person who runs it: one line for each thing done, with what it found."""
+"""Console output of a step: one line for each action and its result."""
 
 import re
 import sys
@@ -13,28 +13,28 @@ def say(step: str, text: str) -> None:
     print(f"{step:<{WIDTH}} {text}", flush=True)
 
 
-def complain(text: str) -> None:
-    """Print a message for the user to act on to standard error."""
+def print_error(text: str) -> None:
+    """Print a message that the user must act on to standard error."""
     print(f"\n{text}", file=sys.stderr, flush=True)
 
 
 def without_password(text: str) -> str:
-    """Return a text in which no address, with a scheme or without, tells its user or password."""
-    # What stands before `@sha256:` is the name and tag of an image.
+    """Return a text with the user and password of every address replaced by ***."""
+    # `name:tag@sha256:...` is an image reference, not an address with a password.
     return re.sub(r"(?<=://)[^\s'\"]*@|[^\s'\"/:@]+:[^\s'\"/]+@(?!sha256:)", "***@", text)
 
 
 def age(since: datetime, now: datetime) -> str:
-    """Return how long ago a moment is, in the largest unit that fits."""
-    passed = now - since
+    """Return the time since a moment, in the largest unit that fits."""
+    elapsed = now - since
     for name, unit in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
-        if passed >= unit:
-            return f"{passed // unit} {name}"
-    return f"{max(passed, timedelta()) // timedelta(minutes=1)} min"
+        if elapsed >= unit:
+            return f"{elapsed // unit} {name}"
+    return f"{max(elapsed, timedelta()) // timedelta(minutes=1)} min"
 
 
 class Timer:
-    """Measures wall-clock seconds since it was made."""
+    """Measures wall-clock seconds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()

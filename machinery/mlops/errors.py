@@ -1,4 +1,4 @@
-"""The ways a step ends other than well."""
+"""The errors that end a step, and the message for an unexpected one."""
 
 import difflib
 import errno
@@ -8,50 +8,51 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-# What is wrong is a folder or a disk, and neither code nor data.
-_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+# Disk and permission errors: neither the code nor the data is wrong.
+_DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
-    """A mistake the user can mend: says what was found, where, what is allowed and what to do."""
+    """A mistake the user can fix: the message names the value, the place, the limit, the remedy."""
 
 
 class Refused(Exception):
-    """A rule said no: names the rule and why; nothing was changed."""
+    """A rule refused: the message names the rule and the reason; nothing was changed."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the question whether the nearest of the known names was meant, "" if none is near."""
-    spelled = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), spelled, 1)
-    return f" Did you mean {spelled[near[0]]!r}?" if near else ""
+def did_you_mean(name: str, known_names: Iterable[str]) -> str:
+    """Return a question that suggests the nearest known name, "" if none is near."""
+    spellings = {spelling.lower(): spelling for spelling in known_names}
+    nearest = difflib.get_close_matches(name.lower(), spellings, 1)
+    return f" Did you mean {spellings[nearest[0]]!r}?" if nearest else ""
 
 
-def unforeseen(error: Exception) -> str:
-    """Return what to say of an exception that no step expects.
+def unexpected_message(error: Exception) -> str:
+    """Return the message for an exception that no step expects.
 
-    A machine that takes no files is told in a line; else the way the error came, without the
-    machinery's part of it where it is the team's own code that raised.
+    A disk or permission error gets one line. Anything else gets a traceback, trimmed to the team's
+    frames if their code raised.
     """
-    if isinstance(error, OSError) and error.errno in _MACHINE:
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         where = f"{error.filename}: " if error.filename else ""
         return (
-            f"error: {where}{error.strerror}. Files here are whole or absent: nothing is broken. "
-            "See that this folder can be written and has room, then run the same command again."
+            f"error: {where}{error.strerror}. Files are written whole or not at all, so none is "
+            "broken. Make sure that the folder is writable and has space, then run the same "
+            "command again."
         )
-    if isinstance(error, SyntaxError) and _theirs(error.filename):
+    if isinstance(error, SyntaxError) and _is_team_code(error.filename):
         return "error: your code:\n" + "".join(traceback.format_exception_only(error)).rstrip()
-    way = error.__traceback__
-    while way and not _theirs(way.tb_frame.f_code.co_filename):
-        way = way.tb_next
-    if isinstance(error, ModuleNotFoundError) and not way:
+    frame = error.__traceback__
+    while frame and not _is_team_code(frame.tb_frame.f_code.co_filename):
+        frame = frame.tb_next
+    if isinstance(error, ModuleNotFoundError) and not frame:
         return (
-            f"error: {sys.executable} has no package {error.name!r}. What is needed is in .venv: "
-            "`make setup`, then use make's targets or .venv/bin/python."
+            f"error: {sys.executable} has no package {error.name!r}. The packages are in .venv: "
+            "run `make setup`, then use make's targets or .venv/bin/python."
         )
-    said = "error: your code:" if way else "error: a mistake of the machinery, not yours:"
-    lines = traceback.format_exception(type(error), error, way or error.__traceback__)
-    return f"{said}\n{''.join(lines).rstrip()}"
+    title = "error: your code:" if frame else "error: a mistake of the machinery, not yours:"
+    lines = traceback.format_exception(type(error), error, frame or error.__traceback__)
+    return f"{title}\n{''.join(lines).rstrip()}"
 
 
 def failure(printed: str, otherwise: str, source: Path | None = None) -> str:
@@ -68,10 +69,10 @@ def _traced(printed: str, source: Path) -> str:
     """Return a printed traceback from the team's code on, "" where there is none."""
     team = rf'(?ms)^ *File "{re.escape(str(source))}/(?=(?:data|model)/)'
     # A service logs on after it, each time with a date.
-    found = re.search(rf"{team}.*?(?=^\d{{4}}-\d\d-\d\dT|\Z)", printed)
+    match = re.search(rf"{team}.*?(?=^\d{{4}}-\d\d-\d\dT|\Z)", printed)
     # Without the folder, which may be a temporary one.
-    return re.sub(team, '  File "', found[0].rstrip()) if found else ""
+    return re.sub(team, '  File "', match[0].rstrip()) if match else ""
 
 
-def _theirs(file: str | None) -> bool:
+def _is_team_code(file: str | None) -> bool:
     return any((Path(folder).resolve() in Path(file or "").parents) for folder in ("data", "model"))

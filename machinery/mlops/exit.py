@@ -1,4 +1,4 @@
-"""How a process ends that had read a Parquet file; travels in every bundle."""
+"""Ending a process that has read a Parquet file. Part of every bundle."""
 
 import atexit
 import contextlib
@@ -7,15 +7,15 @@ import sys
 from typing import NoReturn
 
 
-def leave(code: int) -> NoReturn:
-    """End this process with an exit code, and let no library's own end change it.
+def exit_now(code: int) -> NoReturn:
+    """Exit without running Arrow's thread teardown.
 
-    Arrow ends its threads when the process does, and aborts then or waits for ever: in one of
-    thirty runs on a busy machine (https://github.com/apache/arrow/issues/34314).
+    The teardown aborts or hangs in one of thirty runs on a busy machine, which changes the exit
+    code (https://github.com/apache/arrow/issues/34314).
     """
-    atexit._run_exitfuncs()  # pylint: disable=protected-access  # all that Python itself would do
+    atexit._run_exitfuncs()  # pylint: disable=protected-access  # as Python's own exit does
     for stream in (sys.stdout, sys.stderr):
-        # A reader that went away needs no traceback.
+        # No traceback if the reader of the output is gone.
         with contextlib.suppress(OSError):
             stream.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""A lock: what may run once at a time in a clone."""
+"""A file lock for work that only one process at a time may do in a clone."""
 
 import fcntl
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 @contextmanager
-def alone(lock: Path, otherwise: Exception) -> Iterator[None]:
-    """Keep others out while the block runs; raises `otherwise` while another one is in."""
+def exclusive(lock: Path, error_if_locked: Exception) -> Iterator[None]:
+    """Hold the lock while the block runs; raises the error if another process holds it."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w", encoding="utf-8") as file:
         try:
-            # Gone with whoever holds it, however that ends.
+            # The kernel releases the lock when its holder ends, even by a kill.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise otherwise from None
+            raise error_if_locked from None
         yield

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside, flushed, then renamed."""
+"""Atomic files: each is written to a temporary file, flushed, then renamed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from mlops.errors import UserError
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one JSON text (sorted keys, no spaces, UTF-8) that digests are taken over."""
+    """Return the canonical JSON text (sorted keys, no spaces, UTF-8) that digests cover."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
@@ -32,13 +32,13 @@ def digest_file(path: Path) -> str:
 
 
 def digest_folder(folder: Path) -> str:
-    """Return one digest over the relative names and contents of all files below a folder."""
+    """Return one digest of the relative names and the contents of all files below a folder."""
     names = sorted(path for path in folder.rglob("*") if path.is_file())
     return digest(canonical({str(path.relative_to(folder)): digest_file(path) for path in names}))
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file so that a kill leaves either the old content or the new, never a part."""
+    """Write a file atomically: a kill leaves the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = content.encode() if isinstance(content, str) else content
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -47,7 +47,7 @@ def write(path: Path, content: str | bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; ours are as readable as any other.
+        # mkstemp creates private files; these must be readable like any other.
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -74,13 +74,13 @@ def read_json(path: Path, made_by: str) -> Any:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `path` when the block ends well; one there stays."""
+    """Yield an empty folder and rename it to `path` on success; an existing `path` stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        yield fresh
-        fresh.chmod(0o755)
+        yield temporary
+        temporary.chmod(0o755)
         if not path.exists():
-            fresh.rename(path)
+            temporary.rename(path)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

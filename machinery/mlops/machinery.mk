@@ -13,7 +13,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
-  down doctor github-setup demo audit schema dashboards release thin thick
+  down doctor github-setup demo audit schema dashboards release upgrade thin thick
 
 # The machinery in the tree comes before one that is installed.
 export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYTHONPATH)
@@ -94,6 +94,8 @@ github-setup: ## Show what differs on GitHub from .github/settings/; ARGS="--app
 thin:       ## Install the machinery instead of having it in the tree (UPSTREAM=owner/repository@commit)
 thick:      ## Have an installed machinery in the tree again, to change it (FROM=a copy of the repository)
 
+upgrade:    ## Take a newer machinery, tested, as one commit (first with DRY=1; FROM=, REF=, WAS=)
+
 ##@ Maintain the template
 
 test-all: ## Run the tests on every supported Python found on this machine
@@ -147,7 +149,7 @@ compile:
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG
+export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG REF WAS
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
@@ -157,7 +159,9 @@ $(STEPS): $(VENV)/stamp
 	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) \
 	  $(if $(filter thin,$@),$(if $(value UPSTREAM),--upstream "$$UPSTREAM") \
 	  $(if $(value WHEEL),--wheel "$$WHEEL")) \
-	  $(if $(filter thin thick,$@),$(if $(value FROM),--from "$$FROM")) $(ARGS)
+	  $(if $(filter thin thick,$@),$(if $(value FROM),--from "$$FROM")) \
+	  $(if $(filter upgrade,$@),$(if $(value FROM),--from "$$FROM") $(if $(value REF),--ref "$$REF") \
+	  $(if $(value WAS),--was "$$WAS") $(if $(value DRY),--dry-run)) $(ARGS)
 
 # One lock for every supported Python: a version that installs on the oldest is the one for all.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

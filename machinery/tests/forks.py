@@ -102,7 +102,8 @@ class Fork:
         self.git("commit", "--quiet", "--message", "Begin")
 
 
-def _copy(names, folder: Path) -> None:
+def copy(names, folder: Path) -> None:
+    """Copy files and folders of this repository, by their names."""
     ignore = shutil.ignore_patterns("__pycache__")
     for name in names:
         source = ROOT / name
@@ -127,7 +128,7 @@ def as_at_first(environments: Path) -> None:
 def fork(tmp_path_factory):
     """The machinery with the little regression of machinery/tests/fork/; stopped after."""
     repository = Fork(tmp_path_factory.mktemp("fork"))
-    _copy(MACHINERY, repository.folder)
+    copy(MACHINERY, repository.folder)
     shutil.copytree(ROOT / "machinery/tests/fork", repository.folder, dirs_exist_ok=True)
     repository.begin()
     yield repository
@@ -138,7 +139,7 @@ def fork(tmp_path_factory):
 def example(tmp_path_factory):
     """The example on fewer months and with fewer trees; what runs there is stopped after."""
     repository = Fork(tmp_path_factory.mktemp("example"))
-    _copy([*MACHINERY, "data", "model", "params.yaml"], repository.folder)
+    copy([*MACHINERY, "data", "model", "params.yaml"], repository.folder)
     repository.begin()
     # From April to July a month is like the one before: with two or three to learn from, every
     # rule decides as clearly as with all of them.

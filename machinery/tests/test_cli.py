@@ -22,7 +22,7 @@ def run(*arguments):
 
 
 def test_every_step_file_is_listed():
-    """A step is a file is a verb: none is forgotten, none is a ghost."""
+    """A step is a file is a verb: the help lists every file, and nothing else."""
     files = {
         path.stem.replace("_", "-") for path in Path("machinery/mlops/steps").glob("[a-z]*.py")
     }
@@ -30,16 +30,16 @@ def test_every_step_file_is_listed():
 
 
 def test_every_step_is_a_make_target():
-    """What the command line can do, make can."""
+    """Every step of the command line is a make target."""
     makefile = Path("machinery/mlops/machinery.mk").read_text("utf-8")
     assert [step for step in STEPS if step not in makefile] == []
 
 
 def test_no_argument_prints_every_step():
-    """`python -m mlops` alone is the list of what there is."""
-    done = run()
-    assert done.returncode == 0
-    assert [step for step in STEPS if f"\n  {step} " not in done.stdout] == []
+    """`python -m mlops` alone lists every step."""
+    process = run()
+    assert process.returncode == 0
+    assert [step for step in STEPS if f"\n  {step} " not in process.stdout] == []
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -53,28 +53,30 @@ def test_every_step_has_help(step, capsys):
 
 
 def test_help_imports_no_heavy_library():
-    """Asking for help takes no seconds."""
+    """The help appears at once."""
     heavy = "pandas sklearn xgboost bentoml pandera matplotlib fsspec numpy"
     code = (
         "import sys; from mlops import cli; cli.build_parser([]); "
         f"print(sorted(set({heavy!r}.split()) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "[]"
 
 
 def test_an_unknown_step_is_named():
-    """argparse says what there is to choose from."""
-    done = run("trian")
-    assert done.returncode == 2
-    assert "invalid choice: 'trian'" in done.stderr
+    """argparse names the unknown step."""
+    process = run("trian")
+    assert process.returncode == 2
+    assert "invalid choice: 'trian'" in process.stderr
 
 
-def test_a_missing_option_is_told_as_make_takes_it():
-    """Who types `make rollback` learns what to type."""
-    done = run("rollback")
-    assert done.returncode == 2
-    assert "required: --env, --reason (make: ENV=... REASON=...)" in done.stderr
+def test_the_error_for_a_missing_option_shows_the_make_variables():
+    """A person who types `make rollback` sees which variables to add."""
+    process = run("rollback")
+    assert process.returncode == 2
+    assert "required: --env, --reason (make: ENV=... REASON=...)" in process.stderr
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_a_missing_option_is_told_as_make_takes_it():
         (BrokenPipeError("somebody else's"), 2),
     ],
 )
-def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
-    """A mistake, a refusal and Ctrl-C each have their own code, and nothing unforeseen passes."""
+def test_each_outcome_of_a_step_has_its_exit_code(monkeypatch, capsys, outcome, code):
+    """A mistake, a refusal and Ctrl-C each have their own code; an unexpected error has 2."""
 
     def run_step(_):
         raise outcome
@@ -98,49 +100,53 @@ def test_how_a_step_ends_is_the_exit_code(monkeypatch, capsys, outcome, code):
 
 
 def fail_in(monkeypatch, tmp_path, file, code):
-    """End a step by what a file of a repository does, and return how the command ended."""
-    place = tmp_path / file
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(code, "utf-8")
+    """Run a step that executes this code in a file of a repository; return the exit code."""
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(code, "utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.step_module("train"), "run", lambda _: runpy.run_path(str(place)))
+    monkeypatch.setattr(cli.step_module("train"), "run", lambda _: runpy.run_path(str(path)))
     return cli.main(["train"])
 
 
 @pytest.mark.parametrize("code", ["{}['boom']", "def broken(:"])
 def test_a_mistake_in_the_teams_code_is_shown_from_there(monkeypatch, capsys, tmp_path, code):
-    """The developer sees their own lines, not the machinery's, and no code that a rule gives."""
+    """The developer sees their own frames only, and the exit code differs from a refusal's."""
     assert fail_in(monkeypatch, tmp_path, "model/train.py", code) == cli.USAGE
-    said = capsys.readouterr().err
-    assert "error: your code:" in said and "model/train.py" in said and code in said
-    assert "machinery/mlops/cli.py" not in said and "runpy" not in said
+    errors = capsys.readouterr().err
+    assert "error: your code:" in errors and "model/train.py" in errors and code in errors
+    assert "machinery/mlops/cli.py" not in errors and "runpy" not in errors
 
 
 def test_a_mistake_of_the_machinery_is_shown_whole(monkeypatch, capsys, tmp_path):
-    """Whoever mends it needs the way there."""
+    """A maintainer needs the whole traceback."""
     assert fail_in(monkeypatch, tmp_path, "machinery/mlops/other.py", "1 / 0") == cli.USAGE
-    said = capsys.readouterr().err
-    assert "not yours" in said and "machinery/mlops/cli.py" in said and "ZeroDivisionError" in said
+    errors = capsys.readouterr().err
+    assert (
+        "not yours" in errors
+        and "machinery/mlops/cli.py" in errors
+        and "ZeroDivisionError" in errors
+    )
 
 
-def test_a_python_without_the_packages_is_told_of_the_one_that_has_them():
-    """Who types `python -m mlops` outside .venv learns where the packages are."""
+def test_a_python_without_the_packages_names_the_one_that_has_them():
+    """A person who types `python -m mlops` outside .venv learns where the packages are."""
     command = [sys.executable, "-S", "-m", "mlops", "status"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == cli.USAGE
-    assert "has no package" in done.stderr and "make setup" in done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == cli.USAGE
+    assert "has no package" in process.stderr and "make setup" in process.stderr
 
 
 def test_a_folder_that_takes_no_files_is_named(monkeypatch, capsys):
-    """A disk that is full or read-only is no mistake of anybody's code."""
+    """The error for a full or read-only disk blames no code."""
 
     def run_step(_):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "build")
 
     monkeypatch.setattr(cli.step_module("train"), "run", run_step)
     assert cli.main(["train"]) == cli.USAGE
-    said = capsys.readouterr().err
-    assert "build: Read-only file system" in said and "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert "build: Read-only file system" in errors and "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
@@ -151,15 +157,15 @@ def test_a_folder_that_takes_no_files_is_named(monkeypatch, capsys):
         ("print('PASS')", cli.PASS),
     ],
 )
-def test_a_reader_that_went_away_makes_no_success(step, code):
-    """As in `mlops gate | true`: a step was cut short, unless all it lost are its last words."""
+def test_a_lost_reader_is_no_success(step, code):
+    """As in `mlops gate | true`: a step was cut short, unless only unflushed output was lost."""
     reading, writing = os.pipe()
     os.close(reading)
     program = (
         "from mlops import cli, exit; "
-        f"cli.step_module('gate').run = lambda _: {step}; exit.leave(cli.main(['gate']))"
+        f"cli.step_module('gate').run = lambda _: {step}; exit.exit_now(cli.main(['gate']))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
         env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
         stdout=writing,
@@ -168,11 +174,11 @@ def test_a_reader_that_went_away_makes_no_success(step, code):
         check=False,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (code, "")
+    assert (process.returncode, process.stderr) == (code, "")
 
 
 def test_steps_stop_at_the_first_that_fails(monkeypatch):
-    """What follows a refusal is not run."""
+    """The steps after a refusal do not run."""
     ran = []
     monkeypatch.setattr(cli.step_module("gate"), "run", lambda _: ran.append("gate") or 3)
     monkeypatch.setattr(cli.step_module("train"), "run", lambda _: ran.append("train"))
@@ -180,10 +186,10 @@ def test_steps_stop_at_the_first_that_fails(monkeypatch):
     assert ran == ["gate"]
 
 
-def test_outside_the_repository_it_says_so(tmp_path):
-    """Run in an empty folder, a step names what is missing and where to go."""
+def test_outside_the_repository_the_error_names_the_right_folder(tmp_path):
+    """In an empty folder a step asks to be run in the repository's root."""
     root = Path.cwd()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "mlops", "train"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(root)},
@@ -191,15 +197,17 @@ def test_outside_the_repository_it_says_so(tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert "Run this in the repository's root" in done.stderr
+    assert process.returncode == 2
+    assert "Run this in the repository's root" in process.stderr
 
 
-def test_a_library_that_aborts_at_its_end_changes_no_exit_code():
-    """What was done is done, and said, when the libraries are taken down."""
+def test_a_library_that_aborts_at_exit_does_not_change_the_exit_code():
+    """The output is written and the exit code is set before any library's teardown."""
     code = (
         "import ctypes, runpy, sys; libc = ctypes.CDLL(None); libc.on_exit(libc.abort, None); "
         "sys.argv = ['mlops']; runpy.run_module('mlops', run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "the steps of a model's life" in done.stdout.lower()
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0 and "the steps of a model's life" in process.stdout.lower()

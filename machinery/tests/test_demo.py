@@ -1,4 +1,4 @@
-"""The demonstration in a fork unlike the example; machinery/tests/docs runs the whole of it."""
+"""The demonstration in forks unlike the example; machinery/tests/docs runs all of it."""
 
 from types import SimpleNamespace
 
@@ -8,16 +8,16 @@ from mlops.errors import UserError
 from mlops.steps import demo
 
 
-class Told(demo.Demo):
-    """A demonstration that only notes what it would run."""
+class RecordingDemo(demo.Demo):
+    """A demonstration that records the steps it would run."""
 
     def __init__(self):
         super().__init__()
         self.ran = []
 
-    def run(self, *words, expect=0):
+    def run(self, *arguments, expect=0):
         del expect
-        self.ran.append(" ".join(words))
+        self.ran.append(" ".join(arguments))
         return ""
 
 
@@ -36,25 +36,25 @@ class Told(demo.Demo):
         ),
     ],
 )
-def test_a_release_goes_through_however_many_environments(monkeypatch, names, ran):
-    """What lies between the first and the last is load tested."""
+def test_a_release_goes_through_any_number_of_environments(monkeypatch, names, ran):
+    """The environments between the first and the last are load tested."""
     monkeypatch.setattr(demo.environments, "names", lambda: names)
-    told = Told()
-    demo.to_production(told)
-    assert told.ran == ran
+    recording = RecordingDemo()
+    demo.to_production(recording)
+    assert recording.ran == ran
 
 
-def test_data_too_few_to_tell_of_new_ones_are_a_mistake(monkeypatch):
-    """One to train on, one to judge on, and one that arrives."""
+def test_fewer_than_three_partitions_are_a_mistake(monkeypatch):
+    """The demonstration needs one to train on, one to judge on, and one that arrives."""
     data = SimpleNamespace(partitions=lambda: ["q1", "q2"])
     monkeypatch.setattr(demo.contract, "team_data", lambda: data)
     with pytest.raises(UserError, match="three partitions.* There are q1, q2"):
-        demo.story(Told())
+        demo.story(RecordingDemo())
 
 
 @pytest.mark.parametrize("refused", [True, False])
-def test_a_chapter_left_out_is_not_told_of(capsys, refused):
-    """In a fork with other parameters nothing is refused, and there is no report of it."""
-    demo.summary(Told(), kept=False, refused=refused)
-    said = capsys.readouterr().out
-    assert [("one change was refused" in said), ("refused.html" in said)] == [refused, refused]
+def test_the_summary_omits_a_chapter_that_was_left_out(capsys, refused):
+    """In a fork with other parameters nothing is refused, so the summary shows no such report."""
+    demo.summary(RecordingDemo(), services_run=False, refused=refused)
+    output = capsys.readouterr().out
+    assert [("one change was refused" in output), ("refused.html" in output)] == [refused] * 2

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.statistics.drift import MISSING, MOST_VALUES, OTHERS, drift, drifts, histogram, references
+from mlops.statistics.drift import (
+    MISSING,
+    MOST_VALUES,
+    OTHERS,
+    drift,
+    drifts,
+    histogram,
+    references,
+)
 
 
 def column(mean=0.0, size=5000, seed=0):

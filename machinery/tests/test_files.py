@@ -12,18 +12,18 @@ from mlops.errors import UserError
 
 
 def test_canonical_form_ignores_the_order_of_keys():
-    """Two records that say the same have one digest."""
+    """Two records with equal content have one digest."""
     assert files.canonical({"b": 1, "a": "ä"}) == files.canonical({"a": "ä", "b": 1})
 
 
-def test_canonical_form_refuses_what_json_cannot_say():
-    """NaN would be written as no JSON, and never equal itself."""
+def test_canonical_form_refuses_values_outside_json():
+    """NaN is not JSON and never equals itself."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.canonical({"a": float("nan")})
 
 
 def test_a_folder_digest_sees_names_and_contents(tmp_path):
-    """Renaming a file or changing a byte changes it; the folder's own name does not."""
+    """A renamed file or a changed byte changes it; the folder's own name does not."""
     for name in ("one", "two"):
         (tmp_path / name / "sub").mkdir(parents=True)
         (tmp_path / name / "sub" / "file").write_text("x")
@@ -33,7 +33,7 @@ def test_a_folder_digest_sees_names_and_contents(tmp_path):
 
 
 def test_a_write_that_fails_keeps_the_old_content(tmp_path, monkeypatch):
-    """The disk is full at the last moment: the file is as it was, and no scrap lies about."""
+    """The disk is full at the last moment: the old file stays, and no temporary file is left."""
     path = tmp_path / "record.json"
     files.write(path, "old")
 
@@ -48,7 +48,7 @@ def test_a_write_that_fails_keeps_the_old_content(tmp_path, monkeypatch):
 
 
 def test_a_killed_writer_leaves_a_whole_file(tmp_path):
-    """A process that writes all the time is killed; what it leaves is one of its contents."""
+    """A process that writes without pause is killed; the file holds one whole content."""
     path = tmp_path / "file"
     code = (
         "import sys, pathlib; from mlops.files import write\n"
@@ -67,7 +67,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
 
 
 def test_a_new_folder_appears_whole(tmp_path):
-    """It is not there before the block ends, nor after one that failed."""
+    """The folder is absent before the block ends, and after a block that failed."""
     with pytest.raises(RuntimeError):
         with files.new_folder(tmp_path / "model") as folder:
             (folder / "half").touch()
@@ -80,8 +80,8 @@ def test_a_new_folder_appears_whole(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "is missing"), ("{", "is not JSON")])
-def test_reading_says_which_step_writes_the_file(tmp_path, content, message):
-    """Absent and broken files name the step that mends them."""
+def test_a_reading_error_names_the_step_that_writes_the_file(tmp_path, content, message):
+    """The errors for absent and for broken files name the step that writes them."""
     path = tmp_path / "record.json"
     if content is not None:
         path.write_text(content)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mlops.paths import RECORD, VERDICT
-from mlops.steps.demo import WORSE
+from mlops.steps.demo import OVERFITTING
 
 pytestmark = [pytest.mark.slow, pytest.mark.example]
 
@@ -70,7 +70,7 @@ def test_the_report_can_tell_what_changed(retrained):
 def test_an_overfitted_model_is_refused(proposal):
     """Really trained, and significantly worse than the champion on the same rows."""
     text = (proposal.folder / "params.yaml").read_text("utf-8")
-    for key, value in WORSE.items():
+    for key, value in OVERFITTING.items():
         (line,) = [line for line in text.splitlines() if line.startswith(f"  {key}:")]
         text = text.replace(line, f"  {key}: {value}")
     (proposal.folder / "params.yaml").write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""What is no step but a program of its own ends as the steps do."""
+"""Programs that are no steps exit as the steps do."""
 
 import os
 import subprocess
@@ -14,41 +14,44 @@ PROGRAMS = ("benchmarks.gate_study", "benchmarks.replay")
 STEPS = ("audit", "ci", "demo", "schema", "serve", "dashboards")
 
 
-@pytest.mark.parametrize("words", [*((name,) for name in PROGRAMS), *(("mlops", s) for s in STEPS)])
-def test_outside_the_repository_it_says_so(tmp_path, words):
-    """No traceback for who stands in the wrong folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
+@pytest.mark.parametrize(
+    "command", [*((name,) for name in PROGRAMS), *(("mlops", step) for step in STEPS)]
+)
+def test_outside_the_repository_the_error_is_no_traceback(tmp_path, command):
+    """A person in the wrong folder gets one clear error."""
+    process = subprocess.run(
+        [sys.executable, "-m", *command],
         cwd=tmp_path,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
-    assert "\nerror: " in done.stderr and "Traceback" not in done.stderr
+    assert process.returncode == 2, process.stderr
+    assert "\nerror: " in process.stderr and "Traceback" not in process.stderr
 
 
-def test_every_program_is_tried():
-    """A new one is a new entry above."""
-    found = {path.parent.name for path in Path("machinery/benchmarks").glob("*/__main__.py")}
-    assert {f"benchmarks.{name}" for name in found} == set(PROGRAMS)
+def test_every_program_is_listed_above():
+    """A new program needs an entry in PROGRAMS."""
+    names = {path.parent.name for path in Path("machinery/benchmarks").glob("*/__main__.py")}
+    assert {f"benchmarks.{name}" for name in names} == set(PROGRAMS)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "told"),
+    ("outcome", "code", "message"),
     [
         (UserError("no such file"), 2, "error: no such file"),
         (Refused("P104"), 1, "refused: P104"),
         (KeyboardInterrupt(), 130, "stopped by the user; begin anew."),
     ],
 )
-def test_how_it_ends_is_told(capsys, outcome, code, told):
-    """A mistake, a refusal, Ctrl-C."""
+def test_each_outcome_has_an_exit_code_and_a_message(capsys, outcome, code, message):
+    """The outcomes are a mistake, a refusal and Ctrl-C."""
 
     def run():
         raise outcome
 
-    assert cli.ending(run, "begin anew") == code
-    assert capsys.readouterr().err == f"\n{told}\n"
-    assert [cli.ending(lambda end=end: end) for end in (None, 0, 3)] == [0, 0, 3]
+    assert cli.exit_code_of(run, "begin anew") == code
+    assert capsys.readouterr().err == f"\n{message}\n"
+    results = (None, 0, 3)
+    assert [cli.exit_code_of(lambda result=result: result) for result in results] == [0, 0, 3]

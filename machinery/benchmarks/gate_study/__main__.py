@@ -42,4 +42,4 @@ if __name__ == "__main__":
     argparse.ArgumentParser(
         prog="python -m benchmarks.gate_study", description=__doc__
     ).parse_args()
-    sys.exit(cli.ending(run, "what is trained is kept"))
+    sys.exit(cli.exit_code_of(run, "what is trained is kept"))

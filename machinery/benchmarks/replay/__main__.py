@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
     parser.add_argument("--publish", action="store_true", help=f"write {PICTURE} too")
     options = parser.parse_args()
-    return cli.ending(lambda: _replay(options.publish), "`make replay` begins anew")
+    return cli.exit_code_of(lambda: _replay(options.publish), "`make replay` begins anew")
 
 
 def _replay(publish: bool) -> int:

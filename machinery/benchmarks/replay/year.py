@@ -20,14 +20,14 @@ from benchmarks.replay import picture, table
 from benchmarks.replay.feed import PLANTED, Feed
 from benchmarks.replay.worlds import WORLDS, Year
 from mlops import cli, files, git
-from mlops.console import Timer, complain
+from mlops.console import Timer, print_error
 from mlops.errors import UserError
 from mlops.paths import BUILD, DATA_CHECK, MONITOR, PARAMS, VERDICT
 from mlops.releases import environments
 from mlops.releases.champion import Champion
 from mlops.releases.store import Store
 from mlops.retraining import triggers
-from mlops.serving.log import PredictionLog, Scored, line
+from mlops.serving.log import PredictionLog, ScoredBatch, line
 from mlops.statistics import metrics
 from mlops.statistics.latency import as_sent
 from mlops.training import contract, record
@@ -178,7 +178,7 @@ def _trained(replay: Replay, months: list[str]) -> Any:
 def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> dict[str, Any]:
     """Log a month as the service would have, let its labels arrive, and ask `monitor`."""
     rows = replay.feed.load(month)[0]
-    log = PredictionLog(LOG / month, "1", largest=2**30)
+    log = PredictionLog(LOG / month, "1", max_file_bytes=2**30)
     for day, group in rows.groupby(rows[replay.columns.time].dt.date, sort=True):
         served = group[list(replay.columns.features)]
         log.append(line(release_id, _scored(month, day, served, scores)))
@@ -193,10 +193,10 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
     return files.read_json(MONITOR, made_by="monitor") if MONITOR.exists() else {}
 
 
-def _scored(month: str, day: date, rows: "DataFrame", scores: "ndarray") -> Scored:
+def _scored(month: str, day: date, rows: "DataFrame", scores: "ndarray") -> ScoredBatch:
     sent, ids = as_sent(rows), [f"{month}-{number}".encode() for number in rows.index]
     body, noon = json.dumps({"rows": sent}).encode(), datetime.combine(day, time(12), UTC)
-    return Scored(noon, [body], {}, ids, scores[rows.index].tolist())
+    return ScoredBatch(noon, [body], {}, ids, scores[rows.index].tolist())
 
 
 def _decide(replay: Replay, month: str, monitored: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def main() -> int:
         )
         live(replay)
     except UserError as error:
-        complain(f"error: {error}")
+        print_error(f"error: {error}")
         return cli.USAGE
     except KeyboardInterrupt:
         return 130

@@ -7,7 +7,7 @@ Ours is the one that the workflows' account wrote and that carries our mark. Its
 import os
 import sys
 
-from mlops.cli import ending
+from mlops.cli import exit_code_of
 from mlops.console import say
 from mlops.github.api import GitHub
 from mlops.github.report_runs import WATERMARK
@@ -40,4 +40,4 @@ def _marked(comment: dict) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(ending(main))
+    sys.exit(exit_code_of(main))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -31,6 +32,18 @@ Address = Annotated[str, AfterValidator(_without_secret)]
 # What somebody has to say.
 Words = Annotated[str, Field(min_length=1)]
 T = TypeVar("T", bound=BaseModel)
+
+
+class Acceptance(Strict):
+    """A known problem that the team accepts until a day, that day included."""
+
+    reason: Words
+    by: Words
+    until: date
+
+    def is_over(self, day: date) -> bool:
+        """Return whether the acceptance ended before this day."""
+        return day > self.until
 
 
 # The loader in C is ten times faster, where there is one.

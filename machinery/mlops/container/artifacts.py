@@ -1,4 +1,4 @@
-"""A registry as one of fsspec's file systems: each file is an artifact, its name a tag.
+"""An OCI registry as an fsspec file system: each file is an artifact, and its name is a tag.
 
 `oci://ghcr.io/owner/name` holds `sha256/ab/abc....tar` as ghcr.io/owner/name:abc....tar.
 """
@@ -10,22 +10,22 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from mlops.container.registry import Repository
+from mlops.container.registry import OciRepository
 
-# pylint: disable=arguments-differ  # options that mean nothing here are taken and left
+# pylint: disable=arguments-differ  # options without a meaning here are ignored
 
 
-# pylint: disable-next=abstract-method  # a store asks for no more
+# pylint: disable-next=abstract-method  # a store needs no more
 class Artifacts(AbstractFileSystem):
     """The files of a store in the repositories of a registry."""
 
     protocol = "oci"
     cachable = False
-    # A file is seen when its manifest is, which comes last: none is ever there by halves.
+    # A file appears with its manifest, which is pushed last, so no reader sees a part of it.
     whole = True
 
     def exists(self, path: str, **_: Any) -> bool:
-        """Return whether there is such a file, or any below such a folder."""
+        """Return whether the file exists, or any file below the folder."""
         repository, tag = _split(path)
         return repository.manifest(tag) is not None if tag else bool(repository.tags())
 
@@ -63,14 +63,14 @@ class Artifacts(AbstractFileSystem):
             return file.read()[start:end]
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
-        """Open a file to be read."""
+        """Open a file for reading."""
         return io.BytesIO(self.cat_file(path))
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Do nothing: a repository comes with the first thing in it."""
+        """Do nothing: the first push creates the repository."""
 
 
-def _split(path: str) -> tuple[Repository, str]:
+def _split(path: str) -> tuple[OciRepository, str]:
     """Return the repository of a file and its tag, "" for a folder."""
     name, _, file = path.removeprefix("oci://").partition("/sha256/")
-    return Repository(name), file.partition("/")[2]
+    return OciRepository(name), file.partition("/")[2]

@@ -1,4 +1,4 @@
-"""The container engine of this machine, through the command that everybody has: docker."""
+"""The container engine of this machine, through the command `docker`."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any
 from mlops.errors import UserError
 
 LINES = 20
-# In lower case, of clients from 20.10 to 29.
+# Messages of the clients from 20.10 to 29, in lower case.
 UNREACHABLE = (
     "cannot connect to the docker daemon",
     "failed to connect to the docker api",
@@ -16,20 +16,20 @@ UNREACHABLE = (
 )
 
 
-def docker(*words: str, what: str, timeout: float | None = None) -> str:
-    """Run docker and return what it printed; raises UserError that says what could not be done."""
-    done = attempt(*words, timeout=timeout)
-    if done.returncode:
-        raise UserError(f"{what}: {reason(done.stderr or done.stdout)}")
-    return done.stdout.strip()
+def docker(*arguments: str, what: str, timeout: float | None = None) -> str:
+    """Run docker and return its output; raises UserError with `what` failed, and why."""
+    process = attempt(*arguments, timeout=timeout)
+    if process.returncode:
+        raise UserError(f"{what}: {reason(process.stderr or process.stdout)}")
+    return process.stdout.strip()
 
 
-def attempt(*words: str, timeout: float | None = None) -> subprocess.CompletedProcess:
-    """Run docker, well or not; raises UserError only where there is no engine to ask."""
+def attempt(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess:
+    """Run docker and return the process, failed or not; raises UserError without an engine."""
     try:
-        done = subprocess.run(
-            ["docker", *words],
-            # The Dockerfile needs it; older engines must be told.
+        process = subprocess.run(
+            ["docker", *arguments],
+            # The Dockerfile needs BuildKit, which older engines do not use by default.
             env={**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -44,44 +44,46 @@ def attempt(*words: str, timeout: float | None = None) -> subprocess.CompletedPr
             "(https://docs.docker.com/engine/install), or use the target `local`, which needs none."
         ) from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"docker {words[0]} has not ended after {timeout:g} s.") from None
-    _require_daemon(done)
-    return done
+        raise UserError(
+            f"docker {arguments[0]} did not end within {timeout:g} s. Run the step again."
+        ) from None
+    _require_daemon(process)
+    return process
 
 
-def reason(printed: str) -> str:
-    """Return the end of what docker printed, where it says what went wrong."""
-    lines = [line for line in printed.splitlines() if line.strip()]
+def reason(output: str) -> str:
+    """Return the end of docker's output, which holds the error."""
+    lines = [line for line in output.splitlines() if line.strip()]
     return "\n  ".join(["", *lines[-LINES:]]) if len(lines) > 1 else "".join(lines)
 
 
 def image(reference: str) -> dict[str, Any] | None:
-    """Return what the engine knows of an image that it holds, None where it does not hold it."""
+    """Return the engine's description of an image, None if the engine lacks it."""
     return _inspect("image", reference)
 
 
 def container(name: str) -> dict[str, Any] | None:
-    """Return what the engine knows of a container, None where there is none of this name."""
+    """Return the engine's description of a container, None if there is none of this name."""
     return _inspect("container", name)
 
 
 def _inspect(kind: str, name: str) -> dict[str, Any] | None:
-    done = attempt(kind, "inspect", name)
-    if done.returncode == 0:
-        return json.loads(done.stdout)[0]
-    if "no such" in done.stderr.lower():
+    process = attempt(kind, "inspect", name)
+    if process.returncode == 0:
+        return json.loads(process.stdout)[0]
+    if "no such" in process.stderr.lower():
         return None
-    raise UserError(f"docker {kind} inspect {name}: {reason(done.stderr)}")
+    raise UserError(f"docker {kind} inspect {name}: {reason(process.stderr)}")
 
 
-def _require_daemon(done: subprocess.CompletedProcess) -> None:
-    words = done.stderr.lower() if done.returncode else ""
-    if "permission denied" in words and ("docker daemon" in words or "docker api" in words):
+def _require_daemon(process: subprocess.CompletedProcess) -> None:
+    errors = process.stderr.lower() if process.returncode else ""
+    if "permission denied" in errors and ("docker daemon" in errors or "docker api" in errors):
         raise UserError(
-            "The Docker daemon does not let you in. Join its group (`sudo usermod -aG docker "
+            "The Docker daemon denies you access. Join its group (`sudo usermod -aG docker "
             "$USER`, then log in again), or use rootless Docker."
         )
-    if any(said in words for said in UNREACHABLE):
+    if any(message in errors for message in UNREACHABLE):
         where = os.environ.get("DOCKER_HOST", "its usual socket")
         raise UserError(
             f"No Docker daemon answers at {where}. Start it (`sudo systemctl start docker`, or "

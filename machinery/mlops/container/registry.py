@@ -1,7 +1,7 @@
-"""An OCI registry: bundles and images by digest, copied from one to another and never rebuilt.
+"""An OCI registry: bundles and images by digest, copied between registries and never rebuilt.
 
-https://github.com/opencontainers/distribution-spec, spoken by oras. Credentials are those of
-`docker login`; for ghcr.io GITHUB_TOKEN will do. Plain HTTP is spoken with this machine only.
+Uses oras as the client (https://github.com/opencontainers/distribution-spec). Credentials are those
+of `docker login`; for ghcr.io the variable GITHUB_TOKEN is enough. Plain HTTP only to this machine.
 """
 
 import hashlib
@@ -40,75 +40,77 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a registry keeps under a digest: the list of an artifact's or an image's parts."""
+    """An OCI manifest: the list of the parts of an artifact or image."""
 
     content: bytes
     media_type: str
 
     @property
     def digest(self) -> str:
-        """The digest of its bytes."""
+        """The digest of the manifest's bytes."""
         return digest(self.content)
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """The parsed JSON."""
         return json.loads(self.content)
 
 
-class Repository:
-    """A repository of a registry, named `host/path`; capitals are lowered, as registries ask."""
+class OciRepository:
+    """A repository of a registry, named `host/path`, in lower case as registries demand."""
 
     def __init__(self, name: str) -> None:
         self.name = name.lower().rstrip("/")
-        found = _NAME.fullmatch(self.name)
-        if not found:
+        match = _NAME.fullmatch(self.name)
+        if not match:
             raise UserError(
-                f"{without_password(repr(name))} is no repository of a registry. It has a host and "
-                "a path, such as ghcr.io/owner/name or 127.0.0.1:5000/name, and neither tag nor "
-                "digest."
+                f"{without_password(repr(name))} is no repository of a registry. Write a host and "
+                "a path, such as ghcr.io/owner/name or 127.0.0.1:5000/name, without tag or digest."
             )
-        self.host, self.path = found["host"], found["path"]
+        self.host, self.path = match["host"], match["path"]
 
     def manifest(self, reference: str) -> Manifest | None:
-        """Return what a tag or digest names, None where there is no such thing."""
-        answer = self._ask(
+        """Return the manifest under a tag or digest, None if there is none."""
+        answer = self._request(
             "GET", f"manifests/{reference}", headers={"Accept": ", ".join(MANIFESTS)}
         )
         if answer.status_code == 404:
             return None
-        found = Manifest(answer.content, answer.headers["Content-Type"].split(";")[0])
-        if reference.startswith("sha256:") and found.digest != reference:
-            raise UserError(f"{self.name}@{reference} holds other bytes: {found.digest}. Not used.")
-        return found
+        manifest = Manifest(answer.content, answer.headers["Content-Type"].split(";")[0])
+        if reference.startswith("sha256:") and manifest.digest != reference:
+            raise UserError(
+                f"{self.name}@{reference} holds other bytes: {manifest.digest}. They are not used. "
+                "Push the image again."
+            )
+        return manifest
 
     def image(self, reference: str) -> dict[str, Any] | None:
         """Return an image's configuration (`os`, `architecture`, `config.Labels`), or None.
 
-        Of an image for several platforms it is the first one's.
+        For an image of several platforms it is that of the first one.
         """
-        found = self.manifest(reference)
-        if found and found.fields.get("manifests"):
-            return self.image(found.fields["manifests"][0]["digest"])
-        if found is None or "config" not in found.fields:
+        manifest = self.manifest(reference)
+        if manifest and manifest.fields.get("manifests"):
+            return self.image(manifest.fields["manifests"][0]["digest"])
+        if manifest is None or "config" not in manifest.fields:
             return None
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "config"
-            self.download(found.fields["config"]["digest"], path)
+            self.download(manifest.fields["config"]["digest"], path)
             return json.loads(path.read_bytes())
 
     def tags(self, prefix: str = "") -> list[str]:
-        """Return the tags that begin so, sorted."""
-        found, path = [], "tags/list?n=1000"
+        """Return the tags with a prefix, sorted."""
+        tags, path = [], "tags/list?n=1000"
         while path:
-            answer = self._ask("GET", path)
-            found += [] if answer.status_code == 404 else answer.json().get("tags") or []
-            after = answer.links.get("next", {}).get("url")
-            path = after and after.partition(f"/v2/{self.path}/")[2]
-        return sorted(tag for tag in found if tag.startswith(prefix))
+            answer = self._request("GET", path)
+            tags += [] if answer.status_code == 404 else answer.json().get("tags") or []
+            next_url = answer.links.get("next", {}).get("url")
+            path = next_url and next_url.partition(f"/v2/{self.path}/")[2]
+        return sorted(tag for tag in tags if tag.startswith(prefix))
 
     def push(self, path: Path, tag: str) -> str:
-        """Keep a file as an artifact under a tag, visible when whole; return the file's digest."""
+        """Push a file as an artifact under a tag, visible when complete; return its digest."""
         layer = self._upload(path)
         with tempfile.TemporaryDirectory() as scratch:
             empty = Path(scratch) / "empty"
@@ -132,47 +134,50 @@ class Repository:
         return layer["digest"]
 
     def pull(self, tag: str, path: Path) -> bool:
-        """Write the file that was pushed under a tag; return whether there was one.
+        """Download the artifact under a tag; return whether there is one.
 
-        Its bytes are for the caller to check: whoever may push may move a tag.
+        The caller must verify its bytes, since anybody who may push may move a tag.
         """
-        found = self.manifest(tag)
-        if found is None:
+        manifest = self.manifest(tag)
+        if manifest is None:
             return False
-        self.download(found.fields["layers"][0]["digest"], path, check=False)
+        self.download(manifest.fields["layers"][0]["digest"], path, check=False)
         return True
 
     def download(self, blob: str, path: Path, check: bool = True) -> None:
-        """Write a part to a file; raises UserError where it is gone or its bytes are others."""
-        answer = self._ask("GET", f"blobs/{blob}", stream=True)
+        """Download a blob to a file; raises UserError if it is missing or has another digest."""
+        answer = self._request("GET", f"blobs/{blob}", stream=True)
         if answer.status_code == 404:
-            raise UserError(f"{self.name} lists {blob}, but has it no more. Push it again.")
+            raise UserError(f"{self.name} lists {blob}, but has lost it. Push it again.")
         state = hashlib.sha256()
         with path.open("wb") as file:
             for piece in answer.iter_content(2**20):
                 state.update(piece)
                 file.write(piece)
         if check and f"sha256:{state.hexdigest()}" != blob:
-            raise UserError(f"{self.name} holds other bytes under {blob}. They are not used.")
-
-    def take(self, source: "Repository", reference: str, tag: str | None = None) -> str:
-        """Copy what another names by digest or tag, byte for byte and whole; return its digest."""
-        found = source.manifest(reference)
-        if found is None:
             raise UserError(
-                f"{source.name} has no {reference}; it cannot be copied to {self.name}."
+                f"{self.name} holds other bytes under {blob}. They are not used. Push it again."
             )
-        if self.manifest(tag or found.digest) != found:
-            for child in found.fields.get("manifests", ()):
-                self.take(source, child["digest"])
-            config = [found.fields["config"]] if "config" in found.fields else []
-            for part in [*config, *found.fields.get("layers", ())]:
-                self._take_blob(source, part["digest"])
-            self._publish(found, tag or found.digest)
-        return found.digest
 
-    def _take_blob(self, source: "Repository", blob: str) -> None:
-        if self._ask("HEAD", f"blobs/{blob}").status_code == 200:
+    def copy_from(self, source: "OciRepository", reference: str, tag: str | None = None) -> str:
+        """Copy an image or artifact from another repository, byte for byte; return its digest."""
+        manifest = source.manifest(reference)
+        if manifest is None:
+            raise UserError(
+                f"{source.name} has no {reference}; it cannot be copied to {self.name}. Push it "
+                "again."
+            )
+        if self.manifest(tag or manifest.digest) != manifest:
+            for child in manifest.fields.get("manifests", ()):
+                self.copy_from(source, child["digest"])
+            config = [manifest.fields["config"]] if "config" in manifest.fields else []
+            for part in [*config, *manifest.fields.get("layers", ())]:
+                self._copy_blob(source, part["digest"])
+            self._publish(manifest, tag or manifest.digest)
+        return manifest.digest
+
+    def _copy_blob(self, source: "OciRepository", blob: str) -> None:
+        if self._request("HEAD", f"blobs/{blob}").status_code == 200:
             return
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "blob"
@@ -180,36 +185,40 @@ class Repository:
             self._upload(path)
 
     def _upload(self, path: Path) -> dict[str, Any]:
-        """Upload a part unless it is there; return how a manifest names it."""
+        """Upload a file as a blob if it is missing; return its entry for a manifest."""
         part = {"digest": digest_file(path), "size": path.stat().st_size}
-        with self._spoken():
+        with self._explained_errors():
             answer = self._client.upload_blob(str(path), self._container, part)
-        self._require(answer, "upload", (200, 201, 204))
+        self._require_status(answer, "upload", (200, 201, 204))
         return part
 
     def _publish(self, manifest: Manifest, reference: str) -> None:
         headers = {"Content-Type": manifest.media_type}
-        answer = self._ask(
-            "PUT", f"manifests/{reference}", data=manifest.content, headers=headers, fine=(201,)
+        answer = self._request(
+            "PUT", f"manifests/{reference}", (201,), data=manifest.content, headers=headers
         )
-        told = answer.headers.get("Docker-Content-Digest", manifest.digest)
-        if told != manifest.digest:
-            raise UserError(f"{self.name} took {manifest.digest} for {told}. It is not to be used.")
+        stored = answer.headers.get("Docker-Content-Digest", manifest.digest)
+        if stored != manifest.digest:
+            raise UserError(
+                f"{self.name} stored {manifest.digest} as {stored}. Do not use it; push it again."
+            )
 
-    def _ask(self, method: str, path: str, fine: tuple = (200, 404), **options: Any) -> "Response":
+    def _request(
+        self, method: str, path: str, allowed: tuple = (200, 404), **options: Any
+    ) -> "Response":
         url = f"{self._client.prefix}://{self.host}/v2/{self.path}/{path}"
-        with self._spoken():
+        with self._explained_errors():
             answer = self._client.do_request(url, method, **options)
-        self._require(answer, f"{method} {path}", fine)
+        self._require_status(answer, f"{method} {path}", allowed)
         return answer
 
-    def _require(self, answer: "Response", what: str, fine: tuple) -> None:
-        if answer.status_code in fine:
+    def _require_status(self, answer: "Response", request: str, allowed: tuple) -> None:
+        if answer.status_code in allowed:
             return
-        words = "" if answer.raw is None else " ".join(answer.text[:300].split())
-        remedy = "Is the registry well?"
+        text = "" if answer.raw is None else " ".join(answer.text[:300].split())
+        remedy = "See the registry's log."
         if answer.status_code in (401, 403):
-            remedy = f"Log in as somebody who may: docker login {self.host}."
+            remedy = f"Log in as a user who may do this: docker login {self.host}."
         if answer.status_code == 403 and self.host == "ghcr.io" and actions.inside():
             # The token is good: a package that was not made by this repository does not know it.
             remedy = (
@@ -217,22 +226,24 @@ class Repository:
                 "Package settings, Manage Actions access: add the repository with the role Write. "
                 "Or set the variable MLOPS_STORE to a name that no package has yet."
             )
-        raise UserError(f"{self.name}: {what} was answered {answer.status_code}: {words} {remedy}")
+        raise UserError(
+            f"{self.name}: {request} was answered with {answer.status_code}: {text} {remedy}"
+        )
 
     @contextmanager
-    def _spoken(self) -> Iterator[None]:
-        """Tell what goes wrong on the way in words that name the repository."""
+    def _explained_errors(self) -> Iterator[None]:
+        """Raise network and authentication errors as UserErrors that name the registry."""
         from requests import RequestException
 
         try:
             yield
         except (RequestException, ValueError, AttributeError) as error:
-            # oras raises the latter two where a registry asks for credentials it has none for.
+            # oras raises the latter two if the registry asks for credentials and there are none.
             if isinstance(error, RequestException):
-                said = f"cannot be reached: {error}. Check its name and the network."
+                problem = f"cannot be reached: {error}. Check its name and the network."
             else:
-                said = f"asks who this is. Log in: docker login {self.host}"
-            raise UserError(f"The registry {self.host} {said}") from None
+                problem = f"asks for credentials. Log in: docker login {self.host}"
+            raise UserError(f"The registry {self.host} {problem}") from None
 
     @cached_property
     def _container(self) -> Any:
@@ -242,14 +253,14 @@ class Repository:
 
     @cached_property
     def _client(self) -> Any:
-        from mlops.container.registry_client import Client
+        from mlops.container.registry_client import RegistryClient
 
-        with self._spoken():
-            return Client(self.host, self._container, here=is_here(self.host))
+        with self._explained_errors():
+            return RegistryClient(self.host, self._container, loopback=is_loopback(self.host))
 
 
 def _annotations() -> dict[str, dict[str, str]]:
-    """Return what ties a package to its repository on GitHub, whose workflows may use it then."""
+    """Return the annotation that links a package to its repository on GitHub."""
     repository = os.environ.get("GITHUB_REPOSITORY")
     if not repository:
         return {}
@@ -257,8 +268,8 @@ def _annotations() -> dict[str, dict[str, str]]:
     return {"annotations": {"org.opencontainers.image.source": f"{server}/{repository}"}}
 
 
-def is_here(host: str) -> bool:
-    """Say whether a registry's host is this machine."""
+def is_loopback(host: str) -> bool:
+    """Return whether a registry's host is this machine."""
     name = host.rpartition(":")[0] or host
     try:
         return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback

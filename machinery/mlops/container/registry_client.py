@@ -1,4 +1,4 @@
-"""oras, with the patience, the limits and the credentials that suit a step."""
+"""oras with retries, timeouts and the credentials of docker and GitHub."""
 
 import os
 from typing import Any
@@ -19,48 +19,48 @@ RETRIES = Retry(
 )
 
 
-class _Patient(HTTPAdapter):
-    """Never waits for ever."""
+class _TimeoutAdapter(HTTPAdapter):
+    """Sends every request with a timeout."""
 
     def send(self, request: Any, **options: Any) -> Any:  # pylint: disable=arguments-differ
-        """Send with a limit on the time between two pieces of an answer."""
+        """Send with a limit on the time between two parts of the answer."""
         return super().send(request, **{**options, "timeout": options.get("timeout") or SECONDS})
 
 
-class Client(Registry):
-    """A connection to one registry, authenticated as it asks."""
+class RegistryClient(Registry):
+    """A connection to one registry, with the authentication that it demands."""
 
-    def __init__(self, host: str, container: Container, here: bool) -> None:
-        prefix = "http" if here else "https"
-        session = _session(here)
-        asked = session.get(f"{prefix}://{host}/v2/").headers.get("WWW-Authenticate", "")
-        kind = "basic" if asked.lower().startswith("basic") else "token"
-        super().__init__(host, insecure=here, auth_backend=kind)
+    def __init__(self, host: str, container: Container, loopback: bool) -> None:
+        prefix = "http" if loopback else "https"
+        session = _session(loopback)
+        challenge = session.get(f"{prefix}://{host}/v2/").headers.get("WWW-Authenticate", "")
+        backend = "basic" if challenge.lower().startswith("basic") else "token"
+        super().__init__(host, insecure=loopback, auth_backend=backend)
         self.session = self.auth.session = session
-        # oras looks into the home only; docker looks where this says.
+        # oras reads the configuration in the home only; docker reads this folder.
         folder = os.environ.get("DOCKER_CONFIG")
-        elsewhere = folder and f"{folder}/config.json"
-        known = elsewhere and os.path.exists(elsewhere)
-        self.auth.load_configs(container, [elsewhere] if known else None)
+        config = folder and f"{folder}/config.json"
+        exists = config and os.path.exists(config)
+        self.auth.load_configs(container, [config] if exists else None)
         token = os.environ.get("GITHUB_TOKEN")
         if host == "ghcr.io" and token and not hasattr(self.auth, "_basic_auth"):
             self.auth.set_basic_auth(os.environ.get("GITHUB_ACTOR", "token"), token)
 
-    # Ours retries what may pass, within seconds; that of oras waits for minutes on any mistake.
+    # Bypasses oras' own retries, which wait for minutes on any error; RETRIES takes seconds.
     def do_request(self, *arguments: Any, **options: Any) -> requests.Response:
-        """Ask once more with a new token where the one at hand was for reading only."""
-        ask = Registry.do_request.__wrapped__  # pylint: disable=no-member  # of their decorator
-        answer = ask(self, *arguments, **options)
+        """Send a request; if the token allows reading only, send it again with a new token."""
+        request = Registry.do_request.__wrapped__  # pylint: disable=no-member  # oras' decorator
+        answer = request(self, *arguments, **options)
         if answer.status_code == 401 and getattr(self.auth, "token", None):
             self.auth.token = None
-            answer = ask(self, *arguments, **options)
+            answer = request(self, *arguments, **options)
         return answer
 
 
-def _session(here: bool) -> requests.Session:
+def _session(loopback: bool) -> requests.Session:
     session = requests.Session()
-    # A proxy for the internet is in the way of what runs on this machine.
-    session.trust_env = not here
+    # No proxy for services on this machine.
+    session.trust_env = not loopback
     for prefix in ("http://", "https://"):
-        session.mount(prefix, _Patient(max_retries=RETRIES))
+        session.mount(prefix, _TimeoutAdapter(max_retries=RETRIES))
     return session

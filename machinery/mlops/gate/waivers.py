@@ -7,21 +7,18 @@ import dataclasses
 from datetime import UTC, date, datetime
 
 from mlops import git
-from mlops.config.documents import Strict, Words, parse_list
+from mlops.config.documents import Acceptance, Words, parse_list
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import SENTENCES, WAIVABLE, WAIVED_IN_TIME, WAIVED_RULE, Finding, Verdict, find
 
 WAIVERS = ENVIRONMENTS / "waivers.yaml"
 
 
-class Waiver(Strict):
+class Waiver(Acceptance):
     """One objection that is accepted until a day, that day included."""
 
     rule: Words
     subject: Words | None = None
-    reason: Words
-    by: Words
-    until: date
 
     def covers(self, finding: Finding) -> bool:
         """Say whether a finding is what was waived; without a subject all of the rule are."""

@@ -5,11 +5,12 @@ from typing import Any
 
 from mlops import git
 from mlops.github import proposals, remote
-from mlops.github.proposals import Move, Offer
+from mlops.github.proposals import Move, Offer, Upgrade
 from mlops.releases import environments
 from mlops.releases.promotion import check_evidence
 from mlops.releases.release import is_release_id, sequence
 from mlops.retraining import proposal
+from mlops.upgrading.upgrade import MARK
 
 
 def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
@@ -38,15 +39,16 @@ def rivals(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str
     # People may name a branch so as well; it is theirs.
     if isinstance(mine, Move):
         return [pull for pull in others if is_release_id(_name(mine, pull))]
-    return [pull for pull in others if _is_retraining(pull, base)]
+    mark = MARK if isinstance(mine, Upgrade) else proposal.MARK
+    return [pull for pull in others if _is_made(pull, base, mark)]
 
 
-def _is_retraining(pull: dict[str, Any], base: str) -> bool:
-    """Say whether `retrain` made a commit that a pull request would bring into the base."""
+def _is_made(pull: dict[str, Any], base: str, mark: str) -> bool:
+    """Return whether a pull request would bring a commit into the base that a program made."""
     tip = remote.fetch(pull["head"]["ref"])
     # Not its last one alone: a button on the page merges the base into a branch.
     brought = git.git("log", "--format=%B", f"{base}..{tip}") if tip else ""
-    return proposal.MARK in brought.splitlines()
+    return mark in brought.splitlines()
 
 
 def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:

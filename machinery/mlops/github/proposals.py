@@ -1,4 +1,4 @@
-"""What there is to be proposed: the promotion or rollback that a commit is, or a retraining."""
+"""What is to be proposed: the promotion, rollback or upgrade that a commit is, or a retraining."""
 
 import re
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from mlops.files import read_json
 from mlops.releases.environment_history import held_at
 from mlops.releases.release import Release, catalogue_ids, sequence
 from mlops.retraining import proposal
+from mlops.upgrading.upgrade import MARK, PACKED
 
 _RELEASE_FILE = re.compile(r"environments/([^/]+)/release\.yaml")
 
@@ -65,6 +66,26 @@ def move(commit: str) -> Move | None:
     kind = "rollback" if release.spec.rollback else "promote"
     title = git.git("show", "--no-patch", "--format=%s", commit)
     return Move(kind, places[0], release.release_id, commit, title, release)
+
+
+@dataclass(frozen=True)
+class Upgrade(Offer):
+    """A newer machinery: the commit that `make upgrade` left."""
+
+    message: str
+
+
+def upgrade(commit: str) -> Upgrade | None:
+    """Return the upgrade of the machinery that a commit is, or that another job packed; or None."""
+    if PACKED.exists():
+        # What makes an upgrade runs the newer machinery, and may not push.
+        git.git("fetch", "--quiet", str(PACKED), "HEAD")
+        commit = git.git("rev-parse", "FETCH_HEAD")
+    message = git.git("show", "--no-patch", "--format=%B", commit)
+    if MARK not in message.splitlines():
+        return None
+    title = message.splitlines()[0]
+    return Upgrade("upgrade", "", title.rpartition(" ")[2], commit, title, message)
 
 
 def retraining() -> Retraining | None:

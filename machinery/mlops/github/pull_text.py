@@ -1,10 +1,11 @@
 """What a pull request says to its reviewer; texts of others are shown as they are. No I/O."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from mlops.console import age
-from mlops.github.proposals import Move, Retraining
+from mlops.github.proposals import Move, Offer, Retraining, Upgrade
 from mlops.releases.release import Evidence
 from mlops.report.markdown import code, escape
 
@@ -88,7 +89,7 @@ def _commands(place: str) -> tuple[str, str]:
     return "make check-release", f"make deploy ENV={place}  {where}"
 
 
-def _try_it(offer: Move | Retraining, *commands: str) -> str:
+def _try_it(offer: Offer, *commands: str) -> str:
     fetch = f"git fetch origin {offer.branch} && git switch --detach FETCH_HEAD"
     return "\n".join(["Look at it on your machine:\n", "```sh", fetch, *commands, "```"])
 
@@ -113,11 +114,31 @@ def retraining_body(offer: Retraining, report: str, run: str | None) -> str:
     return body + "\n"
 
 
+def upgrade_body(offer: Upgrade) -> str:
+    """Return what is said of an upgrade: its commit's message says what a person must do."""
+    _, _, rest = offer.message.partition("\n")
+    parts = [
+        "A newer release of the machinery, in one commit. What is yours was left as it is, "
+        "but for keys that have another name now.",
+        code_block(rest.strip()),
+        _try_it(offer, "git show --stat", "make test"),
+        "Read what changed in `.github/` before you merge: it runs with your tokens. "
+        "Closed, nothing happens.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def code_block(text: str) -> str:
+    """Return a text that is shown as it is, whatever it holds."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=2) + 3)
+    return f"{fence}text\n{text[:MOST]}\n{fence}"
+
+
 def _cell(text: str) -> str:
     return escape(text, WIDTH)
 
 
-def superseded(offer: Move | Retraining, number: int) -> str:
+def superseded(offer: Offer, number: int) -> str:
     """Return what an older proposal is told when it is closed."""
     where = f" in {offer.place}" if offer.place else ""
     return (
@@ -126,7 +147,7 @@ def superseded(offer: Move | Retraining, number: int) -> str:
     )
 
 
-def recomputed(offer: Move | Retraining) -> str:
+def recomputed(offer: Offer) -> str:
     """Return what a proposal is told that no longer can be merged as it is."""
     return (
         f"Closed: `{offer.name}` is proposed anew, since the branch it was computed on, what it "

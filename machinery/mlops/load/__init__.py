@@ -1,1 +1,1 @@
-"""The load test: Locust, and what is made of its counts."""
+"""The load test: runs Locust and judges its counts."""

@@ -1,8 +1,8 @@
-"""What a load test says: from Locust's counts to findings and figures. Pure: asks nobody.
+"""The verdict of a load test: from Locust's counts to findings and figures. No I/O.
 
 Failures are judged by an exact binomial interval and the 95th percentile by an interval of order
-statistics, so a single failure or slow answer decides nothing. Both take requests as independent,
-which those of one user, one after the other, are only nearly.
+statistics, so a single failure or slow answer decides nothing. Both intervals assume independent
+requests; consecutive requests of one user are nearly independent.
 """
 
 import math
@@ -28,7 +28,7 @@ RULES = (SAME_RELEASE, ENOUGH_REQUESTS, FEW_FAILURES, FAST_ENOUGH)
 
 @dataclass(frozen=True)
 class Traffic:
-    """What Locust counted; latencies are whole milliseconds, above 100 rounded to two digits."""
+    """Locust's counts; latencies are whole milliseconds, above 100 rounded to two digits."""
 
     requests: int
     failures: int
@@ -46,7 +46,7 @@ class Interval:
 
 
 def read_traffic(statistics: Iterable[Mapping[str, Any]]) -> Traffic:
-    """Add up the entries of the JSON that Locust writes."""
+    """Add up the entries of Locust's JSON."""
     entries = list(statistics)
     latencies: Counter[int] = Counter()
     for entry in entries:
@@ -59,10 +59,13 @@ def read_traffic(statistics: Iterable[Mapping[str, Any]]) -> Traffic:
 
 
 def judge(
-    release_id: str, seen: Sequence[str | None], traffic: Traffic, limits: LoadtestParams
+    release_id: str, release_ids: Sequence[str | None], traffic: Traffic, limits: LoadtestParams
 ) -> list[Finding]:
-    """Return what each rule finds; `seen` answered during the test and, the last of them, after."""
-    same = _same_release(release_id, seen)
+    """Return the finding of each rule.
+
+    `release_ids` are those that answered during the test; the last one answered after it.
+    """
+    same = _same_release(release_id, release_ids)
     if same.verdict is Verdict.INCONCLUSIVE:
         return [same]
     findings = [same, _enough(traffic, limits)]
@@ -72,7 +75,7 @@ def judge(
 
 
 def figures(traffic: Traffic) -> dict[str, float]:
-    """Return what was measured, for the record of the release."""
+    """Return the measured figures, for the record of the release."""
     counts = {"requests": traffic.requests, "failures": traffic.failures}
     if not traffic.requests:
         return counts
@@ -90,34 +93,33 @@ def figures(traffic: Traffic) -> dict[str, float]:
 
 
 def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
-    """Return why the verdict is what it is, in one sentence."""
-    deciding = [f"{finding.rule} {finding.message}" for finding in findings]
+    """Return the reason for the verdict, in one sentence."""
     if verdict is not Verdict.PASS:
-        found = zip(findings, deciding)
-        return next(words for finding, words in found if finding.verdict is verdict)
+        deciding = next(finding for finding in findings if finding.verdict is verdict)
+        return f"{deciding.rule} {deciding.message}"
     return "; ".join(f"{f.subject} {f.message.rstrip('.')}" for f in findings[1:]) + "."
 
 
-def _same_release(release_id: str, seen: Sequence[str | None]) -> Finding:
-    others = sorted({other for other in seen if other} - {release_id})
+def _same_release(release_id: str, release_ids: Sequence[str | None]) -> Finding:
+    others = sorted({other for other in release_ids if other} - {release_id})
     if others:
         message = (
             f"void: {', '.join(others)} answered as well during the test of {release_id}. "
             "Test again while nothing is deployed."
         )
         return Finding(SAME_RELEASE.id, "release", Verdict.INCONCLUSIVE, message)
-    if not seen or seen[-1] is None:
-        message = f"after the test {release_id} answers no more; its log says why."
+    if not release_ids or release_ids[-1] is None:
+        message = f"after the test {release_id} does not answer; see its log."
         return Finding(SAME_RELEASE.id, "release", Verdict.FAIL, message)
     return Finding(SAME_RELEASE.id, "release", Verdict.PASS, f"{release_id} throughout.")
 
 
 def _enough(traffic: Traffic, limits: LoadtestParams) -> Finding:
-    found, least = f"{traffic.requests:,}", limits.min_requests
-    if traffic.requests >= least:
-        return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.PASS, f"{found}.")
+    count, minimum = f"{traffic.requests:,}", limits.min_requests
+    if traffic.requests >= minimum:
+        return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.PASS, f"{count}.")
     message = (
-        f"{found}, at least {least:,} are needed (loadtest.min_requests). "
+        f"{count}, at least {minimum:,} are needed (loadtest.min_requests). "
         "Test for longer (loadtest.seconds) or with more users (loadtest.users)."
     )
     return Finding(ENOUGH_REQUESTS.id, "requests", Verdict.INCONCLUSIVE, message)
@@ -125,25 +127,25 @@ def _enough(traffic: Traffic, limits: LoadtestParams) -> Finding:
 
 def _failures(traffic: Traffic, limits: LoadtestParams) -> Finding:
     share, bound = failure_share(traffic), limits.max_error_ratio
-    found = f"{traffic.failures:,}, {share.value:.2%} [{share.low:.2%}, {share.high:.2%}]"
+    measured = f"{traffic.failures:,}, {share.value:.2%} [{share.low:.2%}, {share.high:.2%}]"
     allowed = f"at most {bound:.2%} allowed (loadtest.max_error_ratio)"
-    return _against(FEW_FAILURES, "failures", share, bound, f"{found}, {allowed}.")
+    return _compare(FEW_FAILURES, "failures", share, bound, f"{measured}, {allowed}.")
 
 
 def _latency(traffic: Traffic, limits: LoadtestParams) -> Finding:
     slow, budget = percentile(traffic, QUANTILE), limits.p95_ms
-    found = f"{slow.value:g} ms [{slow.low:g}, {slow.high:g}]"
+    measured = f"{slow.value:g} ms [{slow.low:g}, {slow.high:g}]"
     allowed = f"at most {budget:g} ms allowed (loadtest.p95_ms)"
-    return _against(FAST_ENOUGH, "p95", slow, budget, f"{found}, {allowed}.")
+    return _compare(FAST_ENOUGH, "p95", slow, budget, f"{measured}, {allowed}.")
 
 
-def _against(rule: Rule, subject: str, found: Interval, bound: float, message: str) -> Finding:
-    """Pass what keeps to its bound; fail what exceeds it by more than chance explains."""
-    if found.value <= bound:
+def _compare(rule: Rule, subject: str, measured: Interval, bound: float, message: str) -> Finding:
+    """Pass a value within its bound; fail one whose whole interval is beyond it."""
+    if measured.value <= bound:
         return Finding(rule.id, subject, Verdict.PASS, message)
-    if found.low > bound:
+    if measured.low > bound:
         return Finding(rule.id, subject, Verdict.FAIL, message)
-    message = f"{message} It may be chance; test for longer (loadtest.seconds) to tell."
+    message = f"{message} It may be chance; test for longer (loadtest.seconds)."
     return Finding(rule.id, subject, Verdict.INCONCLUSIVE, message)
 
 
@@ -156,10 +158,10 @@ def failure_share(traffic: Traffic) -> Interval:
 
 
 def percentile(traffic: Traffic, q: float) -> Interval:
-    """Return a quantile of latency (ms); its interval holds whatever the distribution.
+    """Return a quantile of latency (ms); its interval is valid for any distribution.
 
-    The ends are order statistics: as many requests are below the true quantile as a binomial
-    variable with probability q says (David and Nagaraja, Order Statistics, section 7.1).
+    Its ends are order statistics: the number of requests below the true quantile is binomial with
+    probability q (David and Nagaraja, Order Statistics, section 7.1).
     """
     count, tail = sum(traffic.latencies.values()), (1 - CONFIDENCE) / 2
     ranks = range(1, count + 1)
@@ -173,12 +175,12 @@ def percentile(traffic: Traffic, q: float) -> Interval:
 
 
 def _ranked(traffic: Traffic, rank: int) -> float:
-    passed = 0
+    count = 0
     for ms in sorted(traffic.latencies):
-        passed += traffic.latencies[ms]
-        if passed >= rank:
+        count += traffic.latencies[ms]
+        if count >= rank:
             return float(ms)
-    raise ValueError(f"there are {passed} latencies, not {rank}")
+    raise ValueError(f"there are {count} latencies, not {rank}")
 
 
 def at_least(k: int, n: int, p: float) -> float:
@@ -188,7 +190,7 @@ def at_least(k: int, n: int, p: float) -> float:
     if k > n or p <= 0:
         return 0.0
     if k <= n * p:
-        # From here the terms would grow before they shrink: add up the other side.
+        # The terms would grow before they shrink: add up the other tail.
         return 1 - at_least(n - k + 1, n, 1 - p)
     choices = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     term, total = math.exp(choices + k * math.log(p) + (n - k) * math.log1p(-p)), 0.0
@@ -200,7 +202,7 @@ def at_least(k: int, n: int, p: float) -> float:
 
 
 def _root(increasing: Callable[[float], float]) -> float:
-    """Return where a function that increases over [0, 1] is zero."""
+    """Return the zero of a function that increases over [0, 1]."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -1,6 +1,6 @@
-"""Locust, run against what is live: who answered meanwhile, and what it counted.
+"""Runs Locust against a live service; returns the releases that answered, and Locust's counts.
 
-Its exit code is not asked for a verdict, since one failed request would decide it.
+The verdict does not depend on Locust's exit code, which a single failed request would change.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from mlops.targets import Live
 FAILURES = "statistics_failures.csv"
 LOCUSTFILE = "loadtests/locustfile.py"
 CLOCK = Path(__file__).with_name("swarm_clock.py")
-# What a user is doing when the time is up may take this long to end; then it is not counted.
+# The time for running requests to finish at the end; later ones are not counted.
 STOP_SECONDS = 5
-# Beyond the test itself: starting Locust, which takes 0.7 s, its users, and stopping them.
+# The time in addition to the test, for Locust and its users to start (0.7 s) and stop.
 SPARE_SECONDS = 60
 LOG_LINES = 15
 
 
-def swarm(
+def run_locust(
     live: Live, limits: LoadtestParams, newest: str | None, folder: Path
 ) -> tuple[list[str | None], Traffic]:
-    """Return who answered during the test and, last, after it, and what Locust counted.
+    """Return the ids of the releases that answered, the last one after the test, and the counts.
 
-    `newest` is the newest partition in use, None for whichever is; `folder` takes what Locust
-    writes. Where another release answered nothing is counted. Raises UserError if Locust fails.
+    `newest` is the newest partition in use, None for the newest of all. Locust writes to `folder`.
+    If another release answered, the counts are empty. Raises UserError if Locust fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     statistics, log = folder / "statistics.json", folder / "locust.log"
     statistics.unlink(missing_ok=True)
-    # Which partitions are in use is for params.yaml to say; the locustfile knows nothing of it.
-    # Where it finds no users Locust asks pytest, whose plugins take four seconds to import.
-    quick = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environ = {**os.environ, **quick, "LOADTEST_NEWEST": newest or ""}
+    # The locustfile does not read params.yaml, so it gets the newest partition in a variable.
+    # Without users, Locust imports pytest, whose plugins take four seconds to load.
+    no_plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environ = {**os.environ, **no_plugins, "LOADTEST_NEWEST": newest or ""}
     with (
         log.open("wb") as output,
         subprocess.Popen(
@@ -50,34 +50,34 @@ def swarm(
         ) as locust,
     ):
         try:
-            seen = _watch(live, limits, locust)
-            ended = locust.poll()
+            release_ids = _watch(live, limits, locust)
+            exit_code = locust.poll()
         finally:
             locust.kill()
-    seen.append(client.served(live.url, timeout=10))
-    if not _only(live, seen):
-        return seen, Traffic(0, 0, {})
-    words = log.read_text("utf-8", "replace")
-    # An error in the locustfile counts as no request at all, so it would go unseen.
-    if ended != 0 or not statistics.exists() or "Traceback (most recent call last)" in words:
-        raise UserError(_crash(ended, log, words))
-    return seen, read_traffic(read_json(statistics, made_by="loadtest"))
+    release_ids.append(client.served_release(live.url, timeout=10))
+    if not _only_live(live, release_ids):
+        return release_ids, Traffic(0, 0, {})
+    output = log.read_text("utf-8", "replace")
+    # Locust does not count an error in the locustfile as a request, so it would stay hidden.
+    if exit_code != 0 or not statistics.exists() or "Traceback (most recent call last)" in output:
+        raise UserError(_crash_message(exit_code, log, output))
+    return release_ids, read_traffic(read_json(statistics, made_by="loadtest"))
 
 
 def _watch(live: Live, limits: LoadtestParams, locust: subprocess.Popen) -> list[str | None]:
-    """Ask each second who answers, until Locust ends, has had its time or tests two releases."""
-    seen: list[str | None] = []
+    """Ask for the release each second until Locust ends, is overdue or tests another release."""
+    release_ids: list[str | None] = []
     spare = limits.users / limits.spawn_rate + SPARE_SECONDS
     deadline = time.monotonic() + limits.seconds + spare
-    while locust.poll() is None and _only(live, seen) and time.monotonic() < deadline:
-        seen.append(client.served(live.url))
+    while locust.poll() is None and _only_live(live, release_ids) and time.monotonic() < deadline:
+        release_ids.append(client.served_release(live.url))
         with contextlib.suppress(subprocess.TimeoutExpired):
             locust.wait(1)
-    return seen
+    return release_ids
 
 
-def _only(live: Live, seen: list[str | None]) -> bool:
-    return set(seen) <= {live.release_id, None}
+def _only_live(live: Live, release_ids: list[str | None]) -> bool:
+    return set(release_ids) <= {live.release_id, None}
 
 
 def _command(live: Live, limits: LoadtestParams, statistics: Path) -> list[str]:
@@ -88,17 +88,17 @@ def _command(live: Live, limits: LoadtestParams, statistics: Path) -> list[str]:
         "--spawn-rate": f"{limits.spawn_rate:g}",
         "--run-time": f"{max(1, round(limits.seconds))}s",
         "--stop-timeout": STOP_SECONDS,
-        # To both names it appends: .json here, _failures.csv and the like there.
+        # Locust appends to both names: .json to the first, _failures.csv and others to the second.
         "--json-file": statistics.with_suffix(""),
         "--csv": statistics.with_suffix(""),
         "--exit-code-on-error": 0,
         "--loglevel": "WARNING",
     }
-    flat = [str(word) for pair in options.items() for word in pair]
-    return [sys.executable, "-m", "locust", "--headless", "--only-summary", *flat]
+    arguments = [str(argument) for pair in options.items() for argument in pair]
+    return [sys.executable, "-m", "locust", "--headless", "--only-summary", *arguments]
 
 
-def _crash(ended: int | None, log: Path, words: str) -> str:
-    last = "\n  ".join([line for line in words.splitlines() if line.strip()][-LOG_LINES:])
-    how = "did not end in time" if ended is None else f"ended with exit code {ended}"
-    return f"Locust {how} or found errors in {LOCUSTFILE}. The last lines of {log}:\n  {last}"
+def _crash_message(exit_code: int | None, log: Path, output: str) -> str:
+    last = "\n  ".join([line for line in output.splitlines() if line.strip()][-LOG_LINES:])
+    end = "did not end in time" if exit_code is None else f"ended with exit code {exit_code}"
+    return f"Locust {end} or found errors in {LOCUSTFILE}. The last lines of {log}:\n  {last}"

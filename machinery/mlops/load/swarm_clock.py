@@ -1,7 +1,7 @@
-"""Read by Locust beside the team's locustfile, so that the time of a test begins with the test.
+"""Loaded by Locust beside the team's locustfile, so that the run time starts with the test.
 
-gevent keeps the time of its last turn, which is from before the locustfile was imported: without
-this, `--run-time` is shorter by what the import took, to the point that nothing is tested.
+gevent caches the time from before the import of the locustfile. Without this file the import would
+count as run time; a slow import would leave no time for the test.
 """
 
 import gevent
@@ -10,5 +10,5 @@ from locust import events
 
 @events.init.add_listener
 def set_clock(**_: object) -> None:
-    """Have gevent look at the clock, just before Locust sets its timer."""
+    """Update gevent's clock, just before Locust sets its timer."""
     gevent.get_hub().loop.update_now()

@@ -19,7 +19,7 @@ Changes = dict[Path, str]
 def alone() -> AbstractContextManager[None]:
     """Keep other promotions and rollbacks in this clone out; raises Refused when one is running."""
     other = ALONE.refuse(what=f"Another one holds {LOCK}")
-    return file_lock.alone(LOCK, refused("nothing was changed", [other]))
+    return file_lock.exclusive(LOCK, refused("nothing was changed", [other]))
 
 
 def foreign(differing: list[str], changes: Changes) -> list[str]:

@@ -38,7 +38,7 @@ class Reason(Rule):
 
     @property
     def row(self) -> str:
-        """The rule's row in machinery/docs/promotion.md, with capitals for what a check fills in."""
+        """The rule's row in docs/promotion.md, with capitals for what a check fills in."""
         remedy = re.sub(r"{(\w+)}", lambda name: name[1].upper(), self.remedy)
         return f"| {self.id} | {self.sentence} | {remedy} |"
 

@@ -89,7 +89,9 @@ def remove(branch: Branch, why: str) -> str:
 
 def alone() -> AbstractContextManager[None]:
     """Keep another retraining in this clone out; raises Refused while one is running."""
-    return file_lock.alone(LOCK, Refused(f"another retraining holds {LOCK}. Wait for it to end."))
+    return file_lock.exclusive(
+        LOCK, Refused(f"another retraining holds {LOCK}. Wait for it to end.")
+    )
 
 
 @contextmanager

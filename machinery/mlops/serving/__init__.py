@@ -1,1 +1,1 @@
-"""What runs in production: every bundle carries this folder, so it imports little."""
+"""The prediction service. Every bundle contains this package, so it imports little."""

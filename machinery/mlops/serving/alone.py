@@ -1,11 +1,11 @@
-"""Serve the bundle that this file is in as one process: BentoML's worker, nothing above it.
+"""Serve the bundle that holds this file in one process: BentoML's worker, without its supervisor.
 
     python -m mlops.serving.alone --host HOST --port PORT
     python -m mlops.serving.alone --fd DESCRIPTOR
 
-What runs a container notices when its process ends, and starts another one. The supervisor of
-`bentoml serve`, which would do the same, imports BentoML before its worker does it once more: half
-of the time until an answer, and half of the memory. Several workers (MLOPS_WORKERS) have one.
+Docker or the cluster restarts a container whose process ends, so a supervisor is redundant. That of
+`bentoml serve` imports BentoML a second time, which doubles the start time and the memory. Several
+workers (MLOPS_WORKERS) still run below it.
 """
 
 import argparse
@@ -19,32 +19,32 @@ BUNDLE = Path(__file__).parents[3]
 
 
 def main() -> None:
-    """Answer until told to end."""
+    """Serve until a signal ends the process."""
     parser = argparse.ArgumentParser(prog="python -m mlops.serving.alone")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
-    parser.add_argument("--fd", type=int, help="a socket that listens already")
-    # A text: argparse says what is wrong with it.
+    parser.add_argument("--fd", type=int, help="the descriptor of a bound socket")
+    # argparse checks a default that is text, and prints an error for a bad one.
     parser.add_argument("--workers", type=int, default=os.environ.get("MLOPS_WORKERS", "1"))
     options = parser.parse_args()
     os.environ["MLOPS_WORKERS"] = str(options.workers)
     if options.fd is None and options.workers > 1:
-        place = ("--host", options.host, "--port", str(options.port))
-        os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", str(BUNDLE), *place])
-    # While it starts: no signal ends a container's first process that does not ask for it.
+        address = ("--host", options.host, "--port", str(options.port))
+        os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", str(BUNDLE), *address])
+    # For the start: the kernel ignores SIGTERM for a container's first process without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    descriptor = _bound(options.host, options.port) if options.fd is None else options.fd
-    from _bentoml_impl.worker.service import main as work
+    descriptor = _bound_socket(options.host, options.port) if options.fd is None else options.fd
+    from _bentoml_impl.worker.service import main as worker
 
-    work.main([str(BUNDLE), "--fd", str(descriptor), "--worker-id", "1"])
+    worker.main([str(BUNDLE), "--fd", str(descriptor), "--worker-id", "1"])
 
 
-def _bound(host: str, port: int) -> int:
-    """Return a socket that refuses connections until the service listens, which is then ready."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as made:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        return made.detach()
+def _bound_socket(host: str, port: int) -> int:
+    """Return a bound socket; it refuses connections until the service listens and is ready."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        return bound.detach()
 
 
 if __name__ == "__main__":

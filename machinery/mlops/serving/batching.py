@@ -1,6 +1,6 @@
-"""Requests that came together are scored together: to call a model takes longer than a row does.
+"""Scores requests in batches: one call of the model takes longer than one more row.
 
-What comes while one call runs waits for the next, so nothing waits for company.
+Requests that arrive during a call wait for the next one, so no request waits for others to come.
 """
 
 import asyncio
@@ -14,118 +14,127 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from mlops.serving.journal import Journal
-from mlops.serving.limits import Refusal, Room, overload
-from mlops.serving.log import Scored, new_ids
+from mlops.serving.limits import Capacity, RequestRejected, overload
+from mlops.serving.log import ScoredBatch, new_ids
 from mlops.serving.problems import explain
+from mlops.serving.recorder import Recorder
 from mlops.serving.scorer import Scorer
-from mlops.serving.values import TooManyValues
+from mlops.serving.value_limit import TooManyValues
 
 logger = logging.getLogger("bentoml.mlops")
 
 
-class Asked(NamedTuple):
-    """A request that waits for its turn."""
+class PendingRequest(NamedTuple):
+    """A request that waits for its scores."""
 
     since: float
     body: bytes
     answer: asyncio.Future[list[bytes]]
 
 
-class Queue:
-    """Requests in the order they came; the next of them are checked and scored in one call."""
+Batch = list[tuple[PendingRequest, list[dict[str, Any]]]]
 
-    def __init__(self, scorer: Scorer, room: Room, journal: Journal) -> None:
-        self._scorer, self._room, self._journal = scorer, room, journal
-        self._waiting: deque[Asked] = deque()
+
+class BatchQueue:
+    """Requests in order of arrival; several at a time are checked and scored in one call."""
+
+    def __init__(self, scorer: Scorer, capacity: Capacity, recorder: Recorder) -> None:
+        self._scorer, self._capacity, self._recorder = scorer, capacity, recorder
+        self._waiting: deque[PendingRequest] = deque()
 
     async def predictions(self, body: bytes) -> list[bytes]:
-        """Return the predictions for a body when its turn has come; raises Refusal for none.
+        """Return the predictions for a body, each the inside of a JSON object.
 
-        Each is the inside of a JSON object.
+        Raises RequestRejected for a body that gets no scores.
         """
-        room = self._room
-        if len(self._waiting) >= room.max_waiting or room.held + len(body) > room.max_held_bytes:
+        capacity = self._capacity
+        out_of_memory = capacity.bytes_held + len(body) > capacity.max_held_bytes
+        if len(self._waiting) >= capacity.max_waiting or out_of_memory:
             raise overload()
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            # A round of the event loop later: all that came meanwhile are counted before that.
-            loop.call_soon(self._next)
-        asked = Asked(perf_counter(), body, loop.create_future())
-        self._waiting.append(asked)
-        room.held += len(body)
+            # One round of the event loop later, so that the requests of this round join the batch.
+            loop.call_soon(self._answer_next_batch)
+        request = PendingRequest(perf_counter(), body, loop.create_future())
+        self._waiting.append(request)
+        capacity.bytes_held += len(body)
         try:
-            return await asked.answer
+            return await request.answer
         finally:
-            room.held -= len(body)
+            capacity.bytes_held -= len(body)
 
-    def _next(self) -> None:
-        """Answer those who waited longest: as many as fit into one call, up to a mistake."""
-        together: list[tuple[Asked, list[dict[str, Any]]]] = []
-        room = self._room.batch_rows
-        while self._waiting and room > 0:
-            asked = self._waiting.popleft()
+    def _answer_next_batch(self) -> None:
+        """Answer the requests that waited longest: one full call, or all before an invalid one."""
+        batch: Batch = []
+        free_rows = self._capacity.batch_rows
+        while self._waiting and free_rows > 0:
+            request = self._waiting.popleft()
             try:
-                rows = self._checked(asked)
-            except BaseException as error:  # pylint: disable=broad-except  # that request's own
-                _end(asked, error)
-                # To explain a thousand rows takes long enough: probes need not wait for another.
+                rows = self._check(request)
+            except BaseException as error:  # pylint: disable=broad-except  # for this request only
+                _fail(request, error)
+                # To explain a thousand bad rows takes long; probes must not wait for two of them.
                 break
-            together.append((asked, rows))
-            room -= len(rows)
+            batch.append((request, rows))
+            free_rows -= len(rows)
         if self._waiting:
-            # The event loop sends the answers first, and looks for who comes.
-            asyncio.get_running_loop().call_soon(self._next)
-        if together:
-            self._score(together)
+            # Later, so that the event loop first sends the answers and accepts connections.
+            asyncio.get_running_loop().call_soon(self._answer_next_batch)
+        if batch:
+            self._score(batch)
 
-    def _checked(self, asked: Asked) -> list[dict[str, Any]]:
-        if perf_counter() - asked.since > self._room.max_wait_seconds:
+    def _check(self, request: PendingRequest) -> list[dict[str, Any]]:
+        if perf_counter() - request.since > self._capacity.max_wait_seconds:
             raise overload()
         try:
-            return self._scorer.check(asked.body)
+            return self._scorer.check(request.body)
         except ValidationError as error:
-            refusal = Refusal("bad_request", 400, "")
-            refusal.content = explain(error, self._scorer.schema, self._scorer.max_rows)
-            raise refusal from None
+            rejection = RequestRejected("bad_request", 400, "")
+            rejection.content = explain(error, self._scorer.schema, self._scorer.max_rows)
+            raise rejection from None
         except TooManyValues:
-            most = self._scorer.max_rows
-            text = f"The body holds far more values than the fields of {most:,} rows."
-            raise Refusal("too_large", 413, text) from None
+            max_rows = self._scorer.max_rows
+            text = f"The body holds far more values than the fields of {max_rows:,} rows."
+            raise RequestRejected("too_large", 413, text) from None
 
-    def _score(self, together: list[tuple[Asked, list[dict[str, Any]]]]) -> None:
-        at, every = datetime.now(UTC), [row for _, rows in together for row in rows]
+    def _score(self, batch: Batch) -> None:
+        time = datetime.now(UTC)
+        columns = self._scorer.columns([row for _, rows in batch for row in rows])
         try:
-            # On the event loop: a thread would cost as much as the answer.
-            scores = self._scorer.score(columns := self._scorer.columns(every))
+            # On the event loop: a thread would double the cost of an answer.
+            scores = self._scorer.score(columns)
         except BaseException:  # pylint: disable=broad-except  # such as a panic of a Rust library
-            if len(together) > 1:
-                # One request's rows may be what the model fails on, and the others' are not. The
+            if len(batch) > 1:
+                # The rows of one request may make the model fail: score each half by itself. The
                 # event loop answers probes between the calls.
-                loop, half = asyncio.get_running_loop(), len(together) // 2
-                loop.call_soon(self._score, together[:half])
-                loop.call_soon(self._score, together[half:])
+                loop, half = asyncio.get_running_loop(), len(batch) // 2
+                loop.call_soon(self._score, batch[:half])
+                loop.call_soon(self._score, batch[half:])
                 return
             logger.exception("the model failed on rows that keep to its schema")
-            _end(together[0][0], Refusal("model", 500, "The model could not score these rows."))
+            _fail(batch[0][0], _model_failed())
             return
         ids = new_ids(len(scores))
-        told, first = _told(ids, scores), 0
-        for asked, rows in together:
-            mine = slice(first, first := first + len(rows))
-            if not asked.answer.done():
-                asked.answer.set_result(told[mine])
-        # After the answers, which are sent first then.
-        sent = [asked.body for asked, _ in together]
-        self._journal.scored(Scored(at, sent, columns, ids, scores))
+        predictions, first = _serialise(ids, scores), 0
+        for request, rows in batch:
+            own = slice(first, first := first + len(rows))
+            if not request.answer.done():
+                request.answer.set_result(predictions[own])
+        # Recorded last, so that the answers are sent first.
+        bodies = [request.body for request, _ in batch]
+        self._recorder.batch_scored(ScoredBatch(time, bodies, columns, ids, scores))
 
 
-def _end(asked: Asked, error: BaseException) -> None:
-    if not asked.answer.done():
-        asked.answer.set_exception(error)
+def _model_failed() -> RequestRejected:
+    return RequestRejected("model", 500, "The model could not score these rows.")
 
 
-def _told(ids: Sequence[bytes], scores: Sequence[float]) -> list[bytes]:
-    # One call for all scores: one for each would take ten times as long.
+def _fail(request: PendingRequest, error: BaseException) -> None:
+    if not request.answer.done():
+        request.answer.set_exception(error)
+
+
+def _serialise(ids: Sequence[bytes], scores: Sequence[float]) -> list[bytes]:
+    # One call for all scores is ten times as fast as a call for each.
     texts = to_json(scores)[1:-1].split(b",")
     return [b'"id":"%b","score":%b' % pair for pair in zip(ids, texts)]

@@ -1,4 +1,4 @@
-"""What a service says of itself over HTTP, asked from outside as any user would."""
+"""HTTP client of a prediction service."""
 
 import json
 import urllib.error
@@ -6,12 +6,12 @@ import urllib.request
 from http.client import HTTPException
 from typing import Any
 
-# The services asked are on this machine or this network: a proxy for the internet is in the way.
+# No proxy: the services are on this machine or in this network.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def get(url: str, timeout: float = 1.0) -> tuple[int, str]:
-    """Return the status and text of an answer; status 0 and the reason where nothing answers."""
+    """Return the status and text of the answer; without an answer, status 0 and the reason."""
     try:
         with _OPENER.open(url, timeout=timeout) as answer:
             return answer.status, answer.read().decode(errors="replace")
@@ -23,9 +23,9 @@ def get(url: str, timeout: float = 1.0) -> tuple[int, str]:
 
 
 def predict(url: str, rows: list[dict[str, Any]], timeout: float) -> dict[str, Any]:
-    """Return what a service at `url` answers about rows.
+    """Return the answer of the service at `url` to a request for scores.
 
-    Raises OSError or HTTPException where nothing answers, ValueError for any answer but a 200.
+    Raises OSError or HTTPException without an answer, ValueError for any status but 200.
     """
     body, headers = json.dumps({"rows": rows}).encode(), {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/predict", body, headers)
@@ -34,26 +34,26 @@ def predict(url: str, rows: list[dict[str, Any]], timeout: float) -> dict[str, A
             return json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            words = error.read().decode(errors="replace")[:300]
-            raise ValueError(f"{error.code} {words}") from None
+            text = error.read().decode(errors="replace")[:300]
+            raise ValueError(f"{error.code} {text}") from None
 
 
-def served(url: str, timeout: float = 1.0) -> str | None:
-    """Return the id of the release that a service at `url` says it is; None if it does not say."""
-    found = version(url, timeout).get("release_id")
-    return found if isinstance(found, str) else None
+def served_release(url: str, timeout: float = 1.0) -> str | None:
+    """Return the id of the release that the service at `url` reports, None if it reports none."""
+    release_id = version(url, timeout).get("release_id")
+    return release_id if isinstance(release_id, str) else None
 
 
 def version(url: str, timeout: float = 1.0) -> dict[str, Any]:
-    """Return all that a service at `url` says it is; nothing if it does not say."""
+    """Return the answer of the service at `url` to /version, {} if it is not as expected."""
     status, text = get(f"{url}/version", timeout)
     try:
-        found = json.loads(text) if status == 200 else {}
+        answer = json.loads(text) if status == 200 else {}
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def ready(url: str) -> bool:
-    """Say whether a service declares itself ready for requests."""
+    """Return whether the service at `url` reports that it is ready for requests."""
     return get(f"{url}/readyz")[0] == 200

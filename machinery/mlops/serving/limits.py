@@ -1,4 +1,4 @@
-"""What a request may take of a service: time, bytes, a place among those that wait."""
+"""Limits on what a request may take of a worker: time, memory, a place in the queue."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class Refusal(Exception):
-    """A request is not answered with scores: the reason for metrics, the rest for the client."""
+class RequestRejected(Exception):
+    """A request gets no scores: `reason` is a label of the metrics, the rest is the answer."""
 
     def __init__(self, reason: str, status: int, text: str, **headers: str) -> None:
         super().__init__(text)
@@ -20,8 +20,8 @@ class Refusal(Exception):
 
 
 @dataclass
-class Room:
-    """How much there is in one process for all requests together."""
+class Capacity:
+    """The limits of one worker, and the memory that its requests use now."""
 
     max_waiting: int
     max_wait_seconds: float
@@ -29,10 +29,10 @@ class Room:
     max_held_bytes: int
     max_connections: int
     arrive_seconds: float
-    held: int = field(default=0, init=False)
+    bytes_held: int = field(default=0, init=False)
 
-    async def read(self, scope: Message, receive: Receive, most: int) -> bytes:
-        """Return the body of a request; raises Refusal for one too large, too slow or given up."""
+    async def read_body(self, scope: Message, receive: Receive, max_bytes: int) -> bytes:
+        """Return a request's body; raises RequestRejected if it is too large, slow or aborted."""
         parts, size, more = [], 0, True
         try:
             while more:
@@ -40,51 +40,54 @@ class Room:
                 part, more = _part(scope, message), message.get("more_body", False)
                 parts.append(part)
                 size += len(part)
-                self.held += len(part)
-                if size > most:
-                    raise _too_large(most)
-                if self.held > self.max_held_bytes:
+                self.bytes_held += len(part)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                if self.bytes_held > self.max_held_bytes:
                     raise overload()
         finally:
-            self.held -= size
+            self.bytes_held -= size
         return b"".join(parts)
 
 
-def require_json(headers: Iterable[tuple[bytes, bytes]], most: int) -> None:
-    """Raise Refusal for headers that announce something else than so many bytes of JSON."""
+def require_json(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
+    """Raise RequestRejected unless the headers announce plain JSON of at most so many bytes."""
     for name, value in headers:
-        if name == b"content-length" and int(value) > most:
-            raise _too_large(most)
+        if name == b"content-length" and int(value) > max_bytes:
+            raise _too_large(max_bytes)
         if name == b"content-encoding":
-            raise _media("compressed")
+            raise _wrong_media_type("compressed")
         if name == b"content-type":
-            media = value.partition(b";")[0].strip().lower()
-            if media != b"application/json":
-                raise _media(media.decode("latin-1"))
+            media_type = value.partition(b";")[0].strip().lower()
+            if media_type != b"application/json":
+                raise _wrong_media_type(media_type.decode("latin-1"))
 
 
 def _part(scope: Message, message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        # Ended by the service itself, the connection has said why.
-        ended = Refusal("hung_up", 400, "The connection ended before the body did.")
-        raise scope.get("refusal", ended)
+        # If the service itself ended the connection, the scope holds the reason.
+        hung_up = RequestRejected("hung_up", 400, "The connection ended before the body did.")
+        raise scope.get("rejection", hung_up)
     return message.get("body", b"")
 
 
-def _media(found: str) -> Refusal:
-    text = f"Send the body as plain application/json, not as {found}."
-    return Refusal("media_type", 415, text)
+def _wrong_media_type(media_type: str) -> RequestRejected:
+    text = f"Send the body as plain application/json, not as {media_type}."
+    return RequestRejected("media_type", 415, text)
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal("too_large", 413, f"The body is over {most:,} bytes. Send fewer rows.")
+def _too_large(max_bytes: int) -> RequestRejected:
+    text = f"The body is over {max_bytes:,} bytes. Send fewer rows."
+    return RequestRejected("too_large", 413, text)
 
 
-def crowded() -> Refusal:
-    """Return the refusal of one connection too many."""
-    return Refusal("overload", 503, "Too many connections.", retry_after="1")
+def too_many_connections() -> RequestRejected:
+    """Return the rejection of a connection beyond the limit."""
+    return RequestRejected("overload", 503, "Too many connections.", retry_after="1")
 
 
-def overload() -> Refusal:
-    """Return the refusal of one request too many."""
-    return Refusal("overload", 503, "Too many requests at once. Try again.", retry_after="1")
+def overload() -> RequestRejected:
+    """Return the rejection of a request beyond the limits of the queue."""
+    return RequestRejected(
+        "overload", 503, "Too many requests at once. Try again.", retry_after="1"
+    )

@@ -8,94 +8,101 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
-LARGEST = 64 * 2**20
-KEPT = 5
+MAX_FILE_BYTES = 64 * 2**20
+OLD_FILES = 5
 
 
-class Scored(NamedTuple):
-    """What one call of the model made: an id and a score for each row of one request or several.
+class ScoredBatch(NamedTuple):
+    """One call of the model: the rows of one or more requests, with an id and a score each.
 
-    The rows as bodies of requests, and as columns.
+    `bodies` holds the rows as the clients sent them, `columns` the same rows parsed.
     """
 
-    at: datetime
-    sent: Sequence[bytes]
+    time: datetime
+    bodies: Sequence[bytes]
     columns: Mapping[str, Sequence]
     ids: Sequence[bytes]
     scores: Sequence[float]
 
 
 def new_ids(count: int) -> list[bytes]:
-    """Return so many ids that nobody else has."""
-    drawn = os.urandom(16 * count).hex().encode()
-    return [drawn[first : first + 32] for first in range(0, len(drawn), 32)]
+    """Return new random ids."""
+    digits = os.urandom(16 * count).hex().encode()
+    return [digits[first : first + 32] for first in range(0, len(digits), 32)]
 
 
-def line(release_id: str | None, scored: Scored) -> bytes:
-    """Return one line with all that a call of the model made: a list of each, in one order."""
-    told = {"time": scored.at.isoformat(timespec="milliseconds"), "release_id": release_id}
-    ids, scores = b'","'.join(scored.ids), to_json(scored.scores)
-    made = (b',"id":["', ids, b'"],"score":', scores, b',"features":[', *_features(scored))
-    return b"".join((to_json(told)[:-1], *made, b"]}\n"))
+def line(release_id: str | None, batch: ScoredBatch) -> bytes:
+    """Return the log line of one batch: lists of ids, scores and rows, in the same order."""
+    head = {"time": batch.time.isoformat(timespec="milliseconds"), "release_id": release_id}
+    ids, scores = b'","'.join(batch.ids), to_json(batch.scores)
+    lists = (b',"id":["', ids, b'"],"score":', scores, b',"features":[', *_features(batch))
+    return b"".join((to_json(head)[:-1], *lists, b"]}\n"))
 
 
-def _features(scored: Scored) -> Iterator[bytes | memoryview]:
-    """Yield the rows as they were sent, where that can be told: to write them anew takes long."""
-    # One list in a body, and no text that looks like one: what is in it are the rows.
-    if all(_once(b"[", body) and _once(b"]", body) for body in scored.sent):
-        for number, body in enumerate(scored.sent):
+def _features(batch: ScoredBatch) -> Iterator[bytes | memoryview]:
+    """Yield the rows as the clients sent them, if possible: to serialise them again takes long."""
+    # If each body has one pair of brackets, the rows are between them.
+    if all(_occurs_once(b"[", body) and _occurs_once(b"]", body) for body in batch.bodies):
+        for number, body in enumerate(batch.bodies):
             if b"\n" in body or b"\r" in body:
-                # They are between values only, and the log has one a line.
+                # In JSON they stand only between values; here they would end the log line.
                 body = body.replace(b"\n", b" ").replace(b"\r", b" ")
             yield b"," * (number > 0)
             yield memoryview(body)[body.index(b"[") + 1 : body.index(b"]")]
     else:
-        rows = zip(*scored.columns.values(), strict=True)
-        yield to_json([dict(zip(scored.columns, row)) for row in rows])[1:-1]
+        rows = zip(*batch.columns.values(), strict=True)
+        yield to_json([dict(zip(batch.columns, row)) for row in rows])[1:-1]
 
 
-def _once(mark: bytes, body: bytes) -> bool:
-    # Ten times as fast as to count.
-    return body.find(mark) == body.rfind(mark)
+def _occurs_once(character: bytes, body: bytes) -> bool:
+    # Ten times as fast as count().
+    return body.find(character) == body.rfind(character)
 
 
 class PredictionLog:
-    """Appends predictions to one file, which is set aside when it grows too large.
+    """Appends predictions to one file, and rotates it when it is full.
 
-    Set aside, `NAME.jsonl` becomes `NAME.1.jsonl`; the oldest of them makes room. Each process
-    writes a file of its own.
+    Rotation renames `NAME.jsonl` to `NAME.1.jsonl` and so on, and deletes the oldest file. Each
+    process writes its own file.
     """
 
-    def __init__(self, folder: Path, name: str, largest: int = LARGEST, kept: int = KEPT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        max_file_bytes: int = MAX_FILE_BYTES,
+        old_files: int = OLD_FILES,
+    ) -> None:
         self._folder, self._name = folder, name
-        self._largest, self._kept = largest, kept
+        self._max_file_bytes, self._old_files = max_file_bytes, old_files
         self._file: int | None = None
-        self._torn = False
+        self._ends_in_partial_line = False
 
     def append(self, content: bytes) -> int:
-        """Append whole lines in one write and return how many of them the disk took.
+        """Append whole lines in one write, and return the number of lines that the disk took.
 
-        Raises OSError when it took none.
+        Raises OSError if the disk took none.
         """
         file = self._open()
-        # What a full disk cut off stays a line of its own, which readers skip.
-        content = b"\n" * self._torn + content
-        taken = content[: os.write(file, content)]
-        whole = taken.count(b"\n") - self._torn
-        self._torn = not taken.endswith(b"\n")
-        return whole
+        # A partial line, cut off by a full disk, stays a line by itself; readers skip it.
+        content = b"\n" * self._ends_in_partial_line + content
+        written = content[: os.write(file, content)]
+        lines = written.count(b"\n") - self._ends_in_partial_line
+        self._ends_in_partial_line = not written.endswith(b"\n")
+        return lines
 
     def _open(self) -> int:
-        """Return the file to append to, after setting a full one aside."""
+        """Return the file to append to; rotate a full one first."""
         path = self._path(0)
-        # Another process may have set the file aside, or a person removed it.
+        # Another process may have rotated the file, or a person removed it.
         if self._file is not None and self._is_at(path):
-            if os.fstat(self._file).st_size < self._largest:
+            if os.fstat(self._file).st_size < self._max_file_bytes:
                 return self._file
             self._rotate()
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file, self._torn = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), False
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._ends_in_partial_line = False
         return self._file
 
     def _is_at(self, path: Path) -> bool:
@@ -105,7 +112,7 @@ class PredictionLog:
             return False
 
     def _rotate(self) -> None:
-        for number in reversed(range(self._kept)):
+        for number in reversed(range(self._old_files)):
             if self._path(number).exists():
                 self._path(number).replace(self._path(number + 1))
 

@@ -1,8 +1,8 @@
-"""What the service takes and answers, as the OpenAPI document at /docs.json."""
+"""The OpenAPI document of the service, at /docs.json."""
 
 from typing import Any
 
-from mlops.serving.schema import Rule
+from mlops.serving.schema import JsonSchema
 
 TEXT = {"type": "string"}
 MAYBE = {"type": ["string", "null"]}
@@ -12,7 +12,7 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-# Part of a release's contract: whoever reads an answer depends on it.
+# Part of a release's contract: clients depend on it.
 ANSWER = _object(
     release_id=MAYBE,
     predictions={"type": "array", "items": _object(id=TEXT, score={"type": "number"})},
@@ -42,7 +42,7 @@ VERSION = _object(
 )
 
 
-def document(name: str, row: Rule, max_rows: int) -> dict[str, Any]:
+def document(name: str, row: JsonSchema, max_rows: int) -> dict[str, Any]:
     """Return the OpenAPI description of the service of one model."""
     body = _object(rows={"type": "array", "minItems": 1, "maxItems": max_rows, "items": row})
     content = _json({**body, "additionalProperties": False})
@@ -78,21 +78,23 @@ def document(name: str, row: Rule, max_rows: int) -> dict[str, Any]:
     }
 
 
-def _get(name: str, summary: str, media: str = "text/plain", schema: Rule | None = None) -> Any:
+def _get(
+    name: str, summary: str, media: str = "text/plain", schema: JsonSchema | None = None
+) -> Any:
     content = {media: {"schema": schema or TEXT}}
     ok = {"description": summary, "content": content}
     return {"operationId": name, "summary": summary, "responses": {"200": ok}}
 
 
-def _json(schema: Rule) -> dict[str, Any]:
+def _json(schema: JsonSchema) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _response(description: str, schema: Rule) -> dict[str, Any]:
+def _response(description: str, schema: JsonSchema) -> dict[str, Any]:
     return {"description": description, "content": _json(schema)}
 
 
-# BentoML's own copy of Swagger UI; the validator it would ask is a public server.
+# Uses BentoML's copy of Swagger UI. No validator: the default one is a public server.
 PAGE = """\
 <!doctype html>
 <meta charset="utf-8">

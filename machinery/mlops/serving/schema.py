@@ -1,14 +1,14 @@
-"""The JSON Schema of one row: as the type that checks requests, and in words for people."""
+"""The JSON Schema of one row: as the type that checks requests, and as text for people."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
-from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-Rule = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 
-# JSON Schema's names beside pydantic's.
+# JSON Schema's names, and pydantic's.
 KINDS = {"integer": int, "number": float, "string": str, "boolean": bool}
 LIMITS = {
     "minimum": "ge",
@@ -19,12 +19,12 @@ LIMITS = {
     "maxLength": "max_length",
     "pattern": "pattern",
 }
-SPOKEN = {"integer": "a whole number", "number": "a number", "string": "text"}
+NOUNS = {"integer": "a whole number", "number": "a number", "string": "text"}
 
 
-def request_type(schema: Rule, max_rows: int, extra: str = "forbid") -> TypeAdapter:
-    """Return the type of a request's body: rows with every field given and no other."""
-    # A TypedDict rather than a model: any column name will do, and rows need no conversion.
+def request_type(schema: JsonSchema, max_rows: int, extra: str = "forbid") -> TypeAdapter:
+    """Return the type of a request's body: rows that have every field and no other."""
+    # A TypedDict, not a model: it allows any column name, and its rows need no conversion.
     strict = ConfigDict(extra=extra, strict=True)
     row = TypedDict("Row", {name: _type(rule) for name, rule in schema["properties"].items()})
     row.__pydantic_config__ = strict
@@ -34,35 +34,35 @@ def request_type(schema: Rule, max_rows: int, extra: str = "forbid") -> TypeAdap
     return TypeAdapter(body)
 
 
-def kind(rule: Rule) -> str:
+def kind(rule: JsonSchema) -> str:
     """Return the JSON type of a field, null aside."""
     return rule["type"][0] if nullable(rule) else rule["type"]
 
 
-def nullable(rule: Rule) -> bool:
+def nullable(rule: JsonSchema) -> bool:
     """Return whether null is allowed in a field."""
     return isinstance(rule["type"], list)
 
 
-def allowed(rule: Rule) -> str:
-    """Say what a field may hold, e.g. `EWR, JFK or LGA` or `a number from 0 to 10, or null`."""
+def allowed(rule: JsonSchema) -> str:
+    """Return a field's values as text: `EWR, JFK or LGA`, `a number from 0 to 10, or null`."""
     if "enum" in rule:
-        words = [str(value) for value in rule["enum"] if value is not None]
-        words += ["null"] if nullable(rule) else []
-        return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+        values = [str(value) for value in rule["enum"] if value is not None]
+        values += ["null"] if nullable(rule) else []
+        return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
     if kind(rule) == "boolean":
-        words = ["true or false"]
+        phrases = ["true or false"]
     else:
-        words = [SPOKEN[kind(rule)], *_bounds(rule)]
-    return " ".join(words) + (", or null" if nullable(rule) else "")
+        phrases = [NOUNS[kind(rule)], *_bounds(rule)]
+    return " ".join(phrases) + (", or null" if nullable(rule) else "")
 
 
-def _whole(value: Any) -> Any:
-    """Take 2.0 for 2, as JSON Schema does."""
+def _whole_number(value: Any) -> Any:
+    """Return 2 for 2.0, as JSON Schema does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _bounds(rule: Rule) -> list[str]:
+def _bounds(rule: JsonSchema) -> list[str]:
     phrases = {
         "minimum": "from {}",
         "exclusiveMinimum": "above {}",
@@ -75,15 +75,15 @@ def _bounds(rule: Rule) -> list[str]:
     return [phrase.format(rule[key]) for key, phrase in phrases.items() if key in rule]
 
 
-def _type(rule: Rule) -> Any:
+def _type(rule: JsonSchema) -> Any:
     if "enum" in rule:
         base = Literal[tuple(value for value in rule["enum"] if value is not None)]
     else:
-        limits = {ours: rule[theirs] for theirs, ours in LIMITS.items() if theirs in rule}
+        limits = {limit: rule[keyword] for keyword, limit in LIMITS.items() if keyword in rule}
         if kind(rule) == "number":
-            # JSON has no NaN or Infinity, but Python's reader takes them.
+            # JSON has no NaN or Infinity, but Python's parser accepts them.
             limits["allow_inf_nan"] = False
         base = Annotated[KINDS[kind(rule)], Field(**limits)]
         if kind(rule) == "integer":
-            base = Annotated[base, BeforeValidator(_whole)]
+            base = Annotated[base, BeforeValidator(_whole_number)]
     return base | None if nullable(rule) else base

@@ -1,8 +1,8 @@
-"""Score a file of rows with the bundle whose `src` is the working directory.
+"""Score a file of rows with a bundle; the working directory is the bundle's `src`.
 
     python -m mlops.serving.score ROWS.parquet SCORES.npy
 
-Writes one float64 a row. Exits 2 when the rows lack a column that the model needs.
+Writes one float64 for each row. Exits with 2 if the rows lack a column that the model needs.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import io
 import sys
 from pathlib import Path
 
-from mlops.exit import leave
+from mlops.exit import exit_now
 from mlops.files import write
 from mlops.serving.scorer import Scorer
 
@@ -39,4 +39,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_now(main())

@@ -20,10 +20,10 @@ from pydantic_core import from_json
 
 from mlops.files import digest_folder
 from mlops.serving.schema import request_type
-from mlops.serving.values import require_few
+from mlops.serving.value_limit import require_few_values
 
 ROOT = Path(__file__).parents[2]
-# Modules a library imports wherever it finds them, and the packages they come in.
+# Modules that libraries import wherever they are installed, and the packages they belong to.
 HEAVY = {"pandas": "pandas", "pandera": "pandera", "sklearn": "scikit-learn"}
 
 
@@ -40,7 +40,7 @@ class Scorer:
         self.model_digest = digest_folder(folder)
         if self.model_digest != self.record["model"]["digest"]:
             raise ValueError(
-                f"{folder} was changed: its digest is {self.model_digest}, record.json says "
+                f"{folder} was changed: its digest is {self.model_digest}, in record.json it is "
                 f"{self.record['model']['digest']}. Unpack the bundle again."
             )
         team = importlib.import_module("model")
@@ -52,7 +52,7 @@ class Scorer:
 
     @property
     def max_rows(self) -> int:
-        """The most rows of a request."""
+        """The maximum number of rows in a request."""
         return self.limits["max_rows"]
 
     def predict(self, columns: Mapping[str, Sequence]) -> Any:
@@ -60,43 +60,44 @@ class Scorer:
         return self._predict(columns)
 
     def check(self, body: bytes) -> list[dict[str, Any]]:
-        """Return the rows of a request; raises ValidationError where it is not as described.
+        """Return the rows of a request; raises ValidationError if it does not fit the schema.
 
-        Raises TooManyValues where it holds so many that reading them would take long.
+        Raises TooManyValues if parsing it would take long.
         """
-        # Twice what is right: a few unknown fields, or rows too many, are told in detail.
-        require_few(body, 2 * self.max_rows * (len(self.fields) + 1))
+        # Twice the allowed number, so that some unknown fields or excess rows still get details.
+        require_few_values(body, 2 * self.max_rows * (len(self.fields) + 1))
         try:
-            asked = self._quick.validate_json(body)
+            request = self._quick.validate_json(body)
         except ValidationError:
-            return self._explain(body)
-        known = len(asked) == 1 and all(len(row) == len(self.fields) for row in asked["rows"])
-        return asked["rows"] if known else self._explain(body)
+            return self._check_strictly(body)
+        rows = request["rows"]
+        no_unknown_field = len(request) == 1 and all(len(row) == len(self.fields) for row in rows)
+        return rows if no_unknown_field else self._check_strictly(body)
 
-    def _explain(self, body: bytes) -> list[dict[str, Any]]:
-        """Do the same more slowly, and tell of unknown fields."""
+    def _check_strictly(self, body: bytes) -> list[dict[str, Any]]:
+        """Do the same more slowly, and also report unknown fields."""
         try:
-            asked = _with_few_keys(from_json(body), len(self.fields))
+            request = _with_few_keys(from_json(body), len(self.fields))
         except ValueError:
-            asked = self._quick.validate_json(body)
-        return self._strict.validate_python(asked)["rows"]
+            request = self._quick.validate_json(body)
+        return self._strict.validate_python(request)["rows"]
 
     def columns(self, rows: list[dict[str, Any]]) -> dict[str, list]:
         """Return the values of checked rows, field by field."""
         return {name: [row[name] for row in rows] for name in self.fields}
 
     def score(self, columns: dict[str, list]) -> list[float]:
-        """Return a score for each row of the columns; raises ValueError for what is no number."""
+        """Return a score for each row of the columns; raises ValueError if one is not finite."""
         rows = len(columns[self.fields[0]])
-        # Copies: a model may change what it is given, and these are counted and logged afterwards.
-        given = {name: list(values) for name, values in columns.items()}
-        scores = [float(score) for score in self.predict(given)]
+        # Copies, since a model may change its arguments; the originals are counted and logged.
+        copies = {name: list(values) for name, values in columns.items()}
+        scores = [float(score) for score in self.predict(copies)]
         if len(scores) != rows or not all(map(isfinite, scores)):
             raise ValueError(f"model.predict gave {scores[:3]}... for {rows} rows")
         return scores
 
     def warm_up(self) -> float:
-        """Answer the schema's example as a request would be, and return its score."""
+        """Score the schema's example like a request, and return its score."""
         body = json.dumps({"rows": self.schema["examples"][:1]})
         return self.score(self.columns(self.check(body.encode())))[0]
 
@@ -114,12 +115,12 @@ class Scorer:
         }
 
 
-def _with_few_keys(value: Any, usual: int) -> Any:
-    """Return what JSON holds with no more keys in an object than show what is wrong."""
+def _with_few_keys(value: Any, fields: int) -> Any:
+    """Return a JSON value whose objects keep only enough keys to show the unknown ones."""
     if isinstance(value, list):
-        return [_with_few_keys(one, usual) for one in value]
+        return [_with_few_keys(item, fields) for item in value]
     if isinstance(value, dict):
-        return {k: _with_few_keys(v, usual) for k, v in islice(value.items(), usual + 20)}
+        return {k: _with_few_keys(v, fields) for k, v in islice(value.items(), fields + 20)}
     return value
 
 

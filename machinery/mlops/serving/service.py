@@ -1,4 +1,4 @@
-"""The service of a bundle: what `bentoml serve` starts, with all paths but /predict."""
+"""The service of a bundle, which `bentoml serve` starts; defines all paths but /predict."""
 
 import gc
 import logging
@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Before the libraries are imported, which read them then. BentoML tells its makers of every start
-# otherwise; and requests are what runs in parallel here, not the one row of a request.
+# Set before the imports, since the libraries read them on import. BentoML would report every start
+# to its makers. One OpenMP thread is enough: requests run in parallel, not the rows of one request.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -22,18 +22,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mlops.serving.batching import Queue
-from mlops.serving.front import Front, Live
-from mlops.serving.journal import Journal
-from mlops.serving.limits import Room
+from mlops.serving.batching import BatchQueue
+from mlops.serving.limits import Capacity
 from mlops.serving.log import PredictionLog
-from mlops.serving.metrics import Metrics, Predictions, exposition, settle_files
+from mlops.serving.metrics import Metrics, PredictionMetrics, exposition, prepare_metric_files
+from mlops.serving.middleware import PredictMiddleware, ServiceState
 from mlops.serving.openapi import PAGE, document
+from mlops.serving.recorder import Recorder
 from mlops.serving.scorer import Scorer, hide_what_is_not_locked
-from mlops.serving.writer import Writer
+from mlops.serving.writer import LogWriter
 
 LOG_FILES = 6
-# How often the supervisor looks for workers that died.
+# The interval in which the supervisor looks for dead workers.
 CHECK_SECONDS = 1.0
 
 logging.getLogger("bentoml").setLevel(os.environ.get("MLOPS_LOG_LEVEL", "INFO").upper())
@@ -41,12 +41,12 @@ logging.getLogger("bentoml").setLevel(os.environ.get("MLOPS_LOG_LEVEL", "INFO").
 
 async def version(request: Request) -> Response:
     """Answer GET /version."""
-    return JSONResponse(request.app.state.live.version)
+    return JSONResponse(request.app.state.service.version)
 
 
 async def docs(request: Request) -> Response:
     """Answer GET /docs.json."""
-    return JSONResponse(request.app.state.live.document)
+    return JSONResponse(request.app.state.service.document)
 
 
 async def page(_: Request) -> Response:
@@ -55,27 +55,27 @@ async def page(_: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Answer GET /metrics, off the event loop: the files of all workers are read."""
-    request.app.state.live.journal.settle()
-    content, media = await to_thread.run_sync(exposition)
-    return Response(content, headers={"content-type": media})
+    """Answer GET /metrics, off the event loop since it reads the files of all workers."""
+    request.app.state.service.recorder.flush()
+    content, media_type = await to_thread.run_sync(exposition)
+    return Response(content, headers={"content-type": media_type})
 
 
 async def refuse(request: Request, error: HTTPException) -> Response:
-    """Answer a request that is not as /docs.json says."""
+    """Answer a request with a path or method that /docs.json does not list."""
     text = error.detail
     if error.status_code == 405:
         text = f"{request.url.path} takes {error.headers['Allow']}, not {request.method}."
     return JSONResponse({"error": text}, error.status_code, headers=error.headers)
 
 
-# Mounted rather than written as bentoml.api: that words its errors itself, answers an empty list
-# with 500 and describes only what pydantic models can.
+# Mounted, not written as bentoml.api: that has its own error texts, answers an empty list with 500
+# and describes only pydantic models.
 app = Starlette(
     routes=[
         Route("/version", version),
-        # Found before BentoML's own: its /docs.json does not know mounted routes, and its page
-        # loads Google's tag manager.
+        # These two replace BentoML's own: its /docs.json lacks mounted routes, and its page loads
+        # Google's tag manager.
         Route("/docs.json", docs),
         Route("/", page),
         Route("/metrics", metrics),
@@ -85,70 +85,73 @@ app = Starlette(
 
 
 if "bentoml_cli" in sys.modules:
-    # This process is the supervisor, which would look every ten seconds, whatever is configured.
+    # This process is the supervisor; it would look every ten seconds, whatever the configuration.
     from bentoml._internal.utils.circus import Arbiter
 
     Arbiter.check_delay = property(lambda _: CHECK_SECONDS, lambda *_: None)
 
 
-class Fronted(bentoml.Service):
-    """A BentoML service that scores before BentoML's middlewares, which take longer, are asked."""
+class PredictorService(bentoml.Service):
+    """A BentoML service that answers /predict before BentoML's slow middlewares."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """Return BentoML's application behind ours."""
-        # BentoML names no protocol to uvicorn, which then takes the one that is called this.
+        """Return BentoML's application behind our middleware."""
+        # BentoML configures no protocol, so uvicorn uses the one named "auto".
         uvicorn.config.HTTP_PROTOCOLS["auto"] = "mlops.serving.connection:Connection"
-        return Front(super().to_asgi(is_main), app.state)
+        return PredictMiddleware(super().to_asgi(is_main), app.state)
 
 
 @bentoml.service(
     name="predictor",
-    service_class=Fronted,
+    service_class=PredictorService,
     workers=int(os.environ.get("MLOPS_WORKERS", "1")),
-    # Its figures have a label for every path that anybody asks for, without end.
+    # BentoML's metrics have a label for every requested path, so clients could grow them for ever.
     metrics={"enabled": False},
 )
 @bentoml.asgi_app(app)
 class Predictor:
-    """Loads the model and answers one row with it; only then is the service ready."""
+    """Loads the model and scores one row with it; only then is the service ready."""
 
     def __init__(self) -> None:
         hide_what_is_not_locked()
         scorer = Scorer()
         scorer.warm_up()
-        told = scorer.version()
-        described = document(told["name"], scorer.schema, scorer.max_rows)
-        figures = Metrics(told)
-        predictions = Predictions(scorer.record["data"]["reference"], scorer.schema["properties"])
-        log = _prediction_log(scorer.limits["log_mb"], figures)
-        room = _room(scorer.limits)
-        journal = Journal(told["release_id"], figures, predictions, log)
-        queue = Queue(scorer, room, journal)
-        app.state.live = Live(scorer, told, described, figures, journal, room, queue)
-        settle_files()
-        # What is there now stays: searching it for garbage would stop answers for a while.
+        identity = scorer.version()
+        description = document(identity["name"], scorer.schema, scorer.max_rows)
+        request_metrics = Metrics(identity)
+        reference, fields = scorer.record["data"]["reference"], scorer.schema["properties"]
+        prediction_metrics = PredictionMetrics(reference, fields)
+        log = _prediction_log(scorer.limits["log_mb"], request_metrics)
+        recorder = Recorder(identity["release_id"], request_metrics, prediction_metrics, log)
+        capacity = _capacity(scorer.limits)
+        queue = BatchQueue(scorer, capacity, recorder)
+        app.state.service = ServiceState(
+            scorer, identity, description, request_metrics, recorder, capacity, queue
+        )
+        prepare_metric_files()
+        # All objects so far live as long as the process; collecting them would delay answers.
         gc.collect()
         gc.freeze()
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Write the predictions that were answered and not yet logged."""
-        app.state.live.journal.close()
+        """Write the predictions that were answered but not yet logged."""
+        app.state.service.recorder.close()
 
 
-def _room(limits: dict[str, Any]) -> Room:
-    kept = ("max_waiting", "max_wait_seconds", "batch_rows", "max_connections", "arrive_seconds")
-    held = limits["max_held_mb"] * 2**20
-    return Room(max_held_bytes=held, **{name: limits[name] for name in kept})
+def _capacity(limits: dict[str, Any]) -> Capacity:
+    names = ("max_waiting", "max_wait_seconds", "batch_rows", "max_connections", "arrive_seconds")
+    max_held_bytes = limits["max_held_mb"] * 2**20
+    return Capacity(max_held_bytes=max_held_bytes, **{name: limits[name] for name in names})
 
 
-def _prediction_log(megabytes: int, figures: Metrics) -> Writer | None:
+def _prediction_log(megabytes: int, request_metrics: Metrics) -> LogWriter | None:
     folder = os.environ.get("MLOPS_PREDICTIONS")
     if not folder:
         return None
     name = f"predictions-{bentoml.server_context.worker_index or 1}"
-    largest = megabytes * 2**20 // LOG_FILES
-    log = PredictionLog(Path(folder), name, largest, kept=LOG_FILES - 1)
-    writer = Writer(log, figures.unlogged.inc)
+    max_file_bytes = megabytes * 2**20 // LOG_FILES
+    log = PredictionLog(Path(folder), name, max_file_bytes, old_files=LOG_FILES - 1)
+    writer = LogWriter(log, request_metrics.unlogged.inc)
     writer.start()
     return writer

@@ -1,4 +1,4 @@
-"""Writes the prediction log from a thread of its own, so that no answer waits for the disk."""
+"""Writes the prediction log in a separate thread, so that no answer waits for the disk."""
 
 import logging
 import threading
@@ -7,59 +7,59 @@ from queue import SimpleQueue
 
 from mlops.serving.log import PredictionLog
 
-# What waits while the disk does not answer: some 20,000 rows.
-MOST_BYTES = 16 * 2**20
+# The size of the queue while the disk hangs: some 20,000 rows.
+MAX_QUEUED_BYTES = 16 * 2**20
 
 logger = logging.getLogger("bentoml.mlops")
 
 
-class Writer(threading.Thread):
-    """Takes lines without waiting and writes them in their order; tells how many were lost."""
+class LogWriter(threading.Thread):
+    """Queues log lines without blocking, writes them in order, and counts the rows it lost."""
 
-    def __init__(self, log: PredictionLog, lost: Callable[[int], None]) -> None:
+    def __init__(self, log: PredictionLog, count_lost: Callable[[int], None]) -> None:
         super().__init__(name="prediction-log", daemon=True)
-        self._log, self._lost = log, lost
-        self._waiting: SimpleQueue[tuple[bytes, Sequence[int]] | None] = SimpleQueue()
-        self._held, self._lock = 0, threading.Lock()
+        self._log, self._count_lost = log, count_lost
+        self._queue: SimpleQueue[tuple[bytes, Sequence[int]] | None] = SimpleQueue()
+        self._queued_bytes, self._lock = 0, threading.Lock()
         self._works = True
 
     def put(self, content: bytes, rows: Sequence[int]) -> None:
-        """Have lines of so many rows each written; they are lost when too much waits already."""
+        """Queue lines, with the number of rows in each; if the queue is full, they are lost."""
         with self._lock:
-            fits = self._held + len(content) <= MOST_BYTES
+            fits = self._queued_bytes + len(content) <= MAX_QUEUED_BYTES
             if fits:
-                self._held += len(content)
+                self._queued_bytes += len(content)
         if fits:
-            self._waiting.put((content, rows))
+            self._queue.put((content, rows))
         else:
-            self._lose(sum(rows), "too many wait for the disk")
+            self._report_lost(sum(rows), "too many wait for the disk")
 
     def close(self) -> None:
-        """Write what waits and end."""
-        self._waiting.put(None)
+        """Write the queued lines and end the thread."""
+        self._queue.put(None)
         self.join()
 
     def run(self) -> None:
-        """Write what comes until closed."""
-        while waiting := self._waiting.get():
-            self._write(*waiting)
+        """Write queued lines until closed."""
+        while item := self._queue.get():
+            self._write(*item)
         self._log.close()
 
     def _write(self, content: bytes, rows: Sequence[int]) -> None:
         try:
-            lost = sum(rows[self._log.append(content) :])
-            why = "the disk took a part of them"
+            lost_rows = sum(rows[self._log.append(content) :])
+            reason = "the disk took a part of them"
         except OSError as error:
-            lost, why = sum(rows), str(error)
+            lost_rows, reason = sum(rows), str(error)
         with self._lock:
-            self._held -= len(content)
-        if lost:
-            self._lose(lost, why)
-        self._works = not lost
+            self._queued_bytes -= len(content)
+        if lost_rows:
+            self._report_lost(lost_rows, reason)
+        self._works = not lost_rows
 
-    def _lose(self, count: int, why: str) -> None:
-        # A full disk must not stop the answers: a metric tells of it, and one line in the log.
-        self._lost(count)
+    def _report_lost(self, rows: int, reason: str) -> None:
+        # A full disk must not stop the answers; the metric and one log line report it.
+        self._count_lost(rows)
         if self._works:
-            logger.error("predictions are answered but not logged: %s", why)
+            logger.error("predictions are answered but not logged: %s", reason)
         self._works = False

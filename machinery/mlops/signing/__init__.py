@@ -1,1 +1,1 @@
-"""Who vouches for a release: one signed statement over all it pins, kept beside its bundle."""
+"""Signatures of releases: a signed statement with a release's digests, stored beside its bundle."""

@@ -1,6 +1,6 @@
-"""Known vulnerabilities of what is locked, as pip-audit tells, less those accepted for a while.
+"""Known vulnerabilities of the locked packages, as pip-audit reports them, less the accepted ones.
 
-environments/advisories.yaml names what is accepted; machinery/docs/signing.md explains it.
+environments/advisories.yaml lists the accepted ones; machinery/docs/signing.md explains it.
 """
 
 import json
@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mlops.config.documents import Strict, Words, parse_list
+from mlops.config.documents import Acceptance, Words, parse_list
 from mlops.errors import UserError, failure
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
@@ -21,14 +21,11 @@ ADVISORIES = ENVIRONMENTS / "advisories.yaml"
 LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 
 
-class Accepted(Strict):
-    """One advisory that is accepted until a day, that day included."""
+class AcceptedAdvisory(Acceptance):
+    """An advisory that the team accepts for one package."""
 
     id: Words
     package: Words
-    reason: Words
-    by: Words
-    until: date
 
 
 @dataclass(frozen=True)
@@ -41,75 +38,80 @@ class Advisory:
     fixed: tuple[str, ...]
 
     def __str__(self) -> str:
-        known = f"{self.ids[0]} ({', '.join(self.ids[1:])})" if self.ids[1:] else self.ids[0]
-        mended = f"mended in {', '.join(self.fixed)}" if self.fixed else "not mended yet"
-        return f"{self.package} {self.version}: {known}, {mended}"
+        ids = f"{self.ids[0]} ({', '.join(self.ids[1:])})" if self.ids[1:] else self.ids[0]
+        fix = f"fixed in {', '.join(self.fixed)}" if self.fixed else "not fixed yet"
+        return f"{self.package} {self.version}: {ids}, {fix}"
 
 
-def parse_accepted(text: str) -> tuple[Accepted, ...]:
-    """Read the file's content; only comments, as at first, are none. Raises UserError."""
-    return parse_list(text, str(ADVISORIES), Accepted)
+def parse_accepted(text: str) -> tuple[AcceptedAdvisory, ...]:
+    """Parse the file's content; a file of comments only gives (). Raises UserError."""
+    return parse_list(text, str(ADVISORIES), AcceptedAdvisory)
 
 
 def judge(
-    found: Sequence[Advisory], unknown: Sequence[str], accepted: Sequence[Accepted], day: date
+    advisories: Sequence[Advisory],
+    skip_reasons: Sequence[str],
+    accepted: Sequence[AcceptedAdvisory],
+    day: date,
 ) -> Iterator[tuple[Verdict, str]]:
-    """Yield what is to be said of each advisory, acceptance and package that nobody knows."""
+    """Yield a verdict and its reason for each advisory, acceptance and skipped package."""
     used = set()
-    for advisory in found:
-        one = next((one for one in accepted if _covers(one, advisory)), None)
-        if one is None:
+    for advisory in advisories:
+        match = next((one for one in accepted if _covers(one, advisory)), None)
+        if match is None:
             yield Verdict.FAIL, f"{advisory}. Raise its version (pyproject.toml, `make lock`)."
             continue
-        used.add(one)
-        if day <= one.until:
-            yield Verdict.PASS, f"{advisory}; accepted until {one.until} by {one.by}: {one.reason}"
+        used.add(match)
+        if not match.is_over(day):
+            approval = f"accepted until {match.until} by {match.by}: {match.reason}"
+            yield Verdict.PASS, f"{advisory}; {approval}"
     for one in accepted:
         name = f"{one.id} of {one.package}"
-        if day > one.until:
-            again = f"Mend it, or agree anew and change {ADVISORIES}."
-            yield Verdict.FAIL, f"{name} was accepted until {one.until}: {one.reason} {again}"
+        if one.is_over(day):
+            remedy = f"Fix it, or agree on a new date and change {ADVISORIES}."
+            yield Verdict.FAIL, f"{name} was accepted until {one.until}: {one.reason} {remedy}"
         elif one not in used:
-            yield Verdict.PASS, f"{name} is not reported: take it out of {ADVISORIES}."
-    for reason in unknown:
+            yield Verdict.PASS, f"{name} is not reported any more: remove it from {ADVISORIES}."
+    for reason in skip_reasons:
         yield Verdict.INCONCLUSIVE, f"{reason}."
 
 
-def _covers(one: Accepted, advisory: Advisory) -> bool:
+def _covers(one: AcceptedAdvisory, advisory: Advisory) -> bool:
     return one.package == advisory.package and one.id in advisory.ids
 
 
-def ask(locks: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return what pip-audit tells of every locked package.
+def run_pip_audit(locks: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return pip-audit's report on every locked package.
 
-    Raises UserError when the service (osv.dev, or what PIP_AUDIT_OSV_URL names) does not answer.
+    Raises UserError if the service (osv.dev, or PIP_AUDIT_OSV_URL) does not answer.
     """
-    files = [word for lock in locks for word in ("--requirement", str(lock))]
+    files = [argument for lock in locks for argument in ("--requirement", str(lock))]
     options = "--disable-pip --require-hashes --vulnerability-service osv --aliases on --desc off"
     output = ("--format", "json", "--progress-spinner", "off")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pip_audit", *files, *options.split(), *output],
         capture_output=True,
         text=True,
         check=False,
     )
-    # Its exit code is 1 for a vulnerability as for an error, and 0 for a package it skipped.
+    # The exit code is useless: 1 for a vulnerability and for an error, 0 for a skipped package.
     try:
-        told = json.loads(done.stdout)["dependencies"]
+        packages = json.loads(process.stdout)["dependencies"]
     except (ValueError, KeyError):
-        told = []
-    if told:
-        return told
+        packages = []
+    if packages:
+        return packages
+    why = failure(process.stderr, f"exit code {process.returncode}")
     raise UserError(
-        f"Whether {' and '.join(map(str, locks))} are safe is not known: "
-        f"{failure(done.stderr, f'exit code {done.returncode}')}\n"
-        "Nothing was audited. Is osv.dev reached? PIP_AUDIT_OSV_URL names another such service."
+        f"pip-audit could not audit {' and '.join(map(str, locks))}: {why}\n"
+        "Nothing was audited. Check the connection to osv.dev, or name another such service in "
+        "PIP_AUDIT_OSV_URL."
     )
 
 
-def advisories(package: dict[str, Any]) -> Iterator[Advisory]:
-    """Yield the advisories that pip-audit lists for a package."""
-    for one in package.get("vulns", ()):
-        ids = dict.fromkeys((one["id"], *one["aliases"]))
-        fixed = tuple(one["fix_versions"])
+def advisories_of(package: dict[str, Any]) -> Iterator[Advisory]:
+    """Yield the advisories in pip-audit's report on a package."""
+    for vulnerability in package.get("vulns", ()):
+        ids = dict.fromkeys((vulnerability["id"], *vulnerability["aliases"]))
+        fixed = tuple(vulnerability["fix_versions"])
         yield Advisory(package["name"], package["version"], tuple(ids), fixed)

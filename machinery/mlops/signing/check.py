@@ -1,4 +1,4 @@
-"""Does a signature that a policy accepts speak for a release? Every no comes with its reason."""
+"""Verification of a release's signatures against an environment's policy."""
 
 import json
 from collections.abc import Sequence
@@ -14,62 +14,63 @@ from mlops.releases.store import Corrupt, Store
 from mlops.signing import keyless, keys
 from mlops.signing.statement import mismatches
 
-# How Sigstore's and CycloneDX's tools name such files.
-KIND = "sigstore.json"
-BILL = "cdx.json"
-# What a file that is no signature, or none any more, makes of whoever reads it.
+# The suffixes that Sigstore's and CycloneDX's tools use.
+SIGNATURE_SUFFIX = "sigstore.json"
+SBOM_SUFFIX = "cdx.json"
+# Errors raised by reading a malformed signature file.
 _UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
-class _Demand:
-    """Whose signature is demanded for which release, and where it is looked for."""
+class _Verification:
+    """A release, its trusted signers, and the fields of a refusal's message."""
 
     release: Release
     signers: Sequence[Signer]
-    words: dict[str, str]
+    fields: dict[str, str]
 
-    def refuse_stranger(self, found: str) -> Refusal:
-        """Refuse who signed."""
-        return STRANGER.refuse(found=found, **self.words)
+    def refuse_signer(self, signer: str) -> Refusal:
+        """Return the refusal of a signer whom the policy does not trust."""
+        return STRANGER.refuse(found=signer, **self.fields)
 
     def refuse_altered(self, what: str, fault: object) -> Refusal:
-        """Refuse what is not as it was signed."""
-        return ALTERED.refuse(what=what, fault=fault, **self.words)
+        """Return the refusal of a bundle or signature that was changed."""
+        return ALTERED.refuse(what=what, fault=fault, **self.fields)
 
 
 def check_signature(environment: Environment, release: Release, store: Store) -> list[Refusal]:
-    """Refuse a release that nobody whom the environment trusts, if it names any, vouches for.
+    """Return why no signature satisfies the environment's policy; [] if one does or none is needed.
 
-    One good signature is enough: whoever can write to the store may add others, not replace it.
+    One good signature is enough: a writer to the store can add others, but cannot replace it.
     """
     signers, digest = environment.policy.signed_by, release.promoted.bundle.digest
     if not signers:
         return []
-    words = {
+    fields = {
         "release": release.release_id,
         "environment": environment.name,
         "signers": ", ".join(signer.name for signer in signers),
     }
-    demand = _Demand(release, signers, words)
+    verification = _Verification(release, signers, fields)
     try:
         store.fetch(digest)
     except Corrupt as error:
-        return [demand.refuse_altered("bundle", error)]
-    found: list[list[Refusal]] = []
-    # A key's first, which asks nobody.
-    for text in sorted(store.attached(digest, KIND), key=_is_by_key, reverse=True):
-        found.append(_judge(text, demand))
-        if not found[-1]:
+        return [verification.refuse_altered("bundle", error)]
+    refusals: list[list[Refusal]] = []
+    signatures = store.attached(digest, SIGNATURE_SUFFIX)
+    # Those by a key first: they need no network.
+    for signature in sorted(signatures, key=_is_by_key, reverse=True):
+        refusals.append(_verify(signature, verification))
+        if not refusals[-1]:
             return []
-    if not found:
-        return [UNSIGNED.refuse(store=store.name, **words)]
-    # The nearest to a good one tells most.
-    return min(found, key=_distance)
+    if not refusals:
+        return [UNSIGNED.refuse(store=store.name, **fields)]
+    # The signature nearest to a good one explains most.
+    return min(refusals, key=_distance)
 
 
 def require_signature(environment: Environment, release: Release, store: Store) -> None:
-    """Raise Refused with what `check_signature` finds."""
+    """Raise Refused if `check_signature` returns refusals."""
     refusals = check_signature(environment, release, store)
     require_none(f"{environment.name} does not deploy {release.release_id}", refusals)
 
@@ -78,46 +79,50 @@ def _distance(refusals: list[Refusal]) -> int:
     return {STRANGER.id: 3, ALTERED.id: 2}.get(refusals[0].rule, 1)
 
 
-def _is_by_key(text: bytes) -> bool:
+def _is_by_key(signature: bytes) -> bool:
     try:
-        return "publicKey" in json.loads(text)["verificationMaterial"]
+        return "publicKey" in json.loads(signature)["verificationMaterial"]
     except _UNREADABLE:
         return False
 
 
-def _judge(text: bytes, demand: _Demand) -> list[Refusal]:
-    """Return what is wrong with one signature."""
+def _verify(signature: bytes, verification: _Verification) -> list[Refusal]:
+    """Return the refusals of one signature, [] for a good one."""
     try:
-        bundle = json.loads(text)
-        by_key = "publicKey" in bundle["verificationMaterial"]
-        payload = _by_key(bundle, demand) if by_key else _by_identity(text, demand)
+        bundle = json.loads(signature)
+        if "publicKey" in bundle["verificationMaterial"]:
+            payload = _payload_by_key(bundle, verification)
+        else:
+            payload = _payload_by_identity(signature, verification)
         if isinstance(payload, Refusal):
             return [payload]
-        return list(mismatches(demand.release, payload))
+        return list(mismatches(verification.release, payload))
     except _UNREADABLE as error:
-        return [demand.refuse_altered("signature", error)]
+        return [verification.refuse_altered("signature", error)]
 
 
-def _by_key(bundle: dict[str, Any], demand: _Demand) -> bytes | Refusal:
-    names = [signer.key for signer in demand.signers if signer.key]
-    known = {name: keys.public(keys.public_file(name)) for name in names}
+def _payload_by_key(bundle: dict[str, Any], verification: _Verification) -> bytes | Refusal:
+    names = [signer.key for signer in verification.signers if signer.key]
+    trusted = {name: keys.public_key(keys.public_file(name)) for name in names}
     hint = bundle["verificationMaterial"]["publicKey"]["hint"]
-    name = next((name for name, key in known.items() if key.keyid == hint), None)
+    name = next((name for name, key in trusted.items() if key.keyid == hint), None)
     if name is None:
-        return demand.refuse_stranger(f"the key {keys.name_of(str(hint))}")
-    return keys.verify(bundle, known[name])
+        return verification.refuse_signer(f"the key {keys.key_name(str(hint))}")
+    return keys.verify(bundle, trusted[name])
 
 
-def _by_identity(text: bytes, demand: _Demand) -> bytes | Refusal:
-    wanted = [signer for signer in demand.signers if signer.identity]
-    if not wanted:
-        # Not examined: that may need the network, and would not change the answer.
-        return demand.refuse_stranger("a workflow, through Sigstore")
-    payload, certificate = keyless.verify(text)
-    if any(keyless.is_by(certificate, one.identity, one.issuer) for one in wanted):
+def _payload_by_identity(signature: bytes, verification: _Verification) -> bytes | Refusal:
+    trusted = [signer for signer in verification.signers if signer.identity]
+    if not trusted:
+        # Not verified: that may need the network, and would not change the result.
+        return verification.refuse_signer("a workflow, through Sigstore")
+    payload, certificate = keyless.verify(signature)
+    if any(keyless.matches(certificate, one.identity, one.issuer) for one in trusted):
         return payload
-    if any(keyless.is_at_commit_by(certificate, one.identity, one.issuer) for one in wanted):
+    if any(keyless.is_at_commit_by(certificate, one.identity, one.issuer) for one in trusted):
         # GitHub may name a workflow that is called by `$/` so.
-        say("", f"{demand.release.release_id} is signed by {keyless.identity_of(certificate)}")
+        say(
+            "", f"{verification.release.release_id} is signed by {keyless.identity_of(certificate)}"
+        )
         return payload
-    return demand.refuse_stranger(keyless.identity_of(certificate))
+    return verification.refuse_signer(keyless.identity_of(certificate))

@@ -1,7 +1,7 @@
-"""Signing without a key to keep: Sigstore vouches that a workflow of this repository signed.
+"""Signing without a key: Sigstore certifies that a workflow of this repository signed.
 
-environments/signers/sigstore.json names a Sigstore of one's own, or the roots of the public one
-for machines that cannot ask it (a ClientTrustConfig); without that file it is the public one.
+environments/signers/sigstore.json is a ClientTrustConfig of your own Sigstore, or of the public one
+for machines that cannot reach it. Without that file the public Sigstore is used.
 """
 
 import re
@@ -12,34 +12,34 @@ from mlops.errors import UserError
 from mlops.paths import SIGNERS
 from mlops.signing.statement import PAYLOAD
 
-TRUST = SIGNERS / "sigstore.json"
-# Seconds before another try: its services stumble now and then.
+TRUST_FILE = SIGNERS / "sigstore.json"
+# Seconds between attempts: Sigstore's services fail now and then.
 PAUSES = (2.0, 10.0)
 
 
-def is_public() -> bool:
-    """Say whether everybody can read what is signed here in Sigstore's own log."""
-    return not TRUST.is_file() or "sigstore.dev" in TRUST.read_text(encoding="utf-8")
+def uses_public_log() -> bool:
+    """Return whether signatures made here appear in Sigstore's public log."""
+    return not TRUST_FILE.is_file() or "sigstore.dev" in TRUST_FILE.read_text(encoding="utf-8")
 
 
-def token() -> str:
-    """Return the identity token of the workflow that this runs in; UserError if it gets none."""
+def identity_token() -> str:
+    """Return the identity token of this workflow; raises UserError if it gets none."""
     from sigstore.oidc import IdentityError, detect_credential
 
     try:
-        found, why = detect_credential(), "it was asked for no identity"
+        token, reason = detect_credential(), "GitHub issued none"
     except IdentityError as error:
-        found, why = None, error
-    if not found:
+        token, reason = None, error
+    if not token:
         raise UserError(
-            f"The workflow could not say who it is: {why}. Its job needs "
+            f"The workflow got no identity token: {reason}. Its job needs "
             "`permissions: id-token: write`."
         )
-    return found
+    return token
 
 
 def sign(payload: bytes, raw_token: str) -> bytes:
-    """Return a Sigstore bundle signed as the identity of a token; UserError when it cannot be."""
+    """Return a Sigstore bundle signed with the identity of a token; raises UserError on failure."""
     from sigstore.dsse import Statement
     from sigstore.oidc import IdentityToken
     from sigstore.sign import SigningContext
@@ -49,7 +49,7 @@ def sign(payload: bytes, raw_token: str) -> bytes:
         try:
             with context.signer(IdentityToken(raw_token)) as signer:
                 return signer.sign_dsse(Statement(payload)).to_json().encode()
-        except Exception as error:  # pylint: disable=broad-except  # its clients have own kinds
+        except Exception as error:  # pylint: disable=broad-except  # each client has its own kinds
             if pause is None:
                 raise UserError(
                     f"Sigstore did not sign: {type(error).__name__}: {error}. Nothing was signed. "
@@ -59,17 +59,17 @@ def sign(payload: bytes, raw_token: str) -> bytes:
     raise AssertionError
 
 
-class _Anybody:
-    """Sigstore's policy for a certificate of whomsoever."""
+class _AnyIdentity:
+    """A Sigstore policy that accepts every certificate."""
 
     def verify(self, cert: Any) -> None:
-        """Let it pass."""
+        """Accept the certificate."""
 
 
 def verify(text: bytes) -> tuple[bytes, Any]:
-    """Return the statement and the certificate it was signed with; ValueError if it is not sound.
+    """Return the statement of a signature and its certificate; raises ValueError if it is invalid.
 
-    Whose the certificate is, is left to `is_by`.
+    The identity in the certificate is not checked; see `matches`.
     """
     from sigstore.errors import Error
     from sigstore.models import Bundle
@@ -78,16 +78,16 @@ def verify(text: bytes) -> tuple[bytes, Any]:
     trusted = _trust().trusted_root
     try:
         bundle = Bundle.from_json(text)
-        kind, payload = Verifier(trusted_root=trusted).verify_dsse(bundle, _Anybody())
+        kind, payload = Verifier(trusted_root=trusted).verify_dsse(bundle, _AnyIdentity())
     except Error as error:
         raise ValueError(str(error)) from None
     if kind != PAYLOAD:
-        raise ValueError(f"what is signed is of the type {kind!r}")
+        raise ValueError(f"its payload has the type {kind!r}, not {PAYLOAD!r}")
     return payload, bundle.signing_certificate
 
 
-def is_by(certificate: Any, identity: str, issuer: str) -> bool:
-    """Say whether a certificate is of this identity, vouched for by this issuer."""
+def matches(certificate: Any, identity: str, issuer: str) -> bool:
+    """Return whether a certificate is for this identity, certified by this issuer."""
     from sigstore.errors import VerificationError
     from sigstore.verify.policy import Identity
 
@@ -125,7 +125,7 @@ def is_at_commit_by(certificate: Any, identity: str, issuer: str) -> bool:
 
 
 def identity_of(certificate: Any) -> str:
-    """Return who a certificate is of."""
+    """Return the identity in a certificate."""
     from cryptography.x509 import SubjectAlternativeName
 
     names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
@@ -133,7 +133,7 @@ def identity_of(certificate: Any) -> str:
 
 
 def signer_of(text: bytes) -> str:
-    """Return who signed a bundle."""
+    """Return the identity that signed a Sigstore bundle."""
     from sigstore.models import Bundle
 
     return identity_of(Bundle.from_json(text).signing_certificate)
@@ -144,11 +144,11 @@ def _trust() -> Any:
     from sigstore.models import ClientTrustConfig
 
     try:
-        if TRUST.is_file():
-            return ClientTrustConfig.from_json(TRUST.read_text(encoding="utf-8"))
+        if TRUST_FILE.is_file():
+            return ClientTrustConfig.from_json(TRUST_FILE.read_text(encoding="utf-8"))
         return ClientTrustConfig.production()
     except (Error, ValueError, OSError) as error:
         raise UserError(
-            f"What Sigstore trusts is not known here: {error}. Without {TRUST} it is fetched from "
-            "Sigstore; machinery/docs/signing.md tells how to keep it in the repository."
+            f"Sigstore's roots of trust are not available: {error}. Without {TRUST_FILE} they are "
+            "fetched from Sigstore; machinery/docs/signing.md shows how to commit them."
         ) from None

@@ -1,4 +1,4 @@
-"""What is really inside a release, as CycloneDX tells it: packages, the model, its data. No I/O.
+"""The SBOM of a release in CycloneDX: packages, the model, its data. No I/O.
 
 https://cyclonedx.org/docs/1.6/json/, https://cyclonedx.org/capabilities/mlbom/
 """
@@ -17,22 +17,22 @@ SPEC = "1.6"
 
 
 def of_bundle(release: Release, record: Part, lock: str) -> Part:
-    """Return the bill of a release without an image: what its lock installs, and the model."""
+    """Return the SBOM of a release without an image: the packages of its lock, and the model."""
     subject = _part("application", release.release_id, release.promoted.bundle.digest)
-    return _bill(release, record, subject, list(locked(lock, record["environment"]["python"])))
+    return _document(release, record, subject, list(locked(lock, record["environment"]["python"])))
 
 
-def of_image(release: Release, record: Part, listed: Part) -> Part:
-    """Return the bill of a release's image: what was found in it, and the model."""
+def of_image(release: Release, record: Part, scan: Part) -> Part:
+    """Return the SBOM of a release's image: the packages that a scanner lists, and the model."""
     ref, digest = release.promoted.image.ref.split("@")
     subject = _part("container", ref, digest)
-    tools = {"tools": listed["metadata"]["tools"]} if "tools" in listed["metadata"] else {}
-    bill = _bill(release, record, subject, listed.get("components", []))
-    return bill | {"metadata": bill["metadata"] | tools}
+    tools = {"tools": scan["metadata"]["tools"]} if "tools" in scan["metadata"] else {}
+    document = _document(release, record, subject, scan.get("components", []))
+    return document | {"metadata": document["metadata"] | tools}
 
 
 def locked(lock: str, python: str) -> Iterator[Part]:
-    """Yield what a lock installs for a Python on Linux, where bundles are served."""
+    """Yield the packages that a lock installs for a Python on Linux, where bundles are served."""
     machine = {
         "python_version": ".".join(python.split(".")[:2]),
         "python_full_version": python,
@@ -44,9 +44,9 @@ def locked(lock: str, python: str) -> Iterator[Part]:
     for line in lock.splitlines():
         if not line or line[0] in " #":
             continue
-        wanted = Requirement(line.removesuffix("\\"))
-        if wanted.marker is None or wanted.marker.evaluate(machine):
-            name, version = canonicalize_name(wanted.name), str(wanted.specifier)[2:]
+        requirement = Requirement(line.removesuffix("\\"))
+        if requirement.marker is None or requirement.marker.evaluate(machine):
+            name, version = canonicalize_name(requirement.name), str(requirement.specifier)[2:]
             purl = f"pkg:pypi/{name}@{version}"
             yield {
                 "type": "library",
@@ -57,8 +57,8 @@ def locked(lock: str, python: str) -> Iterator[Part]:
             }
 
 
-def _bill(release: Release, record: Part, subject: Part, packages: list[Part]) -> Part:
-    # Neither serial number nor time: the same release has the same bill, known by its digest.
+def _document(release: Release, record: Part, subject: Part, packages: list[Part]) -> Part:
+    # No serial number and no time, so that the same release has the same SBOM and digest.
     return {
         "bomFormat": "CycloneDX",
         "specVersion": SPEC,
@@ -69,15 +69,15 @@ def _bill(release: Release, record: Part, subject: Part, packages: list[Part]) -
 
 
 def _model(release: Release, record: Part) -> Part:
-    told = release.promoted.model
-    measured = next((e for e in release.spec.evidence if e.kind == "gate"), None)
-    return _part("machine-learning-model", told.name, told.digest) | {
+    model = release.promoted.model
+    gate = next((e for e in release.spec.evidence if e.kind == "gate"), None)
+    return _part("machine-learning-model", model.name, model.digest) | {
         "modelCard": {
             "modelParameters": {
                 "approach": {"type": "supervised"},
                 "datasets": [{"ref": "data"}],
             },
-            "quantitativeAnalysis": {"performanceMetrics": list(_metrics(measured))},
+            "quantitativeAnalysis": {"performanceMetrics": list(_metrics(gate))},
             "properties": [
                 {"name": f"mlops:params:{name}", "value": str(value)}
                 for name, value in sorted(record["params"]["values"]["model"].items())
@@ -87,19 +87,19 @@ def _model(release: Release, record: Part) -> Part:
 
 
 def _metrics(gate: Evidence | None) -> Iterator[Part]:
-    """Yield what the gate passed: each metric on the held-out rows, with its interval."""
+    """Yield each metric that the gate measured on the held-out rows, with its interval."""
     for name, metric in ((gate and gate.figures) or {}).get("metrics", {}).items():
-        found = {"type": name, "value": str(metric["value"]), "slice": "holdout"}
+        part = {"type": name, "value": str(metric["value"]), "slice": "holdout"}
         if metric.get("low") is not None:
             bounds = {"lowerBound": str(metric["low"]), "upperBound": str(metric["high"])}
-            found["confidenceInterval"] = bounds
-        yield found
+            part["confidenceInterval"] = bounds
+        yield part
 
 
 def _data(release: Release, record: Part) -> Part:
-    told = release.promoted.data
-    partitions = {"train": told.train, "holdout": told.holdout}
-    return _part("data", f"{release.promoted.model.name}-data", told.fingerprint) | {
+    data = release.promoted.data
+    partitions = {"train": data.train, "holdout": data.holdout}
+    return _part("data", f"{release.promoted.model.name}-data", data.fingerprint) | {
         "bom-ref": "data",
         "version": record["source"]["commit"],
         "data": [

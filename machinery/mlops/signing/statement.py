@@ -1,4 +1,4 @@
-"""What a signature says: an in-toto statement with SLSA provenance. No I/O.
+"""The signed statement: an in-toto statement with SLSA provenance. No I/O.
 
 https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 https://slsa.dev/spec/v1.0/provenance
@@ -23,10 +23,10 @@ from mlops.releases.release import Promoted, Release
 PAYLOAD = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
-# What `externalParameters` and `resolvedDependencies` mean in ours.
+# Defines the meaning of `externalParameters` and `resolvedDependencies` in our statements.
 BUILD = "urn:mlops:package:v1"
 
-# `parts` last: its digest differs whenever one of the others does.
+# `parts` comes last, since its digest differs if any of the others does.
 _REASONS: dict[str, Reason] = {
     "bundle": OTHER_BUNDLE,
     "model": OTHER_MODEL,
@@ -38,14 +38,14 @@ _REASONS: dict[str, Reason] = {
 
 @dataclass(frozen=True)
 class Builder:
-    """Who built and signs, as far as it can be told, and in which run."""
+    """The workflow or machine that builds and signs, and the workflow's run."""
 
     id: str
     run: str | None = None
 
 
-def statement(promoted: Promoted, builder: Builder, listed: Iterable[str] = ()) -> bytes:
-    """Return what is signed about a release; `listed` are digests of its bills of materials."""
+def statement(promoted: Promoted, builder: Builder, sboms: Iterable[str] = ()) -> bytes:
+    """Return the statement to sign for a release; `sboms` are the digests of its SBOMs."""
     subjects = {"bundle": promoted.bundle.digest, "model": promoted.model.digest}
     if promoted.image:
         subjects["image"] = promoted.image.ref.split("@")[1]
@@ -53,7 +53,7 @@ def statement(promoted: Promoted, builder: Builder, listed: Iterable[str] = ()) 
         "name": promoted.source.repository or "source",
         "digest": {"gitCommit": promoted.source.commit},
     }
-    ran = {"metadata": {"invocationId": builder.run}} if builder.run else {}
+    invocation = {"metadata": {"invocationId": builder.run}} if builder.run else {}
     return canonical(
         {
             "_type": TYPE,
@@ -62,41 +62,41 @@ def statement(promoted: Promoted, builder: Builder, listed: Iterable[str] = ()) 
             "predicate": {
                 "buildDefinition": {
                     "buildType": BUILD,
-                    "externalParameters": {"promoted": _whole(promoted)},
+                    "externalParameters": {"promoted": _digest_of(promoted)},
                     "resolvedDependencies": [source, _named("data", promoted.data.fingerprint)],
                 },
                 "runDetails": {
                     "builder": {"id": builder.id},
-                    **ran,
-                    "byproducts": [_named("sbom", one) for one in listed],
+                    **invocation,
+                    "byproducts": [_named("sbom", sbom) for sbom in sboms],
                 },
             },
         }
     )
 
 
-def pins(payload: bytes) -> dict[str, str]:
-    """Return what a signed statement pins by name; raises ValueError when it is none of ours."""
+def pinned_parts(payload: bytes) -> dict[str, str]:
+    """Return the digests that a signed statement pins; raises ValueError if it is not ours."""
     try:
-        said = json.loads(payload)
-        if (said["_type"], said["predicateType"]) != (TYPE, PREDICATE):
-            raise ValueError(f"it is a {said['predicateType']} in a {said['_type']}")
-        build = said["predicate"]["buildDefinition"]
+        content = json.loads(payload)
+        if (content["_type"], content["predicateType"]) != (TYPE, PREDICATE):
+            raise ValueError(f"it is a {content['predicateType']} in a {content['_type']}")
+        build = content["predicate"]["buildDefinition"]
         if build["buildType"] != BUILD:
             raise ValueError(f"its buildType is {build['buildType']}")
-        found = {one["name"]: f"sha256:{one['digest']['sha256']}" for one in said["subject"]}
-        commits = [one["digest"].get("gitCommit") for one in build["resolvedDependencies"]]
-        found["commit"] = next(filter(None, commits))
-        found["parts"] = build["externalParameters"]["promoted"]
+        pins = {part["name"]: f"sha256:{part['digest']['sha256']}" for part in content["subject"]}
+        commits = [part["digest"].get("gitCommit") for part in build["resolvedDependencies"]]
+        pins["commit"] = next(filter(None, commits))
+        pins["parts"] = build["externalParameters"]["promoted"]
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ValueError(f"it lacks {error or 'a commit'}") from None
-    return found
+    return pins
 
 
 def mismatches(release: Release, payload: bytes) -> Iterator[Refusal]:
-    """Refuse a release that is not the one a signed statement is about."""
-    signed = pins(payload)
-    actual = pins(statement(release.promoted, Builder("")))
+    """Yield a refusal for each part in which a release differs from a signed statement."""
+    signed = pinned_parts(payload)
+    actual = pinned_parts(statement(release.promoted, Builder("")))
     differing = [name for name in _REASONS if signed.get(name) != actual.get(name)]
     for name in [name for name in differing if name != "parts"] or differing:
         yield _REASONS[name].refuse(
@@ -106,8 +106,8 @@ def mismatches(release: Release, payload: bytes) -> Iterator[Refusal]:
         )
 
 
-def _whole(promoted: Promoted) -> str:
-    """Return one digest over all that is promoted; the seal in an id is its beginning."""
+def _digest_of(promoted: Promoted) -> str:
+    """Return one digest of everything that is promoted; a release id ends with its first digits."""
     return digest(canonical(promoted.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 

@@ -1,6 +1,6 @@
-"""Look for known vulnerabilities in what is locked, less those accepted for a while.
+"""Look for known vulnerabilities in the locked packages, less the accepted ones.
 
-environments/advisories.yaml names what is accepted, by whom and until when.
+environments/advisories.yaml lists the accepted ones, with who accepts each and until when.
 """
 
 import argparse
@@ -10,7 +10,14 @@ from mlops.cli import EXIT
 from mlops.console import say
 from mlops.gate.waivers import today
 from mlops.rules import Verdict
-from mlops.signing.audit import ADVISORIES, LOCKS, advisories, ask, judge, parse_accepted
+from mlops.signing.audit import (
+    ADVISORIES,
+    LOCKS,
+    advisories_of,
+    judge,
+    parse_accepted,
+    run_pip_audit,
+)
 
 
 def run(_: argparse.Namespace) -> int:
@@ -20,16 +27,16 @@ def run(_: argparse.Namespace) -> int:
 
 def _audit() -> Verdict:
     text = ADVISORIES.read_text(encoding="utf-8") if ADVISORIES.exists() else ""
-    accepted, told = parse_accepted(text), ask(LOCKS)
-    found = [advisory for package in told for advisory in advisories(package)]
-    unknown = [package["skip_reason"] for package in told if "skip_reason" in package]
-    lines = list(judge(found, unknown, accepted, today()))
-    for verdict, words in lines:
-        say("audit", f"{verdict:<12} {words}")
-    verdicts = [verdict for verdict, _ in lines]
+    accepted, packages = parse_accepted(text), run_pip_audit(LOCKS)
+    advisories = [advisory for package in packages for advisory in advisories_of(package)]
+    skip_reasons = [package["skip_reason"] for package in packages if "skip_reason" in package]
+    judgements = list(judge(advisories, skip_reasons, accepted, today()))
+    for verdict, reason in judgements:
+        say("audit", f"{verdict:<12} {reason}")
+    verdicts = [verdict for verdict, _ in judgements]
     worst = next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
-    known = f"{len(found)} known vulnerabilities in {len(told)} packages"
-    say("audit", f"{worst.upper()}: {known}")
-    listed = "".join(f"- **{verdict}** {words}\n" for verdict, words in lines)
-    actions.summary(f"### Audit: {worst}\n\n{known}\n\n{listed}")
+    total = f"{len(advisories)} known vulnerabilities in {len(packages)} packages"
+    say("audit", f"{worst.upper()}: {total}")
+    items = "".join(f"- **{verdict}** {reason}\n" for verdict, reason in judgements)
+    actions.summary(f"### Audit: {worst}\n\n{total}\n\n{items}")
     return worst

@@ -14,7 +14,7 @@ from mlops import gate
 from mlops.ci import actions
 from mlops.cli import FAIL
 from mlops.config.params import GateParams, Params
-from mlops.console import Timer, complain, say
+from mlops.console import Timer, print_error, say
 from mlops.errors import UserError
 from mlops.files import write_json
 from mlops.gate import waivers
@@ -53,7 +53,7 @@ def run(_: argparse.Namespace) -> int | None:
     if verdict is Verdict.PASS:
         say("check-data", f"{good[:-1]} ({timer.seconds:.1f} s)")
         return None
-    complain("\n".join(_told(bad)))
+    print_error("\n".join(_told(bad)))
     actions.verdict("Data check", verdict, "; ".join(_told(bad)))
     return FAIL
 

@@ -1,7 +1,7 @@
-"""Show a model's whole life on the example, in a throw-away copy below build/demo.
+"""Show a model's whole life on the example, in a temporary copy below build/demo.
 
-Everything shown is the real thing: the steps anybody runs, real commits, real services and load on
-this machine. The user's checkout, its history and its build/ stay as they are.
+The demonstration runs the ordinary steps, with real commits, services and load on this machine.
+The user's checkout, its history and its build/ stay unchanged.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mlops import cli, git
 from mlops.config.options import Option
-from mlops.console import complain
+from mlops.console import print_error
 from mlops.errors import UserError
 from mlops.files import write
 from mlops.paths import IN_TREE
@@ -33,8 +33,8 @@ OPTIONS = (Option("--keep", "leave the services running", switch=True),)
 HOME = Path("build/demo").absolute()
 COPY = HOME / "repository"
 BUILD = ("check-data", "train", "evaluate", "report", "gate", "package")
-# An overfitted model: each tree may chase single flights, and nothing holds it back.
-WORSE = {
+# These parameters overfit: each tree may fit single flights, without any regularisation.
+OVERFITTING = {
     "n_estimators": 300,
     "learning_rate": 0.3,
     "min_child_weight": 1.0,
@@ -43,12 +43,12 @@ WORSE = {
 }
 
 
-class Failed(Exception):
-    """A step of the demonstration ended otherwise than it must."""
+class DemoFailed(Exception):
+    """A step of the demonstration ended with an unexpected result."""
 
 
 class Demo:
-    """Runs steps in the copy, shows what they say and remembers how long they took."""
+    """Runs steps in the copy, prints their output and measures their time."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -56,33 +56,33 @@ class Demo:
         self.seconds: dict[str, float] = {}
         self.ports: dict[str, int] = {}
         identity = {"NAME": "demo", "EMAIL": "demo@localhost"}
-        people = {
-            f"GIT_{who}_{k}": v for who in ("AUTHOR", "COMMITTER") for k, v in identity.items()
+        committer = {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in identity.items()
         }
-        # The copy's code runs, with the libraries installed here.
-        self.environment = (
-            os.environ
-            | people
-            | {
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONPATH": str(COPY / IN_TREE.parent),
-            }
-        )
+        # Runs the copy's code with the libraries installed here.
+        python = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(COPY / IN_TREE.parent)}
+        self.environment = os.environ | committer | python
 
     def chapter(self, title: str) -> None:
-        """Announce the next part."""
+        """Print the title of the next chapter."""
         self._chapter += 1
         print(f"\n{self._elapsed()}  {self._chapter}. {title}", flush=True)
 
-    def tell(self, text: str) -> None:
-        """Show a line of the demonstration's own."""
+    def print(self, text: str) -> None:
+        """Print an indented line."""
         print(f"        {text}", flush=True)
 
-    def run(self, *words: str, expect: int = cli.PASS) -> str:
-        """Run steps in the copy, show and return what they print; raises Failed on another exit."""
-        self.tell(f"$ python -m mlops {' '.join(w if ' ' not in w else repr(w) for w in words)}")
-        start, printed = time.perf_counter(), []
-        command = [sys.executable, "-m", "mlops", *words]
+    def run(self, *arguments: str, expect: int = cli.PASS) -> str:
+        """Run steps in the copy, print and return their output.
+
+        Raises DemoFailed for another exit code than expected.
+        """
+        shown = " ".join(word if " " not in word else repr(word) for word in arguments)
+        self.print(f"$ python -m mlops {shown}")
+        start, output = time.perf_counter(), []
+        command = [sys.executable, "-m", "mlops", *arguments]
         with subprocess.Popen(
             command,
             cwd=COPY,
@@ -92,42 +92,42 @@ class Demo:
             text=True,
         ) as process:
             for line in process.stdout:
-                printed.append(line)
+                output.append(line)
                 if line.strip():
-                    self.tell(f"  {line.rstrip()}")
-        self.seconds[" ".join(words)] = time.perf_counter() - start
+                    self.print(f"  {line.rstrip()}")
+        self.seconds[" ".join(arguments)] = time.perf_counter() - start
         if process.returncode != expect:
-            raise Failed(
-                f"`{' '.join(command[1:])}` ended with {process.returncode}, not {expect}. "
+            raise DemoFailed(
+                f"`{' '.join(command[1:])}` exited with {process.returncode}, not {expect}. "
                 f"Look into {COPY}."
             )
-        return "".join(printed)
+        return "".join(output)
 
     def edit_params(self, values: dict[str, object], message: str) -> None:
         """Change values in the copy's params.yaml and commit, as a pull request would."""
         path = COPY / "params.yaml"
         text = path.read_text(encoding="utf-8")
         for key, value in values.items():
-            self.tell(f"params.yaml: {key} becomes {value}")
+            self.print(f"params.yaml: {key} becomes {value}")
             text, count = re.subn(rf"(?m)^(\s*{key}:).*$", rf"\1 {value}", text)
             if count != 1:
-                raise Failed(f"{path} holds {count} lines with the key {key}, not one.")
+                raise DemoFailed(f"{path} holds {count} lines with the key {key}, not one.")
         if text != path.read_text(encoding="utf-8"):
             write(path, text)
             self.git("commit", "--quiet", "--all", "--message", message)
 
-    def git(self, *words: str) -> None:
+    def git(self, *arguments: str) -> None:
         """Run git in the copy."""
-        subprocess.run(["git", *words], cwd=COPY, env=self.environment, check=True)
+        subprocess.run(["git", *arguments], cwd=COPY, env=self.environment, check=True)
 
     def _elapsed(self) -> str:
         return f"{time.perf_counter() - self._start:5.0f} s"
 
 
 def copy_here(demo: Demo) -> None:
-    """Make a repository of what HEAD holds, without its past, with ports of its own."""
+    """Create a repository with the content of HEAD, no history, and free ports."""
     if COPY.exists():
-        _take_down(demo)
+        _stop_services(demo)
     shutil.rmtree(HOME, ignore_errors=True)
     COPY.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", git.head()], stdout=subprocess.PIPE, check=True)
@@ -135,7 +135,7 @@ def copy_here(demo: Demo) -> None:
         tar.extractall(COPY, filter="data")
     changed = git.changed()
     if changed:
-        demo.tell(f"{len(changed)} file(s) not committed here are not part of the demonstration.")
+        demo.print(f"The demonstration leaves out {len(changed)} file(s) that are not committed.")
     names = environments.names()
     demo.ports = dict(zip(names, _free_ports(len(names))))
     for name, port in demo.ports.items():
@@ -163,22 +163,22 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _take_down(demo: Demo) -> None:
-    """Stop what the copy's environments run; never fails, for it cleans up after failures."""
+def _stop_services(demo: Demo) -> None:
+    """Stop the services of the copy; never fails, since it also cleans up after failures."""
     command = [sys.executable, "-m", "mlops", "down"]
     subprocess.run(command, cwd=COPY, env=demo.environment, capture_output=True, check=False)
 
 
 def to_production(demo: Demo) -> None:
-    """Promote what was packaged through every environment, load tested where policy asks for it."""
+    """Promote the package through every environment, with a load test in the middle ones."""
     names = environments.names()
     for name in names:
-        tested = ("loadtest",) if name in names[1:-1] else ()
-        demo.run("promote", "deploy", *tested, "--env", name)
+        load_test = ("loadtest",) if name in names[1:-1] else ()
+        demo.run("promote", "deploy", *load_test, "--env", name)
 
 
-def ask(demo: Demo, count: int = 3) -> None:
-    """Send production a few real rows and show its answers."""
+def query_production(demo: Demo, count: int = 3) -> None:
+    """Send production a few real rows and print its answers."""
     params = contract.params()
     columns = contract.columns(params.gate.cluster)
     newest = contract.team_data().partitions()[-1]
@@ -187,21 +187,21 @@ def ask(demo: Demo, count: int = 3) -> None:
     rows = json.loads(frame[list(columns.features)].to_json(orient="records"))
     url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}"
     answer = client.predict(url, rows, timeout=10)
-    demo.tell(f"POST {url}/predict with {count} rows of {newest}")
+    demo.print(f"POST {url}/predict with {count} rows of {newest}")
     for row, prediction, truth in zip(rows, answer["predictions"], frame[columns.target]):
         shown = ", ".join(f"{key} {value}" for key, value in list(row.items())[:6])
-        demo.tell(f"  {shown}, ...: {prediction['score']:.3f} ({columns.target} was {truth})")
-    demo.tell(f"answered by {answer['release_id']}")
+        demo.print(f"  {shown}, ...: {prediction['score']:.3f} ({columns.target} was {truth})")
+    demo.print(f"answered by {answer['release_id']}")
 
 
 def keep_report(name: str) -> None:
-    """Copy the report of the last run out of the copy, where the next run would replace it."""
+    """Save the report of the last run, before the next run replaces it."""
     for ending in ("md", "html"):
         shutil.copy(COPY / "build" / f"report.{ending}", HOME / f"{name}.{ending}")
 
 
 def story(demo: Demo) -> bool:
-    """Tell the whole life, chapter by chapter; return whether a change was refused in it."""
+    """Run all chapters; return whether a change was refused in them."""
     before, newest = _newest_two()
     demo.chapter("A first model: checked, trained, judged, packed")
     demo.edit_params({"last": before}, f"Begin with the data up to {before}")
@@ -209,7 +209,7 @@ def story(demo: Demo) -> bool:
     demo.chapter("Its release moves from environment to environment, each time on evidence")
     to_production(demo)
     demo.chapter("Production answers")
-    ask(demo)
+    query_production(demo)
 
     demo.chapter(f"New data arrive: {newest}. The same road, now against the champion")
     demo.edit_params({"last": newest}, f"Adopt the data of {newest}")
@@ -224,75 +224,75 @@ def story(demo: Demo) -> bool:
     production = environments.names()[-1]
     rollback = ("rollback", "deploy", "--env", production, "--reason", "shown in the demonstration")
     demo.run(*rollback)
-    demo.tell(f"rolled back in {demo.seconds[' '.join(rollback)]:.1f} s")
-    ask(demo, count=1)
+    demo.print(f"rolled back in {demo.seconds[' '.join(rollback)]:.1f} s")
+    query_production(demo, count=1)
     demo.run("status")
     return refused
 
 
 def _newest_two() -> tuple[str, str]:
     """Return the newest partition, which arrives in the demonstration, and the one before it."""
-    known = list(contract.team_data().partitions())
-    if len(known) < 3:
+    partitions = list(contract.team_data().partitions())
+    if len(partitions) < 3:
         raise UserError(
             "The demonstration needs three partitions: one to train on, one to judge on and one "
-            f"that arrives. There are {', '.join(known) or 'none'} (data.partitions)."
+            f"that arrives. There are {', '.join(partitions) or 'none'} (data.partitions)."
         )
-    return known[-2], known[-1]
+    return partitions[-2], partitions[-1]
 
 
 def refuse_worse(demo: Demo) -> bool:
-    """Propose an overfitted model, which the gate must refuse for being worse; say whether it was.
+    """Propose an overfitted model, which the gate must refuse; return whether one was proposed.
 
-    With another model than the example's nobody knows what would overfit, and nothing is proposed.
+    The parameters that overfit are known for the example's model only; another gets no proposal.
     """
-    if not set(WORSE) <= set(contract.team_model().Params.model_fields):
-        demo.tell("left out: the parameters that overfit the example are not those of this model")
+    if not set(OVERFITTING) <= set(contract.team_model().Params.model_fields):
+        demo.print("left out: this model has other parameters than the example's")
         return False
     demo.git("checkout", "--quiet", "-b", "worse")
-    demo.edit_params(WORSE, "Let every tree chase single flights")
-    refused = demo.run(*BUILD, expect=cli.FAIL)
-    if "M107" not in refused:
-        raise Failed("The worse model was refused, but not for being worse (M107).")
+    demo.edit_params(OVERFITTING, "Let every tree chase single flights")
+    output = demo.run(*BUILD, expect=cli.FAIL)
+    if "M107" not in output:
+        raise DemoFailed("The worse model was refused, but not for being worse (M107).")
     keep_report("refused")
     demo.git("checkout", "--quiet", "main")
     return True
 
 
-def summary(demo: Demo, kept: bool, refused: bool) -> None:
-    """Say in a few lines what was shown and where to look."""
-    here = HOME.relative_to(Path.cwd())
+def summary(demo: Demo, services_run: bool, refused: bool) -> None:
+    """Print in a few lines what happened and where to look."""
+    home = HOME.relative_to(Path.cwd())
     demo.chapter("Done")
-    one = " one change was refused," if refused else ""
-    demo.tell(f"two releases went to production,{one} one release was rolled back")
-    demo.tell(f"the report of the accepted change   {here}/accepted.html")
+    refusal = " one change was refused," if refused else ""
+    demo.print(f"two releases went to production,{refusal} one release was rolled back")
+    demo.print(f"the report of the accepted change   {home}/accepted.html")
     if refused:
-        demo.tell(f"the report of the refused change    {here}/refused.html")
-    demo.tell(
+        demo.print(f"the report of the refused change    {home}/refused.html")
+    demo.print(
         f"every promotion is a commit         git -C {COPY.relative_to(Path.cwd())} log --stat"
     )
-    if kept:
+    if services_run:
         for name, port in demo.ports.items():
-            demo.tell(f"{name:<35} http://127.0.0.1:{port}")
-        demo.tell(f"stop them with                      cd {COPY} && make down")
+            demo.print(f"{name:<35} http://127.0.0.1:{port}")
+        demo.print(f"stop them with                      cd {COPY} && make down")
     else:
-        demo.tell("the services are stopped            make demo ARGS=--keep leaves them running")
+        demo.print("the services are stopped            make demo ARGS=--keep leaves them running")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration and return an exit code of mlops.cli."""
     demo = Demo()
     try:
-        demo.chapter("A throw-away copy of this repository, so that yours stays as it is")
+        demo.chapter("A temporary copy of this repository, so that yours stays unchanged")
         copy_here(demo)
         refused = story(demo)
-    except Failed as error:
+    except DemoFailed as error:
         raise UserError(str(error)) from None
     except KeyboardInterrupt:
-        complain("stopped by the user; `make demo` begins anew.")
+        print_error("stopped by the user; `make demo` begins anew.")
         return 130
     finally:
         if not options.keep and COPY.exists():
-            _take_down(demo)
+            _stop_services(demo)
     summary(demo, options.keep, refused)
     return cli.PASS

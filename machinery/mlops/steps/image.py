@@ -11,7 +11,7 @@ from mlops.ci import actions
 from mlops.config.params import AnyModel, load_params
 from mlops.console import Timer, say
 from mlops.container import engine, images
-from mlops.container.registry import Repository
+from mlops.container.registry import OciRepository
 from mlops.paths import RELEASE
 from mlops.releases import environments
 from mlops.releases.release import Image, Release, new_release, write_release
@@ -39,18 +39,21 @@ def _keep_here(release: Release, store: Store) -> None:
     images.build(release.promoted, store.fetch(release.promoted.bundle.digest), name)
     size = engine.image(name)["Size"] / 1e6
     say("image", f"{name}, {size:.0f} MB, in the local engine ({timer.seconds:.1f} s)")
-    say("", f"the release stays without: set {images.VARIABLE} to a registry to pin it there")
+    say(
+        "",
+        f"the release stays without: set {images.REGISTRY_VARIABLE} to a registry to pin it there",
+    )
 
 
-def _pushed(release: Release, where: Repository, store: Store) -> Image:
+def _pushed(release: Release, where: OciRepository, store: Store) -> Image:
     """Return the release's image in the registry, after building and pushing it if need be."""
     promoted, tag = release.promoted, images.tag_of(release.promoted)
-    found = images.in_registry(where, tag, promoted)
+    found = images.find_image(where, tag, promoted)
     if found:
         say("image", f"already in {where.name}")
         return found
     images.build(promoted, store.fetch(promoted.bundle.digest), f"{where.name}:{tag}")
-    return images.in_registry(where, images.push(where, tag), promoted)
+    return images.find_image(where, images.push(where, tag), promoted)
 
 
 def _seal(release: Release, image: Image) -> Release:

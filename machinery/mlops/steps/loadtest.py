@@ -17,7 +17,7 @@ from mlops.console import say
 from mlops.errors import Refused, UserError
 from mlops.files import write_json
 from mlops.load.loadtest import Traffic, figures, judge, summary
-from mlops.load.swarm import FAILURES, swarm
+from mlops.load.swarm import FAILURES, run_locust
 from mlops.paths import BUILD, EVIDENCE
 from mlops.releases import environments
 from mlops.releases.environments import Environment
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     live = _require_release(environment)
     limits, folder = params.loadtest, BUILD / "loadtest" / environment.name
     say("loadtest", f"{limits.users} users for {limits.seconds:g} s on {live.url}")
-    seen, traffic = swarm(live, limits, params.data.last, folder)
+    seen, traffic = run_locust(live, limits, params.data.last, folder)
     findings = judge(live.release_id, seen, traffic, limits)
     verdict = worst(findings)
     reason = summary(findings, verdict)

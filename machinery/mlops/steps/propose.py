@@ -1,8 +1,9 @@
-"""Open a pull request for the promotion or rollback that HEAD is, or for what `retrain` left.
+"""Open a pull request for the promotion, rollback or upgrade that HEAD is, or for a retraining.
 
-Its branch is promote/<environment>/<release>, rollback/<environment>/<release> or
-retrain/<partition>. Run again, it goes on where it was cut short: there is one pull request, older
-ones of its kind and environment are closed. Without GitHub it says what it would do.
+Its branch is promote/<environment>/<release>, rollback/<environment>/<release>,
+upgrade/<version> or retrain/<partition>. Run again, it goes on where it was cut short: there is one
+pull request, older ones of its kind and environment are closed. Without GitHub it says what it
+would do.
 """
 
 import argparse
@@ -13,10 +14,10 @@ from mlops import git
 from mlops.ci import actions
 from mlops.config.options import Option
 from mlops.console import say
-from mlops.errors import UserError
+from mlops.errors import Refused, UserError
 from mlops.github import competing, proposals, pull_text, remote
 from mlops.github.api import GitHub, GitHubError
-from mlops.github.proposals import Move, Offer, Retraining
+from mlops.github.proposals import Move, Offer, Retraining, Upgrade
 from mlops.github.pulls import Pull, Pulls
 from mlops.paths import REPORT
 from mlops.releases import merge_checks
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> None:
     elif hub is None:
         say("propose", f"{found.branch} ({found.commit[:12]}) would be proposed: {found.title}")
         say("", "GITHUB_TOKEN is not set; without it the commit here is all there is")
+    elif isinstance(found, Upgrade):
+        _propose_upgrade(found, Pulls(hub, base))
     elif _is_due(found, base, tip):
         _propose(found, Pulls(hub, base))
 
@@ -58,7 +61,12 @@ def _found(place: str | None, tip: str | None) -> Offer | None:
     moved = proposals.move(git.head())
     if moved and place in (None, moved.place) and not (tip and git.descends(tip, moved.commit)):
         return moved
-    return None if place else proposals.retraining()
+    if place:
+        return None
+    upgraded = proposals.upgrade(git.head())
+    if upgraded:
+        return None if tip and git.descends(tip, upgraded.commit) else upgraded
+    return proposals.retraining()
 
 
 def _is_due(found: Offer, base: str, tip: str) -> bool:
@@ -93,6 +101,22 @@ def _propose(found: Offer, pulls: Pulls) -> None:
         done = pulls.close(other, pull_text.superseded(found, pull["number"]))
         words = f"closed: #{pull['number']} is newer" if done else "left open: people worked on it"
         say("", f"#{other['number']} {other['head']['ref']} {words}")
+
+
+def _propose_upgrade(found: Upgrade, pulls: Pulls) -> None:
+    """Propose an upgrade; Refused, with what a person does, where the token may not push it."""
+    try:
+        _propose(found, pulls)
+    except UserError as error:
+        if "workflow" not in str(error):
+            raise
+        text = (
+            f"{found.title}: it changes files in .github/workflows/, and GitHub takes such a "
+            "commit neither from GITHUB_TOKEN nor from an App without the permission `workflows`. "
+            "Run `make upgrade` on your machine and push it, or give the App that permission."
+        )
+        actions.summary(f"Not proposed. {text}")
+        raise Refused(f"nothing is proposed. {text}") from None
 
 
 def _opened(found: Offer, pulls: Pulls) -> Pull | None:
@@ -179,6 +203,8 @@ def _page(hub: GitHub) -> str:
 
 def _body(found: Offer, there: str, hub: GitHub) -> str:
     page = _page(hub)
+    if isinstance(found, Upgrade):
+        return pull_text.upgrade_body(found)
     if isinstance(found, Move):
         return pull_text.move_body(proposals.move(there), page, datetime.now(UTC))
     run = os.environ.get("GITHUB_RUN_ID")

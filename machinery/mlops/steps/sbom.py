@@ -1,7 +1,7 @@
-"""List what is really inside the release, in CycloneDX: packages, model, data, metrics.
+"""List the content of the release in CycloneDX: packages, model, data, metrics.
 
-Of the image where there is one, as syft finds it; else of what the bundle's lock installs. Kept
-beside the bundle; `sign` after it puts its digest into what is signed.
+The packages are those that syft finds in the image; without an image, those of the bundle's lock.
+The SBOM is stored beside the bundle, and `sign` puts its digest into the signed statement.
 """
 
 import argparse
@@ -20,52 +20,58 @@ from mlops.releases import bundle, environments
 from mlops.releases.release import Release
 from mlops.releases.store import Store
 from mlops.signing import sbom
-from mlops.signing.check import BILL
+from mlops.signing.check import SBOM_SUFFIX
 
 
 def run(_: argparse.Namespace) -> None:
-    """Write the bill of build/release.yaml and keep it in the store."""
+    """Write the SBOM of build/release.yaml to build/ and to the store."""
     timer, release = Timer(), environments.built()
     store, digest = Store(load_params(AnyModel).store), release.promoted.bundle.digest
-    made = _bill(release, bundle.fetch(store, digest))
-    _require_valid(made)
-    content = files.canonical(made)
-    store.attach(digest, BILL, content)
+    document = _document(release, bundle.fetch(store, digest))
+    _require_valid(document)
+    content = files.canonical(document)
+    store.attach(digest, SBOM_SUFFIX, content)
     files.write(SBOM, content)
-    packages = sum(part["type"] == "library" for part in made["components"])
-    of = "image" if release.promoted.image else "bundle"
-    say("sbom", f"{packages} packages in the {of}; {SBOM} ({timer.seconds:.1f} s)")
+    packages = sum(part["type"] == "library" for part in document["components"])
+    source = "image" if release.promoted.image else "bundle"
+    say("sbom", f"{packages} packages in the {source}; {SBOM} ({timer.seconds:.1f} s)")
 
 
-def _bill(release: Release, bento: Path) -> sbom.Part:
+def _document(release: Release, bento: Path) -> sbom.Part:
     record = files.read_json(bento / "src/record.json", made_by="package")
     if release.promoted.image:
-        return sbom.of_image(release, record, _listed(release.promoted.image.ref))
+        return sbom.of_image(release, record, _scan(release.promoted.image.ref))
     lock = (bento / "env/python/requirements.txt").read_text(encoding="utf-8")
     return sbom.of_bundle(release, record, lock)
 
 
-def _listed(ref: str) -> sbom.Part:
-    """Return what syft finds in an image; raises UserError with its last words."""
-    done = subprocess.run(
+def _scan(ref: str) -> sbom.Part:
+    """Return syft's list of an image; raises UserError with syft's last error."""
+    process = subprocess.run(
         [str(Path(sys.executable).with_name("syft")), "--quiet", ref, "--output", "cyclonedx-json"],
         env={**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        why = failure(done.stderr, f"exit code {done.returncode}")
-        raise UserError(f"syft cannot list {ref}: {why} Is the registry reached, and open?")
-    return json.loads(done.stdout)
+    if process.returncode:
+        why = failure(process.stderr, f"exit code {process.returncode}")
+        raise UserError(
+            f"syft cannot list {ref}: {why} Check the connection to the registry, and "
+            "`docker login`."
+        )
+    return json.loads(process.stdout)
 
 
-def _require_valid(made: sbom.Part) -> None:
-    """Raise UserError when a bill is not CycloneDX."""
+def _require_valid(document: sbom.Part) -> None:
+    """Raise UserError if an SBOM is not valid CycloneDX."""
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
-    version = SchemaVersion.from_version(made["specVersion"])
-    wrong = JsonStrictValidator(version).validate_str(json.dumps(made))
-    if wrong:
-        raise UserError(f"The list is not CycloneDX {sbom.SPEC}, and nothing was kept: {wrong}")
+    version = SchemaVersion.from_version(document["specVersion"])
+    mistake = JsonStrictValidator(version).validate_str(json.dumps(document))
+    if mistake:
+        raise UserError(
+            f"The SBOM is not CycloneDX {sbom.SPEC}, and nothing was stored: {mistake}. This is a "
+            "mistake of the machinery: report it."
+        )

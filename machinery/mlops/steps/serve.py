@@ -1,4 +1,4 @@
-"""Serve what was packed last here: its image where there is one, else the bundle.
+"""Serve the newest release built here: its image if there is one, else the bundle.
 
 Prints the address and a request to try; Ctrl-C stops it.
 """
@@ -24,43 +24,43 @@ HOST = "127.0.0.1"
 
 
 def run(_: argparse.Namespace) -> None:
-    """Become the service; raises UserError where there is nothing to serve."""
+    """Replace this process by the service; raises UserError if there is no release."""
     release = environments.built()
     folder = bundle.fetch(Store(contract.params().store), release.promoted.bundle.digest)
     command, environ = _command(release, folder)
-    _tell(release, folder)
-    # In its place, so that Ctrl-C and what else ends it are its own to answer.
+    _print_address(release, folder)
+    # Replaces this process, so that the service itself handles Ctrl-C and other signals.
     os.execvpe(command[0], command, {**os.environ, **environ})
 
 
 def _command(release: Release, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return what serves the release, and the variables it is given."""
-    told = {"MLOPS_RELEASE_ID": release.release_id}
+    """Return the command that serves the release, and its variables."""
+    variables = {"MLOPS_RELEASE_ID": release.release_id}
     image = _image(release)
     if image:
         say("serve", f"the image {image}")
-        values = [f"--env={name}={value}" for name, value in told.items()]
-        place = ["--rm", f"--publish={HOST}:{PORT}:{PORT}"]
-        return ["docker", "run", *place, *CAGE, *values, image], {}
-    say("serve", f"the bundle {folder}: no image of it is here (`make image`)")
+        options = [f"--env={name}={value}" for name, value in variables.items()]
+        options += ["--rm", f"--publish={HOST}:{PORT}:{PORT}"]
+        return ["docker", "run", *options, *CAGE, image], {}
+    say("serve", f"the bundle {folder}: this machine has no image of it (`make image`)")
     command = [sys.executable, "-m", "bentoml", "serve", str(folder.resolve())]
     home = {"BENTOML_HOME": str((BUILD / "serve").resolve()), "OTEL_SDK_DISABLED": "true"}
-    return [*command, "--host", HOST, "--port", str(PORT)], {**told, **home}
+    return [*command, "--host", HOST, "--port", str(PORT)], {**variables, **home}
 
 
 def _image(release: Release) -> str | None:
-    """Return the name of the release's image if the engine here holds it."""
+    """Return the name of the release's image if the local engine has it."""
     pinned, name = release.promoted.image, release.promoted.model.name
-    known = [pinned.ref] if pinned else []
+    pinned_refs = [pinned.ref] if pinned else []
     try:
-        names = [*known, f"{name}:{images.tag_of(release.promoted)[:12]}"]
-        return next((one for one in names if engine.image(one)), None)
+        refs = [*pinned_refs, f"{name}:{images.tag_of(release.promoted)[:12]}"]
+        return next((ref for ref in refs if engine.image(ref)), None)
     except UserError:
-        # Without an engine the bundle serves as well.
+        # Without an engine the bundle is served.
         return None
 
 
-def _tell(release: Release, folder: Path) -> None:
+def _print_address(release: Release, folder: Path) -> None:
     schema = json.loads((folder / "src/schema.json").read_text(encoding="utf-8"))
     body = shlex.quote(json.dumps({"rows": schema["examples"][:1]}))
     url = f"http://{HOST}:{PORT}"

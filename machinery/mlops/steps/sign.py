@@ -1,8 +1,7 @@
-"""Sign the release: who built it vouches for the bundle, image, model, data and commit it pins.
+"""Sign the release: the builder certifies its bundle, image, model, data and commit.
 
-With the key file that MLOPS_SIGNING_KEY names or that `--new-key` made; in a workflow that may ask
-for an identity (`id-token: write`), through Sigstore without a key.
-More: machinery/docs/signing.md.
+Signs with the key file that MLOPS_SIGNING_KEY names or that `--new-key` created. A workflow with
+the permission `id-token: write` needs no key: Sigstore certifies it (machinery/docs/signing.md).
 """
 
 import argparse
@@ -22,120 +21,127 @@ from mlops.releases import bundle, environments
 from mlops.releases.release import Promoted, Release, catalogue_ids, short
 from mlops.releases.store import Store
 from mlops.signing import keyless, keys
-from mlops.signing.check import BILL, KIND
+from mlops.signing.check import SBOM_SUFFIX, SIGNATURE_SUFFIX
 from mlops.signing.statement import Builder, statement
 
 OPTIONS = (
-    Option("--new-key", "make a key of this name instead of signing", "NAME"),
-    Option("--release", "a release of the catalogue, instead of what was built last", "ID"),
+    Option("--new-key", "create a key of this name instead of signing", "NAME"),
+    Option("--release", "a release of the catalogue, instead of the newest build", "ID"),
 )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Sign a release, or make a key; signing again with the same key changes nothing."""
+    """Sign a release, or create a key; a second signature with the same key changes nothing."""
     params = load_params(AnyModel)
     if options.new_key is not None:
-        _make_key(params.name, options.new_key)
+        _create_key(params.name, options.new_key)
         return
     release, store = _release(options.release), Store(params.store)
-    key = keys.private(params.name)
-    if key is None and (why := _why_not_keyless()):
-        _leave_unsigned(release, why)
+    key = keys.private_key(params.name)
+    if key is None and (reason := _why_not_keyless()):
+        _leave_unsigned(release, reason)
         return
     folder = bundle.fetch(store, release.promoted.bundle.digest)
-    _look_inside(folder / "src", release)
-    payload = statement(release.promoted, _builder(), _bills(store, release.promoted))
-    _keep(release, payload, key, store)
+    _require_content(folder / "src", release)
+    payload = statement(release.promoted, _builder(), _sbom_digests(store, release.promoted))
+    _sign_and_store(release, payload, key, store)
 
 
-def _make_key(project: str, name: str) -> None:
-    private, public = keys.make(project, name)
-    say("sign", f"made {private}, for you alone, and {public}, for everybody")
+def _create_key(project: str, name: str) -> None:
+    private, public = keys.create(project, name)
+    say("sign", f"created the private key {private} and the public key {public}")
     say("", f"commit {public} and name it in a policy.yaml: signed_by: [{{key: {name}}}]")
 
 
-def _release(named: str | None) -> Release:
-    """Return the release to sign; raises UserError when there is none."""
-    if named is None:
+def _release(release_id: str | None) -> Release:
+    """Return the release to sign; raises UserError if the catalogue lacks it."""
+    if release_id is None:
         return environments.built()
-    known = catalogue_ids()
-    found = next((one for one in known if named in (one, short(one))), None)
-    if found is None:
-        raise UserError(f"--release: no {named!r} in the catalogue. There are {', '.join(known)}.")
-    return environments.catalogue_entry(found)
+    ids = catalogue_ids()
+    full_id = next((one for one in ids if release_id in (one, short(one))), None)
+    if full_id is None:
+        raise UserError(
+            f"--release: no {release_id!r} in the catalogue. There are {', '.join(ids)}."
+        )
+    return environments.catalogue_entry(full_id)
 
 
 def _why_not_keyless() -> str | None:
-    """Return why no identity signs here, None where one can."""
+    """Return why keyless signing is impossible here, None if it is possible."""
     if not os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return "there is no key and no identity of a workflow"
     private = actions.payload().get("repository", {}).get("private", True)
-    if private and keyless.is_public():
-        # Its public log names repository, workflow and commit, for good.
-        return "the repository is private, and the public Sigstore tells its name to everybody"
+    if private and keyless.uses_public_log():
+        # The public log names repository, workflow and commit, permanently.
+        return "the repository is private, and the public Sigstore publishes its name"
     return None
 
 
-def _leave_unsigned(release: Release, why: str) -> None:
-    """Say that nothing was signed; raises UserError where a policy demands it."""
-    read = [environments.environment(name) for name in environments.names()]
-    demanding = [one.name for one in read if one.policy.signed_by]
+def _leave_unsigned(release: Release, reason: str) -> None:
+    """Report that nothing was signed; raises UserError if a policy demands a signature."""
+    all_environments = [environments.environment(name) for name in environments.names()]
+    demanding = [one.name for one in all_environments if one.policy.signed_by]
     if demanding:
         raise UserError(
-            f"{release.release_id} was not signed: {why}. {', '.join(demanding)} will not take it. "
-            "machinery/docs/signing.md tells how to have a key."
+            f"{release.release_id} was not signed: {reason}. {', '.join(demanding)} will refuse "
+            "it. machinery/docs/signing.md shows how to create a key."
         )
-    say("sign", f"not signed, and no policy demands it: {why}")
+    say("sign", f"not signed, and no policy demands it: {reason}")
 
 
-def _look_inside(source: Path, release: Release) -> None:
-    """Raise Refused when a bundle holds another model, or code of another commit, than is told."""
-    told, record = release.promoted, files.read_json(source / "record.json", made_by="package")
+def _require_content(source: Path, release: Release) -> None:
+    """Raise Refused unless the bundle holds the model and the commit that the release names."""
+    promoted = release.promoted
+    record = files.read_json(source / "record.json", made_by="package")
     pairs = {
-        "the model": (files.digest_folder(source / "trained"), told.model.digest),
-        "the commit": (record["source"]["commit"], told.source.commit),
+        "the model": (files.digest_folder(source / "trained"), promoted.model.digest),
+        "the commit": (record["source"]["commit"], promoted.source.commit),
     }
-    for what, (found, named) in pairs.items():
-        if found != named:
+    for part, (actual, named) in pairs.items():
+        if actual != named:
             raise Refused(
-                f"{release.release_id} names {what} {named}, and its bundle holds {found}. "
+                f"{release.release_id} names {part} {named}, and its bundle holds {actual}. "
                 "Nothing was signed. Run `make package sign`."
             )
 
 
 def _builder() -> Builder:
-    """Return which workflow this is and which run of it; where none is named, some machine."""
-    said = os.environ
-    if "GITHUB_WORKFLOW_REF" not in said:
+    """Return the workflow and its run; outside a workflow, a constant for any machine."""
+    variables = os.environ
+    if "GITHUB_WORKFLOW_REF" not in variables:
         return Builder("urn:mlops:own-machine")
-    server = said["GITHUB_SERVER_URL"]
-    run = f"{said['GITHUB_REPOSITORY']}/actions/runs/{said['GITHUB_RUN_ID']}"
-    attempt = said.get("GITHUB_RUN_ATTEMPT", "1")
-    workflow = f"{server}/{said['GITHUB_WORKFLOW_REF']}"
+    server = variables["GITHUB_SERVER_URL"]
+    run = f"{variables['GITHUB_REPOSITORY']}/actions/runs/{variables['GITHUB_RUN_ID']}"
+    attempt = variables.get("GITHUB_RUN_ATTEMPT", "1")
+    workflow = f"{server}/{variables['GITHUB_WORKFLOW_REF']}"
     return Builder(workflow, f"{server}/{run}/attempts/{attempt}")
 
 
-def _bills(store: Store, promoted: Promoted) -> list[str]:
-    """Return the digests of the bills of materials that are kept beside the bundle."""
-    return [files.digest(bill) for bill in store.attached(promoted.bundle.digest, BILL)]
+def _sbom_digests(store: Store, promoted: Promoted) -> list[str]:
+    """Return the digests of the SBOMs in the store beside the bundle."""
+    return [files.digest(sbom) for sbom in store.attached(promoted.bundle.digest, SBOM_SUFFIX)]
 
 
-def _keep(release: Release, payload: bytes, key: Any, store: Store) -> None:
-    """Sign a statement, unless the key did already, and keep it in the store and in build/."""
+def _sign_and_store(release: Release, payload: bytes, key: Any, store: Store) -> None:
+    """Sign a statement, unless this key did already; write it to the store and to build/."""
     digest = release.promoted.bundle.digest
-    kept = store.attached(digest, KIND) if key else []
-    done = next((text for text in kept if keys.has_signed(text, key, payload)), None)
-    signed = done or (keys.sign(payload, key) if key else keyless.sign(payload, keyless.token()))
-    store.attach(digest, KIND, signed)
-    files.write(SIGNATURE, signed)
-    already = " already" if done else ""
-    who = _who(signed, key)
-    say("sign", f"{release.release_id} is signed{already} by {who}; {SIGNATURE}")
-    workflow, _, commit = who.partition("@")
+    stored = store.attached(digest, SIGNATURE_SUFFIX) if key else []
+    existing = next((text for text in stored if keys.has_signed(text, key, payload)), None)
+    signature = existing or _signature(payload, key)
+    store.attach(digest, SIGNATURE_SUFFIX, signature)
+    files.write(SIGNATURE, signature)
+    already = " already" if existing else ""
+    signer = _signer_name(signature, key)
+    say("sign", f"{release.release_id} is signed{already} by {signer}; {SIGNATURE}")
+    workflow, _, commit = signer.partition("@")
     if re.fullmatch("[0-9a-f]{40}", commit):
         ref = os.environ.get("GITHUB_REF", "refs/heads/main")
         say("", f"GitHub names the commit; in `signed_by` write the branch: {workflow}@{ref}")
 
 
-def _who(signed: bytes, key: Any) -> str:
-    return f"the key {keys.name_of(key.public_key.keyid)}" if key else keyless.signer_of(signed)
+def _signature(payload: bytes, key: Any) -> bytes:
+    return keys.sign(payload, key) if key else keyless.sign(payload, keyless.identity_token())
+
+
+def _signer_name(signature: bytes, key: Any) -> str:
+    return f"the key {keys.key_name(key.public_key.keyid)}" if key else keyless.signer_of(signature)

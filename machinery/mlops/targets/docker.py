@@ -113,7 +113,7 @@ def _order(environment: "Environment", release_id: str, ready_seconds: float) ->
             f"{release_id} names no image, and the target `docker` runs nothing else. "
             "`make image` pins one in the release, before it is promoted; it needs a registry."
         )
-    image = images.at(release.promoted.image, environment.settings.registry)
+    image = images.in_mirror(release.promoted.image, environment.settings.registry)
     return Order(environment, release_id, release.promoted, image, ready_seconds)
 
 
@@ -122,12 +122,12 @@ def _require_image(order: Order, before: dict[str, Any] | None) -> None:
     ref, mirror = order.image.ref, order.environment.settings.registry
     if engine.image(ref) is None:
         if mirror:
-            images.copy(order.promoted, mirror, load_params(AnyModel).store)
+            images.copy_to_mirror(order.promoted, mirror, load_params(AnyModel).store)
         done = engine.attempt("pull", "--quiet", ref)
         if done.returncode:
             raise _refused(order, before, f"{ref} cannot be pulled: {engine.reason(done.stderr)}.")
     try:
-        images.require(ref, engine.image(ref)["Config"]["Labels"], order.promoted)
+        images.require_labels(ref, engine.image(ref)["Config"]["Labels"], order.promoted)
     except Refused as problem:
         raise _refused(order, before, str(problem)) from None
 
@@ -140,7 +140,7 @@ def _is_served(order: Order, active: dict[str, Any] | None) -> bool:
     return (
         _runs(order.name)
         and processes.alive(order.place.proxy(port))
-        and client.served(front.url(port), timeout=2) == order.release_id
+        and client.served_release(front.url(port), timeout=2) == order.release_id
     )
 
 

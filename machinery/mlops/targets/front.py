@@ -34,7 +34,7 @@ def url(port: int) -> str:
 def live(environment: "Environment") -> Live | None:
     """Return what answers at an environment's public port; None if it is no release of ours."""
     active, address = Place(environment.name).active(), url(environment.settings.port)
-    release_id = client.served(address) if active else None
+    release_id = client.served_release(address) if active else None
     return Live(release_id, address, active["since"]) if active and release_id else None
 
 
@@ -108,7 +108,7 @@ def verify(port: int, release_id: str) -> None:
     """Wait until the public port answers with a release's id; raises Refused if it does not."""
     deadline, served = time.monotonic() + VERIFY_SECONDS, None
     while time.monotonic() < deadline:
-        served = client.served(url(port))
+        served = client.served_release(url(port))
         if served == release_id:
             return
         time.sleep(POLL_SECONDS)

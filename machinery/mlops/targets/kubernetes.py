@@ -46,7 +46,7 @@ def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seco
 def live(environment: "Environment") -> Live | None:
     """Return what answers at the environment's address."""
     url = environment.settings.kubernetes.url
-    release_id = client.served(url, timeout=5)
+    release_id = client.served_release(url, timeout=5)
     return Live(release_id, url, SINCE) if release_id else None
 
 

@@ -89,7 +89,7 @@ def _is_served(order: Order, place: Place, active: dict[str, Any] | None) -> boo
         # A worker whose supervisor was killed answers too, but nobody would start it again.
         and any(_is_supervisor(process) for process in processes.members(slot.folder))
         and processes.alive(place.proxy(order.port))
-        and client.served(url(order.port), timeout=2) == order.release_id
+        and client.served_release(url(order.port), timeout=2) == order.release_id
     )
 
 
@@ -141,7 +141,7 @@ def _environ(order: Order, slot: Slot) -> dict[str, str]:
 def _await_ready(order: Order, slot: Slot) -> None:
     address, deadline, begun = url(slot.port), time.monotonic() + order.ready_seconds, False
     while time.monotonic() < deadline:
-        served = client.served(address)
+        served = client.served_release(address)
         if served == order.release_id and client.ready(address):
             return
         if served not in (None, order.release_id):

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops import __version__, cli
 from mlops.console import say
 from mlops.errors import Refused, UserError
-from mlops.exit import leave
+from mlops.exit import exit_now
 from mlops.upgrading import manifest
 
 WHEELS = Path("build/wheel")
@@ -89,7 +89,7 @@ def _gh(*words: str) -> subprocess.CompletedProcess[str]:
 def main() -> None:
     """Do what the command names: check or publish."""
     command = {"check": check, "publish": publish}[sys.argv[1]]
-    leave(cli.ending(lambda: command(os.environ.get("TAG", ""))))
+    exit_now(cli.exit_code_of(lambda: command(os.environ.get("TAG", ""))))
 
 
 if __name__ == "__main__":

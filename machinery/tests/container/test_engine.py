@@ -1,4 +1,4 @@
-"""What docker says when nobody answers or lets in, by its versions, and what of it is told."""
+"""The errors for a Docker daemon that is down or denies access, in all versions of the client."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from mlops.container import engine
 from mlops.errors import UserError
 
 SOCKET = "unix:///run/docker.sock"
-NOBODY = (
+DOWN = (
     f"Cannot connect to the Docker daemon at {SOCKET}. Is the docker daemon running?",
-    # A build, of 20.10 and of buildx.
+    # The error of a build: with 20.10, then with buildx.
     "failed to dial gRPC: cannot connect to the Docker daemon. Is 'docker daemon' running on this "
     "host?: dial tcp 127.0.0.1:9: connect: connection refused",
     f"ERROR: failed to connect to the docker API at {SOCKET}; check if the path is correct and if "
@@ -27,35 +27,35 @@ DENIED = (
 
 @pytest.fixture(name="docker_that")
 def _docker_that(tmp_path, monkeypatch):
-    """Makes a docker that prints some words and fails."""
+    """Installs a fake docker that prints an error and fails."""
 
-    def says(words):
-        (tmp_path / "docker").write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{words}\nEND\nexit 1\n")
+    def fails_with(error):
+        (tmp_path / "docker").write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{error}\nEND\nexit 1\n")
         (tmp_path / "docker").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         monkeypatch.setenv("DOCKER_HOST", SOCKET)
 
-    return says
+    return fails_with
 
 
-@pytest.mark.parametrize("words", NOBODY)
-def test_that_no_daemon_answers_is_told(docker_that, words):
-    """With the place where none does, and how to start one."""
-    docker_that(words)
+@pytest.mark.parametrize("error", DOWN)
+def test_a_daemon_that_is_down_is_an_error(docker_that, error):
+    """The error names the socket and the command that starts a daemon."""
+    docker_that(error)
     with pytest.raises(UserError, match=f"No Docker daemon answers at {SOCKET}. Start it"):
         engine.image("any")
 
 
-@pytest.mark.parametrize("words", DENIED)
-def test_that_it_lets_nobody_in_is_told(docker_that, words):
-    """With the group to join: there is a daemon, and it is not to be started."""
-    docker_that(words)
-    with pytest.raises(UserError, match="does not let you in. Join its group"):
+@pytest.mark.parametrize("error", DENIED)
+def test_denied_access_is_an_error(docker_that, error):
+    """The error names the group to join, and does not ask to start a daemon."""
+    docker_that(error)
+    with pytest.raises(UserError, match="denies you access. Join its group"):
         engine.docker("build", ".", what="not built")
 
 
-def test_a_failed_build_that_was_denied_something_is_no_daemon(docker_that):
-    """What a step of it may not do is told in docker's own words."""
+def test_a_denied_permission_within_a_build_is_a_build_error(docker_that):
+    """The message holds docker's own error."""
     docker_that('ERROR: process "/bin/sh -c chroot ." did not complete: permission denied')
     with pytest.raises(UserError, match="not built: .*chroot"):
         engine.docker("build", ".", what="not built")

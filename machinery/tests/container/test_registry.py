@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from requests import Response
 
-from mlops.container.registry import Repository
+from mlops.container.registry import OciRepository
 from mlops.errors import UserError
 
 
@@ -34,7 +34,7 @@ class Registry:
 
 def repository(name, status):
     """A repository whose registry answers so, and that registry."""
-    made, asked = Repository(name), Registry(status)
+    made, asked = OciRepository(name), Registry(status)
     # In place of the client, and of what oras calls the place.
     vars(made).update(_client=asked, _container=None)
     return made, asked

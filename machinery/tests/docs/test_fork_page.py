@@ -1,76 +1,45 @@
-"""docs/fork.md: what it tells a fork to take from a newer template is the machinery, whole."""
+"""machinery/docs/fork.md: an upgrade takes, replaces and merges what the page lists."""
 
 import re
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
-# Everything else at the top is machinery.
-YOURS = "README.md data environments loadtests model params.yaml params.schema.json pyproject.toml"
-YOURS = {*YOURS.split(), ".gitignore", "requirements.txt", "requirements-serve.txt"}
-# What a fork has of its own in folders of the machinery.
-KEPT = (
-    *("tests/data/x.py", "tests/model/x.py"),
-    *(".github/CODEOWNERS", ".github/settings/x.yaml", ".github/python-version"),
-)
+from mlops.cli import step_module
+from mlops.upgrading import layout, manifest, template
+
+PAGE = Path("machinery/docs/fork.md").read_text("utf-8").partition("## A newer machinery")[2]
+
+pytestmark = pytest.mark.fast
 
 
-def command():
-    """The command of the page, as words."""
-    page = Path("machinery/docs/fork.md").read_text("utf-8")
-    return shlex.split(re.search(r"(?m)^git restore(?:.*\\\n)*.*$", page)[0].replace("\\\n", ""))
+def test_its_options_are_those_of_the_step():
+    """A flag or a variable that the page names is taken, and make hands the variable on."""
+    flags = {option.flag for option in step_module("upgrade").OPTIONS}
+    assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= flags
+    makefile = Path("machinery/mlops/machinery.mk").read_text("utf-8")
+    variables = set(re.findall(r"\b(FROM|REF|WAS|DRY)=", PAGE))
+    assert variables == {"FROM", "REF", "WAS", "DRY"}
+    assert [name for name in variables if f"$(if $(value {name})" not in makefile] == []
 
 
-@pytest.fixture
-def git(tmp_path):
-    """Git in an empty repository."""
-    name = ("-c", "user.name=tester", "-c", "user.email=tester@localhost")
-
-    def run(*words):
-        done = ["git", *name, *words]
-        return subprocess.run(done, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-
-    run("init", "--quiet", "--initial-branch=fork")
-    return run
+def test_what_is_replaced_is_what_the_manifest_lists():
+    row = next(line for line in PAGE.splitlines() if "replaced, whole" in line)
+    for pattern in manifest.PATTERNS:
+        assert pattern.removesuffix("**/*").rpartition("workflows/")[2] in row
 
 
-def tree(folder, text, files):
-    """Write files with this text."""
-    for file in files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(text, "utf-8")
-
-
-def taken():
-    """What the command takes from the template."""
-    words = command()
-    return {word for word in words[words.index("--") + 1 :] if word[0] != ":"}
+def test_what_is_merged_is_what_the_page_lists():
+    row = next(line for line in PAGE.splitlines() if "| merged with your changes" in line)
+    cell = row.split("|")[1]
+    assert {name.removesuffix("*") for name in layout.MERGED} == set(re.findall("`([^`]+)`", cell))
+    assert str(template.FILE) in PAGE
 
 
 @pytest.mark.example
-def test_every_part_at_the_top_is_yours_or_taken():
-    """A new folder of the machinery is not forgotten."""
-    listed = subprocess.run(
-        ["git", "ls-tree", "--name-only", "HEAD"], check=True, capture_output=True, text=True
-    )
-    assert set(listed.stdout.split()) - YOURS == taken()
-
-
-def test_the_machinery_becomes_the_templates_and_what_is_yours_stays(git, tmp_path):
-    """A machinery's file that the template dropped goes, and a fork's own beside it stays."""
-    machinery = [f"{name}/x" if not Path(name).is_file() else name for name in sorted(taken())]
-    tree(tmp_path, "fork", [*machinery, *KEPT, "data/x.py", "machinery/mlops/dropped.py"])
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "fork")
-    git("switch", "--quiet", "--orphan", "template")
-    tree(tmp_path, "template", [*machinery, *KEPT, "data/x.py"])
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "template")
-    git("switch", "--quiet", "fork")
-    git("fetch", "--quiet", ".", "template")
-    git(*command()[1:])
-    read = {file: (tmp_path / file).read_text("utf-8") for file in (*machinery, *KEPT, "data/x.py")}
-    assert {file for file, text in read.items() if text == "template"} == set(machinery)
-    assert not (tmp_path / "machinery/mlops/dropped.py").exists()
+def test_every_file_at_the_top_has_a_row():
+    """A new file of the template is replaced, merged, renewed, or the team's."""
+    tops = {path.name for path in Path().iterdir() if path.is_file() and path.name != ".git"}
+    known = {name for name in tops if layout.is_merged(name) or f"`{name}`" in PAGE}
+    ours = {"README.md"} | {name for name in tops if re.fullmatch(r"requirements.*\.txt", name)}
+    assert tops - known - ours == set()

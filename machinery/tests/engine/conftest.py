@@ -1,4 +1,4 @@
-"""A real Docker engine, a real registry, and a fork whose release is an image in it."""
+"""A real Docker engine, a real registry, and a fork whose release has an image in the registry."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import pytest
 
 from machinery.tests.engine import engines
 from machinery.tests.engine.engines import docker
-from machinery.tests.forks import MACHINERY, ROOT, Fork, _copy
+from machinery.tests.forks import MACHINERY, ROOT, Fork, copy
 from machinery.tests.waiting import wait_for
 from mlops.releases.release import read_release
 from mlops.serving import client
@@ -27,41 +27,41 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 
 def pytest_collection_modifyitems(items):
-    """Everything in this folder needs an engine or a registry."""
+    """Mark all tests of this folder: they need an engine or a registry."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("engine")
             item.add_marker("slow")
 
 
-def _leave_out(why):
+def _skip(reason):
     if os.environ.get("MLOPS_TESTS_COMPLETE"):
-        pytest.fail(f"{why}, and MLOPS_TESTS_COMPLETE lets nothing be left out")
-    pytest.skip(why)
+        pytest.fail(f"{reason}, and MLOPS_TESTS_COMPLETE lets nothing be left out")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def engine():
-    """A Docker engine: the one that answers, which is left running, or one of our own."""
-    kept = {name: os.environ.get(name) for name in ("DOCKER_HOST", "PATH")}
+    """A Docker engine: a running one, which is left running, or one of our own."""
+    original = {name: os.environ.get(name) for name in ("DOCKER_HOST", "PATH")}
     with ExitStack() as stack:
-        why = engines.why_none()
-        if why:
+        problem = engines.engine_problem()
+        if problem:
             folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="mlops-engine.", dir=engines.place())
+                tempfile.TemporaryDirectory(prefix="mlops-engine.", dir=engines.data_folder())
             )
-            why = stack.enter_context(engines.started(Path(folder)))
-        why = why or engines.use_a_client_that_builds() or engines.have_base()
-        if why:
-            _leave_out(why)
+            problem = stack.enter_context(engines.started(Path(folder)))
+        problem = problem or engines.use_a_client_that_builds() or engines.provide_base_images()
+        if problem:
+            _skip(problem)
         yield
-    for name, value in kept.items():
+    for name, value in original.items():
         os.environ.pop(name, None)
         os.environ.update({name: value} if value is not None else {})
 
 
 class Registry:
-    """A registry on this machine: where it is, and what it keeps on the disk."""
+    """A registry on this machine: its address, and its folder on the disk."""
 
     def __init__(self, host, folder):
         self.host, self.folder = host, folder
@@ -101,7 +101,7 @@ def _answers(address):
 
 @pytest.fixture(scope="session")
 def new_registry(needs, tmp_path_factory):
-    """Starts another registry, open or with a password; all are stopped in the end."""
+    """A function that starts a registry, open or with a password; all stop at the end."""
     needs("docker-registry", "docker-registry")
     with ExitStack() as stack:
         yield lambda auth="": stack.enter_context(
@@ -111,13 +111,13 @@ def new_registry(needs, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def registry(new_registry):
-    """The registry that things are pushed to."""
+    """The registry that the tests share."""
     return new_registry()
 
 
 @pytest.fixture(scope="session")
 def clean(engine, registry):  # pylint: disable=unused-argument  # it must live as long
-    """Removes from the engine what the tests put there; their own engine goes anyway."""
+    """Remove the tests' containers and images from an engine that existed before."""
     yield
     for kind, column in (("container", "{{.ID}}"), ("image", "{{.Repository}}:{{.Tag}}")):
         listed = docker(kind, "ls", "--all", "--format", f"{column} {{{{.}}}}").splitlines()
@@ -127,11 +127,11 @@ def clean(engine, registry):  # pylint: disable=unused-argument  # it must live 
 
 
 class ImageFork(Fork):
-    """A fork whose steps can be given other variables for a while."""
+    """A fork whose steps can run with other variables."""
 
     @contextmanager
-    def given(self, **variables):
-        """Run steps with these; build/ is restored after."""
+    def with_variables(self, **variables):
+        """Run steps with these variables; restores the variables and the release afterwards."""
         before, release = self.environment, self.folder / "build/release.yaml"
         sealed = release.read_bytes()
         self.environment = before | variables
@@ -148,18 +148,18 @@ BUILD = ("check-data", "train", "evaluate", "report", "gate", "package", "image"
 @pytest.fixture(scope="session")
 def fork(clean, registry, tmp_path_factory):  # pylint: disable=unused-argument
     """The fork of machinery/tests, whose dev runs containers; its first release is not promoted."""
-    made = ImageFork(tmp_path_factory.mktemp("fork"))
-    _copy(MACHINERY, made.folder)
-    shutil.copytree(ROOT / "machinery/tests/fork", made.folder, dirs_exist_ok=True)
-    made.environment |= {
+    image_fork = ImageFork(tmp_path_factory.mktemp("fork"))
+    copy(MACHINERY, image_fork.folder)
+    shutil.copytree(ROOT / "machinery/tests/fork", image_fork.folder, dirs_exist_ok=True)
+    image_fork.environment |= {
         "MLOPS_REGISTRY": f"{registry.host}/acme/fares",
         "MLOPS_STORE": f"oci://{registry.host}/acme/fares",
     }
-    made.begin()
-    made.edit("environments/dev/settings.yaml", "target: local", "target: docker")
-    made.mlops(*BUILD)
-    yield made
-    made.mlops("down")
+    image_fork.begin()
+    image_fork.edit("environments/dev/settings.yaml", "target: local", "target: docker")
+    image_fork.mlops(*BUILD)
+    yield image_fork
+    image_fork.mlops("down")
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +170,7 @@ def built(fork):
 
 @pytest.fixture
 def container(built):
-    """Starts the release's image as it should run, and removes what ran in the end."""
+    """A function that starts the release's image in its cage; all containers go at the end."""
     started = []
 
     def run(*options, ref=built.promoted.image.ref):

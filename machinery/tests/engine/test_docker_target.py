@@ -1,4 +1,4 @@
-"""The Docker target: by digest, warm, back in seconds, and only what the release says."""
+"""The Docker target deploys by digest, without failed requests, and rolls back in seconds."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from machinery.tests.engine.conftest import BUILD, ImageFork
 from machinery.tests.engine.engines import docker
 from machinery.tests.targets.conftest import Client
 from machinery.tests.waiting import HANG_SECONDS, wait_for
-from mlops.container.registry import Repository
+from mlops.container.registry import OciRepository
 from mlops.releases import environments
 from mlops.releases.release import read_release
 from mlops.serving import client
@@ -23,45 +23,45 @@ from mlops.targets import docker as target
 
 
 class Dev:
-    """The environment dev of the fork, and what runs for it."""
+    """The environment dev of the fork, and its containers."""
 
     def __init__(self, fork):
         self.fork = fork
         self.url = f"http://127.0.0.1:{fork.port('dev')}"
 
-    def run(self, *words, check=True, **options):
+    def run(self, *arguments, check=True, **options):
         """Run a step for dev."""
-        return self.fork.mlops(*words, "--env", "dev", check=check, **options)
+        return self.fork.mlops(*arguments, "--env", "dev", check=check, **options)
 
     @property
     def served(self):
-        """Which release answers."""
-        return client.served(self.url, HANG_SECONDS)
+        """The release that answers."""
+        return client.served_release(self.url, HANG_SECONDS)
 
     @property
     def containers(self):
         """Name and state of every container of dev."""
-        place = f"label=mlops.place={self.fork.folder / 'build/live/dev'}"
-        lines = docker("ps", "--all", f"--filter={place}", "--format={{.Names}} {{.State}}")
+        label = f"label=mlops.place={self.fork.folder / 'build/live/dev'}"
+        lines = docker("ps", "--all", f"--filter={label}", "--format={{.Names}} {{.State}}")
         return dict(line.split() for line in lines.splitlines())
 
     @property
     def live(self):
-        """The one container that runs, as the engine describes it."""
+        """The engine's description of the only running container."""
         (name,) = [name for name, state in self.containers.items() if state == "running"]
         return json.loads(docker("inspect", name))[0]
 
 
 @pytest.fixture(scope="module")
 def dev(fork, built, tmp_path_factory):
-    """The first release, served from a clone that the tests here change at will."""
+    """The first release, served from a clone that these tests change."""
     clone = ImageFork(tmp_path_factory.mktemp("dev") / "fork")
     shutil.copytree(fork.folder, clone.folder, symlinks=True)
     clone.environment = fork.environment
-    made = Dev(clone)
-    made.run("promote", "deploy")
-    assert made.served == built.release_id
-    yield made
+    environment = Dev(clone)
+    environment.run("promote", "deploy")
+    assert environment.served == built.release_id
+    yield environment
     clone.mlops("down")
 
 
@@ -75,37 +75,38 @@ def second(dev):
 
 
 def test_it_runs_caged_and_by_digest(dev, built):
-    """As nobody, read-only, without capabilities, of the very image the release pins."""
-    found = dev.live
-    assert found["Config"]["Image"] == built.promoted.image.ref
-    assert found["Config"]["User"] not in ("", "0", "0:0", "root")
-    how = found["HostConfig"]
-    assert how["ReadonlyRootfs"] and how["CapDrop"] == ["ALL"]
-    assert how["SecurityOpt"] == ["no-new-privileges"]
-    assert how["PortBindings"]["3000/tcp"][0]["HostIp"] == "127.0.0.1"
+    """It runs without root, read-only, without capabilities, from the image the release pins."""
+    container = dev.live
+    assert container["Config"]["Image"] == built.promoted.image.ref
+    assert container["Config"]["User"] not in ("", "0", "0:0", "root")
+    host = container["HostConfig"]
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["PortBindings"]["3000/tcp"][0]["HostIp"] == "127.0.0.1"
 
 
-def test_deploying_what_is_live_changes_nothing(dev, built):
-    """It is verified and left alone."""
+def test_deploying_the_live_release_changes_nothing(dev, built):
+    """The container is verified and not replaced."""
     before = dev.live["Id"]
     assert f"dev serves {built.release_id} already" in dev.run("deploy").stdout
     assert dev.live["Id"] == before
 
 
 def test_its_predictions_are_logged_where_monitor_looks(dev):
-    """The log lies beside that of the local target."""
+    """The log is in the same folder as that of the local target."""
     document = httpx.get(f"{dev.url}/docs.json", trust_env=False).json()
     body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     answer = httpx.post(f"{dev.url}/predict", json=body["example"], trust_env=False).json()
-    known, folder = answer["predictions"][0]["id"], dev.fork.folder / "build/live/dev/predictions"
+    identity = answer["predictions"][0]["id"]
+    folder = dev.fork.folder / "build/live/dev/predictions"
     wait_for(
-        lambda: any(known in path.read_text() for path in folder.glob("*.jsonl")),
-        lambda: f"{known} is not in {list(folder.iterdir())}",
+        lambda: any(identity in path.read_text() for path in folder.glob("*.jsonl")),
+        lambda: f"{identity} is not in {list(folder.iterdir())}",
     )
 
 
 def test_no_request_fails_during_a_switch(dev, built, second):
-    """On kept connections or new ones; the earlier container is stopped and kept."""
+    """Old and new connections work; the earlier container is stopped and not removed."""
     clients = [Client(dev.url, keep) for keep in (True, False)]
     for client in clients:
         client.start()
@@ -117,20 +118,20 @@ def test_no_request_fails_during_a_switch(dev, built, second):
     assert states == {built.release_id: "exited", second.release_id: "running"}
 
 
-def test_going_back_asks_no_registry_and_makes_nothing(dev, built, second):
-    """The container that was kept is started again, in seconds; the registry may be gone."""
+def test_a_rollback_starts_the_earlier_container_without_the_registry(dev, built, second):
+    """It is not created again, so a rollback takes seconds; the registry may be gone."""
     dev.run("rollback", "--reason", "shown in a test")
-    (kept,) = [name for name, state in dev.containers.items() if state == "exited"]
-    kept = docker("inspect", "--format={{.Id}}", kept)
+    (earlier,) = [name for name, state in dev.containers.items() if state == "exited"]
+    earlier_id = docker("inspect", "--format={{.Id}}", earlier)
     docker("rmi", "--no-prune", built.promoted.image.ref, check=False)
     dev.run("deploy")
     assert dev.served == built.release_id and second.release_id != built.release_id
-    assert dev.live["Id"] == kept
+    assert dev.live["Id"] == earlier_id
 
 
 @pytest.mark.parametrize("died", ["container", "proxy"])
-def test_what_died_is_started_again(dev, built, died):
-    """Deploying the same release mends it."""
+def test_a_dead_container_or_proxy_is_started_again(dev, built, died):
+    """Another deployment of the same release starts it."""
     if died == "container":
         docker("update", "--restart=no", dev.live["Id"])
         docker("kill", dev.live["Id"])
@@ -144,15 +145,15 @@ def test_limits_are_those_of_the_settings(dev, built):
     """They take effect with the next deploy."""
     dev.fork.edit("environments/dev/settings.yaml", "workers: 1", LIMITS)
     dev.run("deploy")
-    how = dev.live["HostConfig"]
-    assert (how["NanoCpus"], how["Memory"]) == (1_500_000_000, 768 * 2**20)
+    host = dev.live["HostConfig"]
+    assert (host["NanoCpus"], host["Memory"]) == (1_500_000_000, 768 * 2**20)
     assert dev.served == built.release_id
 
 
 LIMITS = "workers: 1\ndocker: {cpus: 1.5, memory: 768Mi}"
 
 
-# Another image under the release's name: sealed anew, as whoever can write to the repository could.
+# Another image under the release's name, sealed anew, as anybody with write access could.
 SEALED = """
 import sys
 from mlops.paths import RELEASE
@@ -166,7 +167,10 @@ write_release(RELEASE, new_release(promoted, proofs))
 
 @pytest.fixture
 def refused(dev, registry, tmp_path):
-    """Deploys the newest release with another image, made of its own by some lines; why not?"""
+    """A function that deploys the newest release with another image; returns the refusal.
+
+    The other image is the release's own with more lines in its Dockerfile.
+    """
 
     def deploy(lines=None):
         built = read_release(dev.fork.folder / "build/release.yaml")
@@ -182,9 +186,9 @@ def refused(dev, registry, tmp_path):
                 env={**os.environ, "DOCKER_BUILDKIT": "1"},
             )
             docker("push", "--quiet", name)
-            digest = Repository(f"{registry.host}/acme/fares").manifest("other").digest
+            digest = OciRepository(f"{registry.host}/acme/fares").manifest("other").digest
             ref = f"{registry.host}/acme/fares@{digest}"
-        with dev.fork.given():
+        with dev.fork.with_variables():
             command = [sys.executable, "-c", SEALED, ref]
             subprocess.run(command, cwd=dev.fork.folder, env=dev.fork.environment, check=True)
             dev.run("promote")
@@ -199,23 +203,23 @@ def refused(dev, registry, tmp_path):
 
 
 def test_an_image_of_another_commit_is_refused(refused):
-    """Its label says so, before anything of it runs."""
-    said = refused(f"LABEL org.opencontainers.image.revision={'1' * 40}")
-    assert "is not the image of this release" in said and "1111, not" in said
+    """Its label names the commit, and the image never runs."""
+    errors = refused(f"LABEL org.opencontainers.image.revision={'1' * 40}")
+    assert "is not the image of this release" in errors and "1111, not" in errors
 
 
 def test_an_image_of_another_model_is_refused(refused):
-    """By its label."""
+    """Its label names the model."""
     assert "mlops.model.digest is other, not" in refused("LABEL mlops.model.digest=other")
 
 
-def test_an_image_that_lies_is_refused(refused):
-    """The labels are right, but the code inside says that it is another."""
-    lines = 'ENTRYPOINT ["/venv/bin/python", "-c", "{}"]'.format(LIAR.replace("\n", "\\n"))
+def test_an_image_with_false_labels_is_refused(refused):
+    """The labels are right, but the service in it reports another release."""
+    lines = 'ENTRYPOINT ["/venv/bin/python", "-c", "{}"]'.format(OTHER_SERVICE.replace("\n", "\\n"))
     assert "the service says that it is" in refused(f"{lines}\nCMD []")
 
 
-LIAR = """import http.server as h
+OTHER_SERVICE = """import http.server as h
 class A(h.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -227,18 +231,18 @@ h.HTTPServer(('', 3000), A).serve_forever()
 
 def test_a_start_that_fails_shows_the_end_of_its_log(refused):
     """The earlier release keeps serving."""
-    said = refused('ENTRYPOINT ["/venv/bin/python", "-c", "raise SystemExit(\'no such model\')"]')
-    assert "ended while it started" in said and "no such model" in said
+    errors = refused('ENTRYPOINT ["/venv/bin/python", "-c", "raise SystemExit(\'no such model\')"]')
+    assert "ended while it started" in errors and "no such model" in errors
 
 
-def test_a_digest_that_is_nowhere_is_refused(refused):
-    """The registry does not have it."""
+def test_a_missing_digest_is_refused(refused):
+    """The registry lacks the image."""
     assert re.search("cannot be pulled: .*(not found|manifest unknown)", refused())
 
 
-def test_a_release_without_an_image_is_told(dev):
-    """What to run, before anything is changed."""
-    with dev.fork.given(MLOPS_REGISTRY=""):
+def test_a_release_without_an_image_is_an_error(dev):
+    """The error names the step to run, and nothing is changed."""
+    with dev.fork.with_variables(MLOPS_REGISTRY=""):
         dev.fork.mlops("package")
         dev.run("promote")
     done = dev.run("deploy", check=False)
@@ -252,9 +256,9 @@ from mlops.container import engine
 from mlops.targets import docker, front
 owner, name = {"create": (engine, "docker")}.get(sys.argv[1], (docker, sys.argv[1]))
 original = getattr(owner, name)
-def dying(*words, **options):
-    answer = original(*words, **options)
-    if sys.argv[1] in (name, *words):
+def dying(*arguments, **options):
+    answer = original(*arguments, **options)
+    if sys.argv[1] in (name, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
 setattr(owner, name, dying)
@@ -263,11 +267,11 @@ sys.exit(cli.main(sys.argv[2:]))
 
 
 def test_killed_at_any_moment_it_converges(dev, second):
-    """Between any two steps of a switch: what served serves, and running it again ends in one."""
+    """After a kill between any two steps a release serves, and a second run finishes the switch."""
     dev.fork.edit("params.yaml", "{ridge: 0.6}", "{ridge: 0.7}")
     dev.fork.mlops(*BUILD)
     dev.run("promote")
-    wanted = read_release(dev.fork.folder / "build/release.yaml").release_id
+    new = read_release(dev.fork.folder / "build/release.yaml").release_id
     before = dev.served
     for moment in ("create", "_start", "_await_ready", "_verify", "_tidy"):
         command = [sys.executable, "-c", KILLED, moment, "deploy", "--env", "dev"]
@@ -275,14 +279,14 @@ def test_killed_at_any_moment_it_converges(dev, second):
             command, cwd=dev.fork.folder, env=dev.fork.environment, capture_output=True, check=False
         )
         assert done.returncode == -9, (moment, done.stdout + done.stderr)
-        assert dev.served in (before, wanted)
+        assert dev.served in (before, new)
     dev.run("deploy")
-    assert dev.served == wanted != second.release_id
+    assert dev.served == new != second.release_id
     assert sorted(dev.containers.values()) == ["exited", "running"]
 
 
 def test_down_stops_all(dev):
-    """The one that was kept as well; nothing is left of dev in the engine."""
+    """It removes the stopped container too; no container of dev is left."""
     assert "dev: stopped" in dev.fork.mlops("down").stdout
     assert dev.containers == {} and dev.served is None
     with chdir(dev.fork.folder):

@@ -1,4 +1,4 @@
-"""A pod as environments/base/ describes it: the real image under its rules, by a real engine."""
+"""A pod as environments/base/ describes it: the real image with its limits, in a real engine."""
 
 import shutil
 
@@ -14,7 +14,7 @@ NAME = "predictor-7c9f"
 
 
 def pod_of(fork, release, folder):
-    """The description of the pods that dev would be sent for a release."""
+    """The description of the pod that dev would get for a release."""
     shutil.copytree(fork.folder / "environments", folder)
     write_release(folder / "dev/release.yaml", release)
     (deployment,) = (
@@ -26,7 +26,7 @@ def pod_of(fork, release, folder):
 
 
 def flags(pod):
-    """What makes the engine treat a container as a cluster would, beside what `container` does."""
+    """The engine's options for a pod's limits, beside those of the fixture `container`."""
     (one,), user = pod["containers"], pod["securityContext"]
     yield f"--user={user['runAsUser']}:{user['runAsGroup']}"
     yield "--security-opt=no-new-privileges"
@@ -40,31 +40,31 @@ def flags(pod):
 
 @pytest.fixture(scope="module")
 def pod(fork, built, tmp_path_factory):
-    """What dev would be sent for the first release."""
+    """The pod that dev would get for the first release."""
     return pod_of(fork, built, tmp_path_factory.mktemp("pod") / "environments")
 
 
 @pytest.fixture
 def running(container, pod):
-    """Its container under the engine, and where it answers."""
+    """Its container in the engine, and its address."""
     (one,) = pod["containers"]
     return container(*flags(pod), ref=one["image"])
 
 
 def test_it_starts_and_its_probes_are_answered(running, pod):
-    """Within what the pod may take: user, memory, file system, privileges."""
+    """With the pod's user, memory, file system and privileges."""
     _, url = running
     (one,) = pod["containers"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert httpx.get(url + one[probe]["httpGet"]["path"], trust_env=False).status_code == 200
 
 
-def test_it_says_what_the_release_says(running, built):
+def test_it_reports_the_release(running, built):
     _, url = running
-    said = httpx.get(f"{url}/version", trust_env=False).json()
-    assert said["release_id"] == built.release_id
-    assert said["model_digest"] == built.promoted.model.digest
-    assert said["environment"] == "dev"
+    version = httpx.get(f"{url}/version", trust_env=False).json()
+    assert version["release_id"] == built.release_id
+    assert version["model_digest"] == built.promoted.model.digest
+    assert version["environment"] == "dev"
 
 
 def test_it_logs_predictions_into_a_folder_of_its_own(running):
@@ -72,14 +72,14 @@ def test_it_logs_predictions_into_a_folder_of_its_own(running):
     body = httpx.get(f"{url}/docs.json", trust_env=False).json()["paths"]["/predict"]["post"]
     example = body["requestBody"]["content"]["application/json"]["example"]
     assert httpx.post(f"{url}/predict", json=example, trust_env=False).status_code == 200
-    place = f"/predictions/{NAME}/predictions-1.jsonl"
-    command = ("/venv/bin/python", "-c", f"print(len(open({place!r}).readlines()))")
-    # The log is written some times a second.
+    log = f"/predictions/{NAME}/predictions-1.jsonl"
+    command = ("/venv/bin/python", "-c", f"print(len(open({log!r}).readlines()))")
+    # The service writes the log some times a second.
     wait_for(lambda: docker("exec", name, *command, check=False) == "1")
 
 
-def test_it_ends_well_within_its_grace(running, pod):
-    """The pause before the stop is the cluster's; what remains is the service's."""
+def test_it_exits_within_its_grace_period(running, pod):
+    """The cluster uses a part of the period for the pause before the stop."""
     name, _ = running
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     docker("stop", f"-t={pod['terminationGracePeriodSeconds'] - pause}", name)

@@ -13,7 +13,19 @@ import pytest
 from mlops import cli, git
 from mlops.files import digest
 from mlops.releases import environments
-from mlops.releases.release import Bundle, Contract, Data, Image, Model, Promoted, Release, Source, new_release, read_release, write_release
+from mlops.releases.release import (
+    Bundle,
+    Contract,
+    Data,
+    Image,
+    Model,
+    Promoted,
+    Release,
+    Source,
+    new_release,
+    read_release,
+    write_release,
+)
 from mlops.targets import kustomize
 
 ROOT = Path.cwd()

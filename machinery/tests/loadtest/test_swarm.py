@@ -1,4 +1,4 @@
-"""Locust, really run against services that are slow, fail, change or die."""
+"""Real Locust runs against services that are slow, fail or change."""
 
 import json
 import threading
@@ -12,12 +12,12 @@ from machinery.tests.waiting import HANG_SECONDS
 from mlops.config.params import LoadtestParams
 from mlops.errors import UserError
 from mlops.load.loadtest import judge
-from mlops.load.swarm import FAILURES, swarm
+from mlops.load.swarm import FAILURES, run_locust
 from mlops.targets import Live
 
 pytestmark = pytest.mark.slow
 
-# The test ends with its requests: on a busy machine their number is none of its seconds.
+# The test ends after REQUESTS, since a busy machine sends fewer in a fixed time.
 LIMITS = LoadtestParams(
     users=4,
     spawn_rate=50,
@@ -31,34 +31,34 @@ LOCUSTFILE = """
 import gevent
 from locust import FastHttpUser, between, task
 
-class Client(FastHttpUser):
+class User(FastHttpUser):
     wait_time = between(0.01, 0.03)
-    asked = 0
+    requests = 0
 
     @task
     def ask(self):
-        Client.asked += 1
-        if Client.asked == REQUESTS:
-            # Apart, for it ends every user, and would end itself with this one.
+        User.requests += 1
+        if User.requests == REQUESTS:
+            # In a greenlet of its own: it ends every user, this one too.
             gevent.spawn(self.environment.runner.quit)
         self.client.get("/predict")
 """
 
 
 class StandIn(ThreadingHTTPServer):
-    """A service that is as slow, faulty or fickle as a test wants: another after some requests."""
+    """A service that is slow, fails, or becomes another release after some requests."""
 
     daemon_threads = True
 
     def __init__(self, slow=0.0, failing=(), changes_after=None):
         super().__init__(("127.0.0.1", 0), Answer)
         self.slow, self.failing, self.changes_after = slow, failing, changes_after
-        self.asked = 0
+        self.requests = 0
 
     @property
     def release_id(self):
-        """Who it says it is."""
-        return "r-2" if self.changes_after and self.asked > self.changes_after else "r-1"
+        """The release that it reports."""
+        return "r-2" if self.changes_after and self.requests > self.changes_after else "r-1"
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -67,12 +67,12 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):  # pylint: disable=invalid-name  # the base class asks for this name
-        """Answer as told."""
+        """Answer as the test demands."""
         status = 200
         if self.path == "/predict":
             time.sleep(self.server.slow)
-            self.server.asked += 1
-            status = 500 if self.server.asked in self.server.failing else 200
+            self.server.requests += 1
+            status = 500 if self.server.requests in self.server.failing else 200
         body = json.dumps({"release_id": self.server.release_id}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -80,17 +80,17 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Be quiet."""
+        """Log nothing."""
 
 
 def locustfile(requests):
-    """The traffic, which ends after so many requests; None for never."""
+    """A locustfile that ends the test after so many requests; None for never."""
     return LOCUSTFILE.replace("REQUESTS", str(requests))
 
 
 @pytest.fixture
 def attack(tmp_path, monkeypatch):
-    """Runs Locust against a stand-in and returns the rules that did not pass."""
+    """A function that runs Locust against a stand-in and returns the rules that did not pass."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loadtests").mkdir()
     (tmp_path / "loadtests/locustfile.py").write_text(locustfile(REQUESTS))
@@ -98,8 +98,8 @@ def attack(tmp_path, monkeypatch):
     def run(limits=LIMITS, **behaviour):
         with serving(StandIn(**behaviour)) as server:
             live = Live("r-1", f"http://127.0.0.1:{server.server_port}", "now")
-            seen, run.traffic = swarm(live, limits, None, tmp_path / "out")
-        findings = judge("r-1", seen, run.traffic, limits)
+            release_ids, run.traffic = run_locust(live, limits, None, tmp_path / "out")
+        findings = judge("r-1", release_ids, run.traffic, limits)
         return {f.rule: str(f.verdict) for f in findings if f.verdict != "pass"}
 
     return run
@@ -107,7 +107,7 @@ def attack(tmp_path, monkeypatch):
 
 @contextmanager
 def serving(server):
-    """Serve in a thread meanwhile."""
+    """Run a server in a thread."""
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -117,28 +117,28 @@ def serving(server):
 
 
 def test_a_good_service_passes(attack):
-    """By every rule."""
+    """It passes every rule."""
     assert attack() == {}
 
 
 def test_the_test_takes_its_time(attack, tmp_path):
-    """However long the locustfile takes to import."""
+    """The import of the locustfile does not shorten the test."""
     limits = LIMITS.model_copy(update={"seconds": 2})
     file = tmp_path / "loadtests/locustfile.py"
     file.write_text(f"import time\ntime.sleep({limits.seconds})\n{locustfile(None)}")
     attack(limits)
-    # By a clock that is wrong the time is up before the first request.
+    # With a wrong clock the time is up before the first request.
     assert attack.traffic.seconds > limits.seconds / 2
 
 
 def test_a_single_transient_failure_passes(attack, tmp_path):
-    """It is counted and listed, and turns nothing red."""
+    """It is counted and listed, and fails no rule."""
     assert attack(failing={60}) == {}
     assert "500" in (tmp_path / "out" / FAILURES).read_text()
 
 
 def test_a_failing_service_fails(attack):
-    """One request in ten."""
+    """One request in ten fails."""
     assert attack(failing=range(0, REQUESTS, 10)) == {"L103": "fail"}
 
 
@@ -150,14 +150,14 @@ def test_a_slow_service_fails(attack, tmp_path):
 
 
 def test_another_release_ends_and_voids_the_test(attack, tmp_path):
-    """Before its time is up: Locust has had none to write what it counted."""
+    """It ends early: Locust has had no time to write its counts."""
     (tmp_path / "loadtests/locustfile.py").write_text(locustfile(None))
     assert attack(changes_after=50) == {"L101": "inconclusive"}
     assert not (tmp_path / "out/statistics.json").exists()
 
 
 @pytest.mark.parametrize(
-    "code, words",
+    "code, message",
     [
         ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
         (locustfile(10).replace("self.client.get", "self.no_such"), "has no attribute 'no_such'"),
@@ -165,8 +165,8 @@ def test_another_release_ends_and_voids_the_test(attack, tmp_path):
     ],
     ids=["import", "task", "empty"],
 )
-def test_a_broken_locustfile_is_an_error(attack, tmp_path, code, words):
-    """Never a verdict: an exception counts as no request."""
+def test_a_broken_locustfile_is_an_error(attack, tmp_path, code, message):
+    """It gives no verdict, since an exception does not count as a request."""
     (tmp_path / "loadtests/locustfile.py").write_text(code)
-    with pytest.raises(UserError, match=f"(?s)loadtests/locustfile.py.*{words}"):
+    with pytest.raises(UserError, match=f"(?s)loadtests/locustfile.py.*{message}"):
         attack()

@@ -1,4 +1,4 @@
-"""The verdict of a load test: chance decides nothing, and what is really wrong is refused."""
+"""The verdict of a load test: chance decides nothing, and a really bad service is refused."""
 
 import random
 from collections import Counter
@@ -7,20 +7,31 @@ import pytest
 from scipy import stats
 
 from mlops.config.params import LoadtestParams
-from mlops.load.loadtest import RULES, Interval, Traffic, at_least, failure_share, figures, judge, percentile, read_traffic, summary
+from mlops.load.loadtest import (
+    RULES,
+    Interval,
+    Traffic,
+    at_least,
+    failure_share,
+    figures,
+    judge,
+    percentile,
+    read_traffic,
+    summary,
+)
 from mlops.rules import Verdict, worst
 
 LIMITS = LoadtestParams(p95_ms=200, max_error_ratio=0.01, min_requests=200)
 FAST = Counter({5: 900, 20: 100})
 
 
-def verdicts(traffic, seen=("r-1", "r-1"), limits=LIMITS):
+def verdicts(traffic, release_ids=("r-1", "r-1"), limits=LIMITS):
     """The verdict of each rule that judged."""
-    return {f.rule: str(f.verdict) for f in judge("r-1", seen, traffic, limits)}
+    return {f.rule: str(f.verdict) for f in judge("r-1", release_ids, traffic, limits)}
 
 
 def test_a_fast_service_without_failures_passes():
-    """By every rule."""
+    """It passes every rule."""
     assert verdicts(Traffic(1000, 0, FAST)) == {rule.id: "pass" for rule in RULES}
 
 
@@ -30,12 +41,12 @@ def test_a_fast_service_without_failures_passes():
     + [(20, "fail"), (1000, "fail")],
 )
 def test_failures_of_a_thousand_against_one_percent(failures, verdict):
-    """Above the bound only what chance does not explain is a failure."""
+    """Above the bound, only an excess that chance does not explain is a failure."""
     assert verdicts(Traffic(1000, failures, FAST))["L103"] == verdict
 
 
-def test_a_single_failure_under_a_strict_bound_is_not_red():
-    """One in 200 where one in 1000 is allowed: nobody can tell yet."""
+def test_a_single_failure_under_a_strict_bound_is_no_fail():
+    """One in 200 with a bound of one in 1000 is inconclusive."""
     limits = LIMITS.model_copy(update={"max_error_ratio": 0.001})
     assert verdicts(Traffic(200, 1, {5: 200}), limits=limits)["L103"] == "inconclusive"
 
@@ -49,7 +60,7 @@ def test_slow_answers_of_a_thousand_against_the_95th_percentile(slow, verdict):
 
 
 def test_few_requests_do_not_pass():
-    """However good they are; but what is plainly too slow fails with few as well."""
+    """Few good requests are inconclusive, but few that are plainly too slow fail."""
     good, slow = Traffic(199, 0, {5: 199}), Traffic(40, 0, {2000: 40})
     assert worst(judge("r-1", ["r-1"], good, LIMITS)) is Verdict.INCONCLUSIVE
     assert verdicts(slow) == {
@@ -61,28 +72,28 @@ def test_few_requests_do_not_pass():
 
 
 def test_no_request_at_all_is_inconclusive():
-    """There is nothing to divide by."""
+    """No share and no percentile can be computed."""
     assert verdicts(Traffic(0, 0, {})) == {"L101": "pass", "L102": "inconclusive"}
     assert figures(Traffic(0, 0, {})) == {"requests": 0, "failures": 0}
 
 
-@pytest.mark.parametrize("seen", [("r-1", "r-2", "r-1"), ("r-1", "r-2"), ("r-2", None)])
-def test_another_release_voids_the_test(seen):
-    """Whatever was counted; even if the first one came back."""
-    findings = judge("r-1", seen, Traffic(1000, 1000, FAST), LIMITS)
+@pytest.mark.parametrize("release_ids", [("r-1", "r-2", "r-1"), ("r-1", "r-2"), ("r-2", None)])
+def test_another_release_voids_the_test(release_ids):
+    """It does so whatever the counts, and even if the first release returns."""
+    findings = judge("r-1", release_ids, Traffic(1000, 1000, FAST), LIMITS)
     assert [(f.rule, f.verdict) for f in findings] == [("L101", Verdict.INCONCLUSIVE)]
     assert "void: r-2 answered as well" in summary(findings, Verdict.INCONCLUSIVE)
 
 
 def test_a_service_that_is_gone_after_the_test_fails():
-    """A late answer during the test is forgiven, silence after it is not."""
+    """A missing answer during the test is tolerated, one after it is not."""
     good = Traffic(1000, 0, FAST)
-    assert verdicts(good, seen=("r-1", None, "r-1"))["L101"] == "pass"
-    assert verdicts(good, seen=("r-1", "r-1", None))["L101"] == "fail"
+    assert verdicts(good, release_ids=("r-1", None, "r-1"))["L101"] == "pass"
+    assert verdicts(good, release_ids=("r-1", "r-1", None))["L101"] == "fail"
 
 
 def test_the_reason_is_one_sentence():
-    """What decided, or the figures of what passed."""
+    """It names the deciding rule, or the figures of a pass."""
     passed = judge("r-1", ["r-1"], Traffic(1000, 2, FAST), LIMITS)
     assert summary(passed, Verdict.PASS).startswith("requests 1,000; failures 2, 0.20% [")
     failed = judge("r-1", ["r-1"], Traffic(1000, 0, {900: 1000}), LIMITS)
@@ -90,7 +101,7 @@ def test_the_reason_is_one_sentence():
 
 
 def test_the_entries_of_locust_are_added_up():
-    """It writes one for each name of a request."""
+    """Locust writes one entry for each name of a request."""
     times = {"start_time": 100.0, "last_request_timestamp": 108.0}
     entry = {"num_requests": 3, "num_failures": 1, "response_times": {"5": 2, "20": 1}, **times}
     other = {"num_requests": 1, "num_failures": 0, "response_times": {"20": 1}, **times}
@@ -100,7 +111,7 @@ def test_the_entries_of_locust_are_added_up():
 
 
 def test_the_tail_is_that_of_scipy():
-    """Both tails, few and many trials, the ends of the range."""
+    """Compared for both tails, few and many trials, and the ends of the range."""
     chance = random.Random(0)
     for _ in range(500):
         n = chance.choice([1, 7, 300, 100_000])
@@ -112,12 +123,12 @@ def test_the_tail_is_that_of_scipy():
 def test_the_interval_of_a_share_is_that_of_scipy(failed, count):
     """Clopper and Pearson's."""
     share = failure_share(Traffic(count, failed, {}))
-    wanted = stats.binomtest(failed, count).proportion_ci(0.95, "exact")
-    assert (share.low, share.high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    expected = stats.binomtest(failed, count).proportion_ci(0.95, "exact")
+    assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_the_interval_of_a_percentile_covers_it():
-    """In at least 95 of 100 tests of 300 requests each, less three standard errors."""
+    """It does in at least 95 % of the tests of 300 requests, less three standard errors."""
     chance, covered = random.Random(0), 0
     for _ in range(400):
         drawn = Counter(chance.randint(1, 10_000) for _ in range(300))
@@ -128,33 +139,32 @@ def test_the_interval_of_a_percentile_covers_it():
 
 @pytest.mark.parametrize("count", [20, 100, 1000, 5000])
 def test_the_interval_of_a_percentile_is_the_narrowest_that_holds(count):
-    """Each end is the last rank beyond which 2.5 % or less remain; of latencies 1, 2, 3 ..."""
+    """Each end is the last rank beyond which at most 2.5 % remain; the latencies are 1, 2, 3 ..."""
     traffic, below = Traffic(count, 0, dict.fromkeys(range(1, count + 1), 1)), stats.binom(
         count, 0.95
     )
-    found = percentile(traffic, 0.95)
-    low, high = int(found.low), int(found.high)
-    assert found.value == round(0.95 * count)
+    interval = percentile(traffic, 0.95)
+    low, high = int(interval.low), int(interval.high)
+    assert interval.value == round(0.95 * count)
     assert below.cdf(low - 1) <= 0.025 < below.cdf(low)
     assert high == count or below.sf(high - 1) <= 0.025 < below.sf(high - 2)
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"),
+    ("percents", "verdict"),
     [((1.0, 0.9), "pass"), ((1.1, 1.0), "inconclusive"), ((1.1, 1.01), "fail")],
 )
-def test_a_bound_itself_is_kept(monkeypatch, found, verdict):
-    """And fails only what lies beyond it with its whole interval."""
-    interval = Interval(found[0] / 100, found[1] / 100, 1.0)
+def test_a_value_at_its_bound_passes(monkeypatch, percents, verdict):
+    """Only a value whose whole interval is beyond the bound fails."""
+    interval = Interval(percents[0] / 100, percents[1] / 100, 1.0)
     monkeypatch.setattr("mlops.load.loadtest.failure_share", lambda _: interval)
     assert verdicts(Traffic(1000, 10, FAST))["L103"] == verdict
 
 
 def test_the_figures_are_those_of_the_traffic():
-    """To a digit that is worth keeping; a release carries them."""
-    told = figures(Traffic(1000, 2, FAST, seconds=9.96))
+    """They are rounded, since a release holds them."""
     share = stats.binomtest(2, 1000).proportion_ci(0.95, "exact")
-    assert told == {
+    assert figures(Traffic(1000, 2, FAST, seconds=9.96)) == {
         "requests": 1000,
         "failures": 2,
         "seconds": 10.0,
@@ -169,5 +179,5 @@ def test_the_figures_are_those_of_the_traffic():
 
 
 def test_a_service_that_was_never_asked_fails():
-    """Nobody saw who answered."""
-    assert verdicts(Traffic(1000, 0, FAST), seen=())["L101"] == "fail"
+    """No release id was ever reported."""
+    assert verdicts(Traffic(1000, 0, FAST), release_ids=())["L101"] == "fail"

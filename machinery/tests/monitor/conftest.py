@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.serving.log import PredictionLog, Scored, line
+from mlops.serving.log import PredictionLog, ScoredBatch, line
 
 RELEASE = "mini-20260101-0001-0123456789ab"
 
@@ -21,7 +21,7 @@ def write_log():
         scores = [0.5] * len(rows) if scores is None else scores
         moment, body = datetime.fromisoformat(f"{day}T23:30:00+00:00"), {"rows": list(rows)}
         told, sent = [one.encode() for one in ids], [json.dumps(body).encode()]
-        log.append(line(release_id, Scored(moment, sent, {}, told, list(map(float, scores)))))
+        log.append(line(release_id, ScoredBatch(moment, sent, {}, told, list(map(float, scores)))))
         log.close()
         return ids
 

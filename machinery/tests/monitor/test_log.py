@@ -8,7 +8,7 @@ import pytest
 
 from machinery.tests.waiting import wait_for
 from mlops.monitor.log import Served, read_log
-from mlops.serving.log import PredictionLog, Scored, line
+from mlops.serving.log import PredictionLog, ScoredBatch, line
 
 RELEASE = "mini-20260101-0001-0123456789ab"
 
@@ -74,9 +74,9 @@ def test_only_the_newest_days_are_asked_for(log):
 
 def test_files_set_aside_are_read_too(tmp_path):
     """All that the log kept."""
-    log = PredictionLog(tmp_path, "predictions-1", largest=1, kept=2)
+    log = PredictionLog(tmp_path, "predictions-1", max_file_bytes=1, old_files=2)
     for _ in range(5):
-        log.append(line(RELEASE, Scored(datetime.now(UTC), [b"[{}]"], {}, [b"a"], [0.5])))
+        log.append(line(RELEASE, ScoredBatch(datetime.now(UTC), [b"[{}]"], {}, [b"a"], [0.5])))
     found = read_log(tmp_path, RELEASE)
     assert len(found.files) == 3 and found.per_day.total() == 3
 
@@ -151,12 +151,12 @@ def test_rows_looked_for_are_found_however_many_there_are(tmp_path, write_log, d
 def test_a_log_is_read_while_it_is_written_and_set_aside(tmp_path):
     """What was there is found, no line is broken, and reading ends."""
     log, stop = (
-        PredictionLog(tmp_path, "predictions-1", largest=20_000, kept=500),
+        PredictionLog(tmp_path, "predictions-1", max_file_bytes=20_000, old_files=500),
         threading.Event(),
     )
 
     sent = json.dumps([{"size": 1}] * 10).encode()
-    rows = Scored(datetime.now(UTC), [sent], {}, [b"a"] * 10, [0.5] * 10)
+    rows = ScoredBatch(datetime.now(UTC), [sent], {}, [b"a"] * 10, [0.5] * 10)
     written = line(RELEASE, rows)
 
     def work():
@@ -185,7 +185,7 @@ def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     with (tmp_path / "predictions-1.jsonl").open("wb") as file:
         for hundred in range(10_000):
             ids = [b"%032x" % (100 * hundred + number) for number in range(100)]
-            file.write(line(RELEASE, Scored(day, sent, {}, ids, [0.5] * 100)))
+            file.write(line(RELEASE, ScoredBatch(day, sent, {}, ids, [0.5] * 100)))
     found = read_log(tmp_path, RELEASE)
     assert found.per_day.total() == 1_000_000
     assert len(found.sample) <= 100_000

@@ -1,4 +1,4 @@
-"""Prometheus' own tool, from Debian's package `prometheus` or any other build of it."""
+"""Prometheus' own tool promtool, from Debian's package `prometheus` or another build."""
 
 import subprocess
 
@@ -7,11 +7,11 @@ import pytest
 
 @pytest.fixture(scope="session")
 def promtool(needs):
-    """Runs promtool."""
+    """A function that runs promtool."""
     program = needs("promtool", "prometheus")
 
-    def run(*words, **options):
-        command = [program, *map(str, words)]
+    def run(*arguments, **options):
+        command = [program, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
     return run

@@ -1,4 +1,4 @@
-"""The dashboard and the operator's rules follow from what people edit, as Prometheus reads it."""
+"""The dashboard and the operator's rules are rendered from alerts.yaml and panels.yaml."""
 
 import json
 import re
@@ -12,54 +12,52 @@ from mlops.targets import kustomize
 
 @pytest.fixture(scope="module")
 def dashboard():
-    """The dashboard as it is committed."""
+    """The committed dashboard."""
     return json.loads((dashboards.MONITORING / "dashboard.json").read_text("utf-8"))
 
 
 @pytest.mark.fast
 @pytest.mark.parametrize("name", ["dashboard.json", "prometheus-rule.yaml"])
-def test_what_is_made_is_fresh(name):
-    made = {
+def test_the_rendered_files_are_fresh(name):
+    render = {
         "dashboard.json": dashboards.dashboard,
         "prometheus-rule.yaml": dashboards.prometheus_rule,
     }
     text = (dashboards.MONITORING / name).read_text("utf-8")
-    assert text == made[name](), "run `make dashboards`"
+    assert text == render[name](), "run `make dashboards`"
 
 
-def test_the_operator_gets_the_very_rules():
-    found = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
-    rules = {one["kind"]: one for one in found}["PrometheusRule"]
+def test_the_operator_gets_the_same_rules():
+    objects = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
+    rules = {one["kind"]: one for one in objects}["PrometheusRule"]
     assert rules["spec"]["groups"] == dashboards.rules()
 
 
-def test_grafana_gets_the_very_dashboard(dashboard):
-    """As its sidecar looks for it: in a ConfigMap with a label."""
-    found = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
-    config = {one["kind"]: one for one in found}["ConfigMap"]
+def test_grafana_gets_the_same_dashboard(dashboard):
+    """It is in a ConfigMap with the label that Grafana's sidecar looks for."""
+    objects = kustomize.objects(kustomize.kustomize(dashboards.MONITORING))
+    config = {one["kind"]: one for one in objects}["ConfigMap"]
     assert config["metadata"]["labels"] == {"grafana_dashboard": "1"}
     assert json.loads(config["data"]["dashboard.json"]) == dashboard
 
 
-def test_panels_lie_side_by_side(dashboard):
-    """None over another, none beyond Grafana's 24 columns, each known by a number of its own."""
+def test_panels_do_not_overlap(dashboard):
+    """None exceeds Grafana's 24 columns, and each has an id of its own."""
     taken = set()
     for panel in dashboard["panels"]:
-        place = panel["gridPos"]
-        cells = {
-            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
-        }
+        grid = panel["gridPos"]
+        cells = {(grid["x"] + x, grid["y"] + y) for x in range(grid["w"]) for y in range(grid["h"])}
         assert not cells & taken and max(x for x, _ in cells) < 24
         taken |= cells
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_every_query_asks_for_the_model_and_environment_that_were_chosen(dashboard):
-    """And the choice lists those that answer."""
+def test_every_query_selects_the_chosen_model_and_environment(dashboard):
+    """The choice lists those that answer."""
     source, model, environment = dashboard["templating"]["list"]
     assert (source["type"], model["name"]) == ("datasource", "model")
-    wanted = 'label_values(mlops_release_info{model="$model"}, environment)'
-    assert environment["query"]["query"] == wanted
+    query = 'label_values(mlops_release_info{model="$model"}, environment)'
+    assert environment["query"]["query"] == query
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
             metrics = re.findall(r"\b(?:mlops_|up\b|ALERTS\b)\w*", target["expr"])
@@ -67,7 +65,7 @@ def test_every_query_asks_for_the_model_and_environment_that_were_chosen(dashboa
             assert target["expr"].count(chosen) == len(metrics)
 
 
-def test_every_query_is_one_that_prometheus_reads(dashboard, promtool, tmp_path):
+def test_prometheus_accepts_every_query(dashboard, promtool, tmp_path):
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     rules = [
         {"record": "query", "expr": query, "labels": {"n": str(n)}}

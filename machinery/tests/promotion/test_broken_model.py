@@ -36,7 +36,7 @@ def test_a_broken_model_keeps_no_release_from_being_tested(broken, monkeypatch):
     """What answers is the model in the bundle."""
     traffic = Traffic(1000, 0, {5: 1000}, 10.0)
     served = environment("dev").release.release_id
-    monkeypatch.setattr(loadtest, "swarm", lambda *_: ([served], traffic))
+    monkeypatch.setattr(loadtest, "run_locust", lambda *_: ([served], traffic))
     answer = broken.mlops("loadtest", "--env", "dev")
     assert answer.code == 0, answer.text
 

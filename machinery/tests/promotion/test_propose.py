@@ -591,3 +591,75 @@ def test_a_model_that_is_there_or_barred_is_not_retrained(clone, two, forge, bar
     retrained(clone, digest if barred else release.promoted.model.digest)
     answer = clone.mlops("propose")
     assert (answer.code, forge.pulls) == (code, {})
+
+
+UPGRADE = """machinery: upgrade from 1.0.0 to {version}
+
+Do this:
+- {version}: look at ```the gate```.
+
+Proposed-by: make upgrade
+"""
+
+
+def upgraded(clone, version="1.1.0"):
+    """Commit what `make upgrade` leaves; main knows nothing of it."""
+    clone.git("checkout", "-q", "-B", "main", "origin/main")
+    clone.commit("machinery/RELEASE", f"# {version}\n")
+    clone.git("commit", "-q", "--amend", "--message", UPGRADE.format(version=version))
+    return clone.git("rev-parse", "HEAD")
+
+
+def test_an_upgrade_becomes_a_pull_request(clone, forge):
+    """The reviewer reads what a person must do, as text; run again it is the same pull request."""
+    clone.ship("dev")
+    clone.merge()
+    commit = upgraded(clone)
+    proposed(clone)
+    assert "proposes it already" in proposed(clone)
+    (pull,) = forge.pulls.values()
+    assert (pull["head"]["ref"], pull["title"]) == (
+        "upgrade/1.1.0",
+        "machinery: upgrade from 1.0.0 to 1.1.0",
+    )
+    assert forge.branch("upgrade/1.1.0") == commit
+    assert "````text\nDo this:" in pull["body"]
+
+
+def test_a_newer_upgrade_takes_the_place_of_an_open_one(clone, forge):
+    """A branch of people below upgrade/ is left alone."""
+    clone.ship("dev")
+    clone.merge()
+    upgraded(clone)
+    proposed(clone)
+    upgraded(clone, "1.2.0")
+    proposed(clone)
+    assert list(opened(forge).values()) == ["upgrade/1.2.0"]
+    assert list(opened(forge, "closed").values()) == ["upgrade/1.1.0"]
+
+
+def test_an_upgrade_that_was_merged_is_not_proposed(clone, forge):
+    clone.ship("dev")
+    clone.merge()
+    upgraded(clone)
+    clone.merge()
+    assert "nothing to propose" in proposed(clone)
+    assert not forge.pulls
+
+
+def test_a_token_that_may_not_push_workflows_is_explained(clone, forge, monkeypatch, tmp_path):
+    """GitHub's own words name no remedy; the page of the run does."""
+    clone.ship("dev")
+    clone.merge()
+    upgraded(clone)
+    hook = Path(clone.git("remote", "get-url", "origin")) / "hooks/pre-receive"
+    words = "refusing to allow a GitHub App to create or update workflow `x` without `workflows`"
+    hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n", "utf-8")
+    hook.chmod(0o755)
+    monkeypatch.setattr(remote, "PAUSES", ())
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    answer = clone.mlops("propose")
+    assert answer.code == 1
+    for text in (answer.text, (tmp_path / "summary.md").read_text("utf-8")):
+        assert "Run `make upgrade` on your machine" in text
+    assert not forge.pulls

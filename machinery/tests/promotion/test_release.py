@@ -8,7 +8,17 @@ from mlops import git
 from mlops.config.documents import parse
 from mlops.errors import UserError
 from mlops.releases.promotion import sound
-from mlops.releases.release import Document, Image, new_release, none_yet, parse_release, read_release, seal_of, sequence, short
+from mlops.releases.release import (
+    Document,
+    Image,
+    new_release,
+    none_yet,
+    parse_release,
+    read_release,
+    seal_of,
+    sequence,
+    short,
+)
 
 OLD = Path(__file__).with_name("release-v1.yaml")
 IMAGE = Image(ref=f"ghcr.io/o/churn@sha256:{'a' * 64}", platform="linux/amd64")

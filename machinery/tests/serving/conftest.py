@@ -82,12 +82,12 @@ def load(folder):
 def predict(model, columns):
     size = np.asarray(columns["size"], dtype=np.float64)
     weight = np.nan_to_num(np.asarray(columns["weight"], dtype=np.float64))
-    known = [town in model["towns"] for town in columns["town"]]
+    familiar = [town in model["towns"] for town in columns["town"]]
     if "QQX" in columns["town"]:
         raise KeyError("a mistake in the model")
     if "QQY" in columns["town"]:
         return np.full(len(size), np.nan)
-    return 1 / (1 + np.exp(-model["slope"] * (size + weight) / 100 - known))
+    return 1 / (1 + np.exp(-model["slope"] * (size + weight) / 100 - familiar))
 """
 
 PARAMS = """
@@ -105,10 +105,10 @@ class Checkout:
 
     path: Path
 
-    def run(self, *words):
-        """Run a step there, in its own process."""
+    def run(self, *arguments):
+        """Run a step in the checkout, in a process of its own."""
         return subprocess.run(
-            self.command(*words),
+            self.command(*arguments),
             cwd=self.path,
             env=self.environ,
             text=True,
@@ -117,25 +117,25 @@ class Checkout:
         )
 
     @staticmethod
-    def command(*words):
+    def command(*arguments):
         """The command of a step."""
-        return [sys.executable, "-m", "mlops", *words]
+        return [sys.executable, "-m", "mlops", *arguments]
 
     @property
     def environ(self):
-        """What its processes find in their environment: a home of their own."""
-        kept = {k: v for k, v in os.environ.items() if k != "BENTOML_HOME"}
-        kept["PYTHONPATH"] = str(self.path / "machinery")
-        return {**kept, "HOME": str(self.path.parent / "home"), "OMP_NUM_THREADS": "1"}
+        """The environment of its processes, with a home of their own."""
+        inherited = {k: v for k, v in os.environ.items() if k != "BENTOML_HOME"}
+        inherited["PYTHONPATH"] = str(self.path / "machinery")
+        return {**inherited, "HOME": str(self.path.parent / "home"), "OMP_NUM_THREADS": "1"}
 
-    def git(self, *words):
-        """Run git there as somebody, and return what it printed."""
-        who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-        command = ["git", *who, *words]
+    def git(self, *arguments):
+        """Run git in the checkout with a fixed author, and return its output."""
+        author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+        command = ["git", *author, *arguments]
         return subprocess.check_output(command, cwd=self.path, text=True).strip()
 
     def write(self, name, text):
-        """Write a file there."""
+        """Write a file in the checkout."""
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         (self.path / name).write_text(text)
 
@@ -145,72 +145,72 @@ class Checkout:
         self.git("commit", "--quiet", "--message", "a change")
 
     def train(self):
-        """Commit everything, train, and let the gate say pass."""
+        """Commit everything, train, and write a verdict of the gate that passes."""
         self.commit()
         trained = self.run("train")
         assert trained.returncode == 0, trained.stderr
         self.judge("pass")
 
     def judge(self, verdict):
-        """Write the gate's verdict on the record that is there."""
-        made = json.loads((self.path / "build/record.json").read_text())
-        made.setdefault("evaluation", {"metrics": {}})
-        write_json(self.path / "build/record.json", made)
-        said = {
+        """Write the gate's verdict on the current record."""
+        content = json.loads((self.path / "build/record.json").read_text())
+        content.setdefault("evaluation", {"metrics": {}})
+        write_json(self.path / "build/record.json", content)
+        judgement = {
             "verdict": verdict,
             "reason": "All is well.",
-            "record": record.record_digest(made),
+            "record": record.record_digest(content),
             "at": "2026-01-02T03:04:05Z",
         }
-        write_json(self.path / "build/verdict.json", said)
+        write_json(self.path / "build/verdict.json", judgement)
 
     @property
     def release(self):
-        """The release that was sealed there last."""
+        """The newest release of the checkout."""
         return read_release(self.path / "build/release.yaml")
 
     @property
     def bundle(self):
-        """The bundle of that release as the store has it."""
+        """The bundle of that release, in the store."""
         digest = self.release.promoted.bundle.digest.removeprefix("sha256:")
         return self.path / f"build/store/sha256/{digest[:2]}/{digest}.tar"
 
 
 def copy(checkout, folder):
-    """Copy a checkout with all that was built in it."""
+    """Copy a checkout with its build folder."""
     return Checkout(Path(shutil.copytree(checkout.path, folder / "checkout", symlinks=True)))
 
 
 @pytest.fixture(scope="session")
 def trained_once(tmp_path_factory):
     """The miniature team's repository after training; never changed."""
-    made = Checkout(tmp_path_factory.mktemp("trained") / "checkout")
+    mini = Checkout(tmp_path_factory.mktemp("trained") / "checkout")
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "machinery/mlops", made.path / "machinery/mlops", ignore=ignore)
+    shutil.copytree(ROOT / "machinery/mlops", mini.path / "machinery/mlops", ignore=ignore)
     for name in ("requirements-serve.txt", "Dockerfile"):
-        shutil.copy(ROOT / name, made.path)
-    made.write("data/__init__.py", DATA)
-    made.write("model/__init__.py", MODEL)
-    made.write("params.yaml", PARAMS)
-    made.write(".gitignore", "/build/\n__pycache__/\n")
-    made.git("init", "--quiet", "--initial-branch", "main")
-    made.train()
-    return made
+        shutil.copy(ROOT / name, mini.path)
+    mini.write("data/__init__.py", DATA)
+    mini.write("model/__init__.py", MODEL)
+    mini.write("params.yaml", PARAMS)
+    mini.write(".gitignore", "/build/\n__pycache__/\n")
+    mini.git("init", "--quiet", "--initial-branch", "main")
+    mini.train()
+    return mini
 
 
 @pytest.fixture
 def checkout(trained_once, tmp_path):
-    """A repository after training, to change at will."""
+    """A repository after training, for one test to change."""
     return copy(trained_once, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def packaged_once(trained_once, tmp_path_factory):
     """The repository after packaging; never changed."""
-    made = copy(trained_once, tmp_path_factory.mktemp("packaged"))
-    done = made.run("package")
+    mini = copy(trained_once, tmp_path_factory.mktemp("packaged"))
+    done = mini.run("package")
     assert done.returncode == 0, done.stderr
-    return made
+    return mini
 
 
 @pytest.fixture(scope="session")
@@ -261,13 +261,13 @@ def _when_ready(url, log):
 
 @pytest.fixture(scope="session")
 def serving():
-    """A way to serve a bundle as one likes, for a while."""
+    """A context manager that serves a bundle."""
     return _serving
 
 
 @pytest.fixture(scope="session")
 def worker_of():
-    """A way to find the process that answers a client."""
+    """A function that finds the process that answers a client."""
 
     def find(client):
         return next(
@@ -284,20 +284,20 @@ def worker_of():
 def served(unpacked, tmp_path_factory):
     """A folder, and a client of the service that runs from it and logs to its `predictions`."""
     folder = tmp_path_factory.mktemp("served")
-    known = {"MLOPS_RELEASE_ID": RELEASE_ID, "MLOPS_ENVIRONMENT": "dev"}
-    logged = {"MLOPS_PREDICTIONS": str(folder / "predictions")}
-    with _serving(unpacked, folder, **known, **logged) as client:
+    release = {"MLOPS_RELEASE_ID": RELEASE_ID, "MLOPS_ENVIRONMENT": "dev"}
+    log = {"MLOPS_PREDICTIONS": str(folder / "predictions")}
+    with _serving(unpacked, folder, **release, **log) as client:
         yield folder, client
 
 
 @pytest.fixture(scope="session")
 def tight(unpacked, tmp_path_factory, serving):
-    """A client of a service with little room."""
+    """A client of a service with low limits."""
     folder = tmp_path_factory.mktemp("tight")
     bundle = shutil.copytree(unpacked, folder / "bundle")
-    made = json.loads((bundle / "src/record.json").read_text())
-    made["params"]["values"]["serve"] |= TIGHT
-    (bundle / "src/record.json").write_text(json.dumps(made))
+    content = json.loads((bundle / "src/record.json").read_text())
+    content["params"]["values"]["serve"] |= TIGHT
+    (bundle / "src/record.json").write_text(json.dumps(content))
     (folder / "run").mkdir()
     with serving(bundle, folder / "run") as client:
         yield client

@@ -1,4 +1,4 @@
-"""What was answered is in the log, whatever happens to the service or its disk meanwhile."""
+"""Every answered prediction is logged or metric, whatever happens to the service or its disk."""
 
 import json
 import os
@@ -14,18 +14,18 @@ LOG = "predictions/predictions-1.jsonl"
 UNLOGGED = "mlops_predictions_unlogged_total"
 
 
-def whole(path):
+def logged_ids(path):
     """The ids of all whole lines."""
-    found = set()
+    ids = set()
     for line in path.read_text().splitlines():
         try:
-            found.update(json.loads(line)["id"])
+            ids.update(json.loads(line)["id"])
         except ValueError:
             continue
-    return found
+    return ids
 
 
-def counted(client, name):
+def metric(client, name):
     """The value of a metric without labels."""
     lines = client.get("/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
@@ -33,7 +33,7 @@ def counted(client, name):
 
 @pytest.fixture
 def ask(row):
-    """A way to have a row scored; returns its id."""
+    """A function that asks for a score and returns its id."""
 
     def post(client):
         return client.post("/predict", json={"rows": [row]}).json()["predictions"][0]["id"]
@@ -42,7 +42,7 @@ def ask(row):
 
 
 def test_a_graceful_stop_loses_no_answered_prediction(unpacked, tmp_path, serving, ask):
-    """Four clients go on until the service is gone: all that they were told is in the log."""
+    """Four clients ask until the service is gone: every answer that they got is in the log."""
     answered = []
 
     def until_it_is_gone(url):
@@ -54,33 +54,33 @@ def test_a_graceful_stop_loses_no_answered_prediction(unpacked, tmp_path, servin
                     return
 
     with ThreadPoolExecutor(4) as clients:
-        logged = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
-        with serving(unpacked, tmp_path, **logged) as client:
+        environ = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
+        with serving(unpacked, tmp_path, **environ) as client:
             asking = [clients.submit(until_it_is_gone, client.base_url) for _ in range(4)]
             while len(answered) < 200 and not any(one.done() for one in asking):
                 ask(client)
         for one in asking:
             one.result()
-    assert len(answered) >= 200 and set(answered) <= whole(tmp_path / LOG)
+    assert len(answered) >= 200 and set(answered) <= logged_ids(tmp_path / LOG)
 
 
 def test_a_disk_that_fills_up_costs_no_answer_and_no_count(
     unpacked, tmp_path, serving, ask, worker_of
 ):
-    """Each prediction is a whole line of the log, or the metric counts it; later all are lines."""
-    logged = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
-    with serving(unpacked, tmp_path, **logged) as client:
-        process, made = worker_of(client), [ask(client)]
+    """Each prediction is a whole line or counted as lost; with space again, all are lines."""
+    environ = {"MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
+    with serving(unpacked, tmp_path, **environ) as client:
+        process, answered = worker_of(client), [ask(client)]
         before = process.rlimit(resource.RLIMIT_FSIZE)
         process.rlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-        made += [ask(client) for _ in range(20)]
-        while counted(client, UNLOGGED) < 10:
-            made.append(ask(client))
+        answered += [ask(client) for _ in range(20)]
+        while metric(client, UNLOGGED) < 10:
+            answered.append(ask(client))
         process.rlimit(resource.RLIMIT_FSIZE, before)
         later = [ask(client) for _ in range(3)]
-        while not set(later) <= whole(tmp_path / LOG):
+        while not set(later) <= logged_ids(tmp_path / LOG):
             later.append(ask(client))
-        lost = counted(client, UNLOGGED)
-    there = whole(tmp_path / LOG)
-    assert set(later) <= there and len(there & set(made)) + lost == len(made)
+        lost = metric(client, UNLOGGED)
+    logged = logged_ids(tmp_path / LOG)
+    assert set(later) <= logged and len(logged & set(answered)) + lost == len(answered)
     assert os.path.getsize(tmp_path / LOG) > 1000

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a 4xx that says where, what was found and what is allowed."""
+"""The answer to any bad input is a 4xx that names the place, the value and what is allowed."""
 
 import json
 
@@ -12,7 +12,7 @@ def detail(answer):
 
 
 @pytest.mark.parametrize(
-    "change, found, allowed",
+    "change, value, allowed",
     [
         ({"size": "5"}, "5", "a whole number from 1 to 100"),
         ({"size": True}, True, "a whole number from 1 to 100"),
@@ -32,16 +32,16 @@ def detail(answer):
         ({"town": "ABC\n"}, "ABC\n", "text matching ^[A-Z]{3}$"),
     ],
 )
-def test_a_bad_value_is_named(client, row, change, found, allowed):
-    """Wrong type, out of range, unknown category, NaN: field, value and what may stand there."""
+def test_a_bad_value_is_named(client, row, change, value, allowed):
+    """For a wrong type, range, category or NaN: the field, the value and the values allowed."""
     body = json.dumps({"rows": [row, {**row, **change}]})
     problem = detail(client.post("/predict", content=body))
     field = f"rows.1.{next(iter(change))}"
-    assert problem == {"field": field, "problem": "value", "found": found, "allowed": allowed}
+    assert problem == {"field": field, "problem": "value", "found": value, "allowed": allowed}
 
 
 def test_a_missing_field_is_named(client, row):
-    """Null must be said: a field left out is more often forgotten than meant."""
+    """Null must be explicit: a missing field is more often a mistake than a null."""
     del row["weight"]
     problem = detail(client.post("/predict", json={"rows": [row]}))
     assert (problem["field"], problem["problem"]) == ("rows.0.weight", "missing")
@@ -70,7 +70,7 @@ def test_an_unknown_field_is_named_with_its_likely_name(client, row):
         (b'{"rows": [{"town": "\\ud800"}]}', 'an object {"rows": [...]}'),
     ],
 )
-def test_a_bad_body_is_told(client, body, allowed):
+def test_a_bad_body_gets_what_is_allowed(client, body, allowed):
     """Empty, not JSON, not UTF-8, another shape, nested too deep, a number too long."""
     assert detail(client.post("/predict", content=body))["allowed"] == allowed
 
@@ -81,39 +81,39 @@ def test_too_many_rows_are_refused(client, row):
     assert (problem["found"], problem["allowed"]) == ("a list of 51", "a list of 1 to 50 rows")
 
 
-def test_a_thousand_problems_are_told_briefly(client, row):
-    """One cause shows in the first ones; the count is of all."""
+def test_the_answer_to_a_thousand_problems_is_short(client, row):
+    """It details the first problems, and counts all."""
     answer = client.post("/predict", json={"rows": [{**row, "size": 0, "town": ""}] * 50}).json()
     assert answer["error"].startswith("100 problems") and len(answer["detail"]) == 20
 
 
-@pytest.mark.parametrize("place", ["row", "body"])
+@pytest.mark.parametrize("level", ["row", "body"])
 @pytest.mark.parametrize("count, status", [(500, 400), (10_000, 413)])
-def test_unknown_fields_are_told_briefly(client, row, place, count, status):
-    """Those that show what is wrong; with far too many the body is not even read."""
+def test_the_answer_to_many_unknown_fields_is_short(client, row, level, count, status):
+    """It details some of them; with far too many, the body is not even parsed."""
     unknown = {str(number): 1 for number in range(count)}
-    asked = {"rows": [{**row, **unknown}]} if place == "row" else {"rows": [row], **unknown}
-    answer = client.post("/predict", json=asked)
+    body = {"rows": [{**row, **unknown}]} if level == "row" else {"rows": [row], **unknown}
+    answer = client.post("/predict", json=body)
     assert answer.status_code == status and len(answer.content) < 5000
     assert status == 413 or detail(answer)["problem"] == "unknown"
 
 
 @pytest.mark.parametrize("media", ["text/csv", "application/x-www-form-urlencoded", "x"])
 def test_other_content_types_are_refused(client, media):
-    """A form or a file is not guessed at."""
+    """The service does not guess the format of a form or a file."""
     answer = client.post("/predict", content=b"{}", headers={"content-type": media})
     assert answer.status_code == 415 and media in answer.json()["error"]
 
 
 def test_a_compressed_body_is_refused(client):
-    """It would have to be unpacked before its size is known."""
+    """Its size is unknown until it is unpacked."""
     answer = client.post("/predict", content=b"{}", headers={"content-encoding": "gzip"})
     assert answer.status_code == 415
 
 
 @pytest.mark.parametrize("sized", [True, False])
 def test_a_huge_body_is_not_read(client, sized):
-    """Said beforehand or sent in pieces without end, it stops at the bound."""
+    """With a content-length or in chunks, reading stops at the limit."""
     block = b" " * 2**20
     answer = client.post("/predict", content=block if sized else iter([block, block]))
     assert answer.status_code == 413 and "over 257,024 bytes" in answer.json()["error"]
@@ -121,12 +121,12 @@ def test_a_huge_body_is_not_read(client, sized):
 
 @pytest.mark.parametrize("method, path", [("GET", "/predict"), ("POST", "/version")])
 def test_a_wrong_method_names_the_right_one(client, method, path):
-    """With the header that HTTP asks for."""
+    """The answer has the header `Allow`, as HTTP demands."""
     answer = client.request(method, path)
     assert answer.status_code == 405 and answer.headers["allow"] in answer.json()["error"]
 
 
 def test_a_wrong_path_is_not_found(client):
-    """Even one that looks like another."""
+    """A path that resembles another is not found either."""
     assert client.post("/predict/", json={}).status_code in (404, 307)
     assert client.get("/nothing").status_code == 404

@@ -1,4 +1,4 @@
-"""machinery/docs/serving.md says what the code says."""
+"""machinery/docs/serving.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 PAGE = Path("machinery/docs/serving.md")
 
 
-def named(pattern, *paths):
-    """All that matches in the files."""
-    return {word for path in paths for word in re.findall(pattern, path.read_text("utf-8"))}
+def matches(pattern, *paths):
+    """All matches of a pattern in these files."""
+    return {match for path in paths for match in re.findall(pattern, path.read_text("utf-8"))}
 
 
-def test_every_variable_is_told_of():
-    """What the service takes from its environment is in the table, and nothing else."""
+def test_the_page_lists_every_variable():
+    """The table holds the environment variables that the service reads, and no others."""
     code = sorted(Path("machinery/mlops/serving").glob("*.py"))
-    assert named(r"MLOPS_[A-Z_]+", PAGE) == named(r"MLOPS_[A-Z_]+", *code)
+    assert matches(r"MLOPS_[A-Z_]+", PAGE) == matches(r"MLOPS_[A-Z_]+", *code)
 
 
-def test_every_metric_is_told_of(client):
-    """The table's names are those that Prometheus finds."""
-    found = re.findall(r"(?m)^# TYPE (mlops_\w+)", client.get("/metrics").text)
-    assert named(r"mlops_\w+", PAGE) == set(found)
+def test_the_page_lists_every_metric(client):
+    """The table holds the names that Prometheus reads, and no others."""
+    names = re.findall(r"(?m)^# TYPE (mlops_\w+)", client.get("/metrics").text)
+    assert matches(r"mlops_\w+", PAGE) == set(names)
 
 
-def test_every_path_and_status_is_told_of(client):
-    """What /docs.json describes is on the page."""
+def test_the_page_lists_every_path_and_status(client):
+    """Every path and status of /docs.json is on the page."""
     paths = client.get("/docs.json").json()["paths"]
     text = PAGE.read_text("utf-8")
     assert [path for path in paths if f"`{path}`" not in text and f" {path}`" not in text] == []

@@ -1,4 +1,4 @@
-"""Hundreds of requests made from the service's own description, allowed and forbidden ones."""
+"""Hundreds of valid and invalid requests, generated from the service's own description."""
 
 import subprocess
 import sys

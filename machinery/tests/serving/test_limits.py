@@ -1,4 +1,4 @@
-"""A service with little room, asked over sockets for more than it has: refused soon and clearly."""
+"""A service with low limits rejects what exceeds them, over sockets: soon and clearly."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ HEAD = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n"
 
 
 def connect(client, stack):
-    """A connection of its own, closed with the stack."""
+    """Open a connection that the stack closes."""
     address = (client.base_url.host, client.base_url.port)
     return stack.enter_context(socket.create_connection(address, timeout=HANG_SECONDS))
 
@@ -23,8 +23,8 @@ def count(client, metric):
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric)), 0)
 
 
-def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row, worker_of):
-    """Four of twenty are scored; the others are not kept waiting."""
+def test_requests_beyond_max_waiting_get_503(tight, row, worker_of):
+    """Four of twenty are scored; the others get 503 at once."""
     body = json.dumps({"rows": [row]})
     connections = [HTTPConnection(tight.base_url.host, tight.base_url.port) for _ in range(20)]
     for connection in connections:
@@ -39,7 +39,7 @@ def test_more_at_once_than_may_wait_are_told_to_come_back(tight, row, worker_of)
 
 
 def test_bodies_that_take_too_much_memory_together_are_refused(tight, row, worker_of):
-    """Each is small enough, all of them are not; memory that is given up is there again."""
+    """Each is below the limit, but not all together; memory that is freed is available again."""
     part = b" " * 250_000
     with ExitStack() as stack:
         # Those who come first are late soon: all of it is there before any of it is read.
@@ -53,22 +53,22 @@ def test_bodies_that_take_too_much_memory_together_are_refused(tight, row, worke
 
 
 def test_an_announced_size_is_refused_before_it_is_sent(tight):
-    """The client need not send what nobody will read."""
+    """The client need not send a body that is not read."""
     with ExitStack() as stack:
         connection = connect(tight, stack)
         connection.sendall(HEAD.format(2**40).encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
 
 
-def test_what_was_refused_is_not_kept(tight, worker_of):
-    """Large bodies with a mistake, one after the other, take no memory that stays."""
-    body, process, held = b'{"rows":[{}]' + b" " * 250_000 + b"}", worker_of(tight), []
+def test_rejected_bodies_are_freed(tight, worker_of):
+    """Large invalid bodies, one after the other, do not increase the memory."""
+    body, process, memory = b'{"rows":[{}]' + b" " * 250_000 + b"}", worker_of(tight), []
     for _ in range(200):
         assert tight.post("/predict", content=body, headers=JSON).status_code == 400
-        held.append(process.memory_info().rss)
-    assert held[-1] - held[0] < 2e6
+        memory.append(process.memory_info().rss)
+    assert memory[-1] - memory[0] < 2e6
 
 
 def test_nothing_is_in_flight_in_the_end(tight):
-    """Refused, given up or answered: each request is counted out again."""
+    """A request that is rejected, aborted or answered is no longer in flight."""
     assert count(tight, "mlops_in_flight") == 0

@@ -1,4 +1,4 @@
-"""The package step: only what passed, only what a commit names, and nothing half done."""
+"""The package step packs only a model that passed, only committed files, and nothing partially."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from mlops.steps.package import repository_in
 
 
 def test_packaging_twice_gives_one_release(packaged_once):
-    """Same id, same digest, and the store is left as it was."""
+    """The id and the digest are the same, and the store is unchanged."""
     before, modified = packaged_once.release, packaged_once.bundle.stat().st_mtime_ns
     done = packaged_once.run("package")
     assert done.returncode == 0 and "already in build/store" in done.stdout
@@ -22,10 +22,10 @@ def test_packaging_twice_gives_one_release(packaged_once):
 
 
 def test_the_release_names_what_was_built(packaged_once):
-    """Commit, model, partitions and the gate's word are in it."""
-    spec, made = packaged_once.release.spec, packaged_once.path / "build/record.json"
+    """The release holds commit, model, partitions and the gate's verdict."""
+    spec, record = packaged_once.release.spec, packaged_once.path / "build/record.json"
     assert spec.promoted.source.commit == packaged_once.git("rev-parse", "HEAD")
-    assert spec.promoted.model.digest == json.loads(made.read_text())["model"]["digest"]
+    assert spec.promoted.model.digest == json.loads(record.read_text())["model"]["digest"]
     assert (spec.promoted.data.train, spec.promoted.data.holdout) == (("one",), ("two",))
     assert [(proof.kind, proof.verdict) for proof in spec.evidence] == [("gate", "pass")]
 
@@ -57,16 +57,16 @@ def test_only_a_pass_is_packed(checkout, verdict):
 
 
 def test_a_verdict_on_another_training_is_refused(checkout):
-    """The gate's word is for the record it judged."""
-    made = json.loads((checkout.path / "build/record.json").read_text())
-    made["training"]["seed"] = 1
-    checkout.write("build/record.json", json.dumps(made))
+    """A verdict counts only for the record it judged."""
+    record = json.loads((checkout.path / "build/record.json").read_text())
+    record["training"]["seed"] = 1
+    checkout.write("build/record.json", json.dumps(record))
     done = checkout.run("package")
     assert done.returncode == 1 and "about another training" in done.stderr
 
 
 def test_no_verdict_is_a_mistake(checkout):
-    """The message says which step is missing."""
+    """The message names the missing step."""
     (checkout.path / "build/verdict.json").unlink()
     done = checkout.run("package")
     assert done.returncode == 2 and "make gate" in done.stderr
@@ -74,7 +74,7 @@ def test_no_verdict_is_a_mistake(checkout):
 
 @pytest.mark.parametrize("name", ["params.yaml", "model/new.py", "requirements-serve.txt"])
 def test_files_that_no_commit_holds_are_named(checkout, name):
-    """Changed or new, a file of the release that differs from the commit stops it."""
+    """A changed or new file of the release that differs from the commit is an error."""
     with (checkout.path / name).open("a") as file:
         file.write("\n# changed\n")
     done = checkout.run("package")
@@ -82,23 +82,23 @@ def test_files_that_no_commit_holds_are_named(checkout, name):
 
 
 def test_a_later_commit_that_changes_the_sources_is_refused(checkout):
-    """What stands here now is not what the model was trained with."""
+    """The current files are not those that the model was trained with."""
     checkout.write("data/more.py", "")
     checkout.commit()
     done = checkout.run("package")
     assert done.returncode == 1 and "data/more.py" in done.stderr
 
 
-def test_a_later_commit_that_changes_nothing_of_it_is_not(checkout, packaged_once):
-    """Documentation may go on; the release names the commit that was trained."""
-    checkout.write("machinery/docs/page.md", "words")
+def test_a_later_commit_that_changes_no_source_is_accepted(checkout, packaged_once):
+    """Documentation may change; the release names the commit of the training."""
+    checkout.write("machinery/docs/page.md", "text")
     checkout.commit()
     assert checkout.run("package").returncode == 0
     assert checkout.release.release_id == packaged_once.release.release_id
 
 
 def test_training_on_uncommitted_files_is_refused(checkout):
-    """Even when they are committed afterwards: the record says what it saw."""
+    """A later commit does not help: the record lists the uncommitted files."""
     checkout.write("model/extra.py", "")
     assert checkout.run("train").returncode == 0
     checkout.judge("pass")
@@ -109,7 +109,7 @@ def test_training_on_uncommitted_files_is_refused(checkout):
 
 
 def test_a_model_changed_after_training_is_refused(checkout):
-    """Its digest is computed again before it is packed."""
+    """The digest is computed again before packing."""
     next((checkout.path / "build/models").rglob("model.json")).write_text('{"slope": 9}')
     done = checkout.run("package")
     assert done.returncode == 2 and "was changed after training" in done.stderr
@@ -117,7 +117,7 @@ def test_a_model_changed_after_training_is_refused(checkout):
 
 @pytest.mark.parametrize("seconds", [0.6, 1.0, 1.4])
 def test_a_kill_leaves_nothing_half_done(checkout, packaged_once, seconds, monkeypatch):
-    """Whenever it comes, no release names a bundle that is not whole, and going on works."""
+    """Whenever the kill comes, no release names a partial bundle, and a second run succeeds."""
     monkeypatch.chdir(checkout.path)
     with subprocess.Popen(
         checkout.command("package"), env=checkout.environ, start_new_session=True

@@ -1,4 +1,4 @@
-"""Packaging asks the packed model over HTTP what the model answers in process."""
+"""Packaging compares the packed model's answers over HTTP with the model in process."""
 
 import re
 
@@ -12,7 +12,7 @@ from mlops.rules import Verdict
 
 
 def test_the_packed_model_answers_alike(packaged_once):
-    """Told on the way; asking again finds the same."""
+    """The step prints the result; a second run prints the same."""
     done = packaged_once.run("package")
     assert "30 held-out rows were answered as in process." in done.stdout
 
@@ -54,7 +54,7 @@ def test_a_model_that_answers_otherwise_is_refused(checkout, old, new, message):
         assert not (checkout.path / "build/store").exists()
 
 
-STUBBORN = """
+HANGING_SERVICE = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write("x" * 200_000 + "\\nI do not hear you\\n")
@@ -64,20 +64,20 @@ time.sleep(600)
 
 
 def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, monkeypatch):
-    """It says more than a pipe holds, and is not waited for."""
+    """It prints more than a pipe holds and ignores SIGTERM."""
     (tmp_path / "mlops/serving").mkdir(parents=True)
     for package in ("mlops", "mlops/serving"):
         (tmp_path / package / "__init__.py").touch()
-    (tmp_path / "mlops/serving/alone.py").write_text(STUBBORN)
+    (tmp_path / "mlops/serving/alone.py").write_text(HANGING_SERVICE)
     pid, predict = tmp_path / "pid", parity.client.predict
 
-    def once_it_is_stubborn(*arguments):
+    def predict_once_it_hangs(*arguments):
         wait_for(lambda: pid.exists() and pid.read_text("utf-8"))
         return predict(*arguments)
 
-    monkeypatch.setattr(parity.client, "predict", once_it_is_stubborn)
+    monkeypatch.setattr(parity.client, "predict", predict_once_it_hangs)
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
-    found = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=1)
-    assert found.verdict is Verdict.FAIL
-    assert found.message.endswith("timed out; it said: I do not hear you.")
+    finding = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=1)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.message.endswith("timed out; it said: I do not hear you.")
     assert not psutil.pid_exists(int(pid.read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the real service, with the rules and queries people are alarmed by."""
+"""A real Prometheus scrapes the real service and evaluates the alert rules and the queries."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from mlops.monitor import dashboards
 pytestmark = pytest.mark.slow
 
 RELEASE_ID = "mini-20260101-0001-0123456789ab"
-# What a panel shows of the week before is there after a week.
+# A panel that shows the week before is empty in the first week.
 LATER = "environment:mlops_score_below:7d_before"
 METRIC = re.compile(r"\b(?:environment:)?(?:mlops_\w+(?::\w+)?|up\b|ALERTS\b)")
 
@@ -31,7 +31,7 @@ def metrics(expression):
 
 
 def rules():
-    """The rules with nothing to wait for: what is tested is that they fire, not how long after."""
+    """The rules without their delays, which these tests do not cover."""
     groups = dashboards.rules()
     for group in groups:
         group["interval"] = "1s"
@@ -41,7 +41,7 @@ def rules():
 
 
 def queries():
-    """What the dashboard asks, of the model and environment that are served here."""
+    """The dashboard's queries for the model and environment of this service."""
     for panel in dashboards.panels():
         for expression in panel["lines"].values():
             yield expression.replace("$model", "mini").replace("$environment", "dev")
@@ -49,7 +49,7 @@ def queries():
 
 @dataclass
 class Watched:
-    """A service, where it logs, and the Prometheus that watches it."""
+    """A service, the folder of its log, and the Prometheus that scrapes it."""
 
     service: httpx.Client
     logs: Path
@@ -57,33 +57,33 @@ class Watched:
     end: ExitStack
 
     def ask(self, row, count=1):
-        """Have rows scored."""
+        """Send a request for scores."""
         return self.service.post("/predict", json={"rows": [row] * count})
 
     def query(self, expression):
-        """What Prometheus answers now."""
+        """Return Prometheus' current answer."""
         answer = self.prometheus.get("/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", answer
         return answer["data"]["result"]
 
     def firing(self):
         """The alerts that fire now."""
-        found = self.prometheus.get("/api/v1/alerts").json()["data"]["alerts"]
-        return {one["labels"]["alertname"]: one for one in found if one["state"] == "firing"}
+        alerts = self.prometheus.get("/api/v1/alerts").json()["data"]["alerts"]
+        return {one["labels"]["alertname"]: one for one in alerts if one["state"] == "firing"}
 
     def await_scrape(self):
-        """Wait until Prometheus has asked the service once more."""
+        """Wait until Prometheus has scraped the service once more."""
         before = self.scraped()
         wait_for(lambda: self.scraped() != before)
 
     def scraped(self):
-        """When Prometheus asked the service last and was answered."""
+        """The time of the last successful scrape."""
         return [one["value"][1] for one in self.query("timestamp(up == 1)")]
 
 
 @contextmanager
 def running(program, folder, target):
-    """Prometheus, asking the target every second."""
+    """Run Prometheus, which scrapes the target every second."""
     static = [{"targets": [target], "labels": {"model": "mini", "environment": "dev"}}]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -109,7 +109,7 @@ def running(program, folder, target):
 
 
 def is_ready(client):
-    """Say whether Prometheus answers."""
+    """Return whether Prometheus answers."""
     try:
         return client.get("/-/ready").status_code == 200
     except httpx.TransportError:
@@ -118,29 +118,29 @@ def is_ready(client):
 
 @pytest.fixture(scope="module")
 def watched(needs, unpacked, serving, tmp_path_factory):
-    """The service after some traffic of every kind, seen by Prometheus for some seconds."""
+    """The service after some traffic of every kind, scraped for some seconds."""
     folder = tmp_path_factory.mktemp("watched")
     for name in ("service", "prometheus"):
         (folder / name).mkdir()
-    known = {"MLOPS_RELEASE_ID": RELEASE_ID, "MLOPS_ENVIRONMENT": "dev"}
+    release = {"MLOPS_RELEASE_ID": RELEASE_ID, "MLOPS_ENVIRONMENT": "dev"}
     logs = folder / "predictions"
     with ExitStack() as service, ExitStack() as stack:
         program = needs("prometheus", "prometheus")
         client = service.enter_context(
-            serving(unpacked, folder / "service", **known, MLOPS_PREDICTIONS=str(logs))
+            serving(unpacked, folder / "service", **release, MLOPS_PREDICTIONS=str(logs))
         )
         prometheus = stack.enter_context(
             running(program, folder / "prometheus", client.base_url.netloc.decode())
         )
-        made = Watched(client, logs, prometheus, service)
+        scraped = Watched(client, logs, prometheus, service)
         wait_for(lambda: is_ready(prometheus), (folder / "prometheus/log").read_text)
-        traffic(made)
-        yield made
+        traffic(scraped)
+        yield scraped
 
 
 def traffic(watched):
-    """Send what is right, what is wrong and what training had not seen, over some scrapes."""
-    # What was counted before the first scrape is no increase.
+    """Send valid, invalid and unseen values over several scrapes."""
+    # Prometheus sees no increase of a count from before its first scrape.
     wait_for(lambda: watched.query("up == 1"))
     row = {"size": 5, "weight": 1.5, "color": "red", "kind": None, "town": "ABC"}
     for turn in range(10):
@@ -153,22 +153,22 @@ def traffic(watched):
             watched.await_scrape()
 
 
-def test_every_metric_that_rules_and_panels_name_is_there(watched):
-    """In what was scraped, or recorded from it."""
-    wanted = set().union(
+def test_every_metric_of_rules_and_panels_exists(watched):
+    """Each metric is scraped or recorded."""
+    named = set().union(
         *map(metrics, queries()),
         *(metrics(rule["expr"]) for group in dashboards.rules() for rule in group["rules"]),
     )
-    assert len(wanted) > 10
+    assert len(named) > 10
     names = watched.prometheus.get("/api/v1/label/__name__/values").json
     wait_for(
-        lambda: wanted - set(names()["data"]) <= {LATER},
-        lambda: wanted - set(names()["data"]),
+        lambda: named - set(names()["data"]) <= {LATER},
+        lambda: named - set(names()["data"]),
     )
 
 
-def test_every_label_that_rules_select_by_is_there(watched):
-    """A selector that selects nothing is never wrong, and never fires."""
+def test_every_label_that_rules_select_by_exists(watched):
+    """A selector that matches nothing raises no error and never fires."""
     wait_for(lambda: watched.query('mlops_requests_total{path="/predict",status="200"}'))
     wait_for(lambda: watched.query('up{job="predictor"}'))
     wait_for(lambda: watched.query('mlops_unseen_total{field="town"} > 0'))
@@ -180,7 +180,7 @@ def test_every_label_that_rules_select_by_is_there(watched):
 
 
 def test_every_panel_shows_something(watched):
-    """Of a service that is asked."""
+    """With traffic, no panel is empty."""
 
     def empty():
         return [query for query in queries() if LATER not in query and not watched.query(query)]
@@ -194,7 +194,7 @@ def test_no_rule_fails(watched):
     assert set(dashboards.alerts()) <= set(health) and set(health.values()) == {"ok"}
 
 
-def test_what_is_wrong_fires_and_what_is_right_does_not(watched):
+def test_only_the_alerts_of_this_traffic_fire(watched):
     """The model fails on some rows and many requests are bad, but one release answers them all."""
     wrong = {"Errors", "BadRequests", "UnseenCategories"}
     wait_for(lambda: wrong <= set(watched.firing()), watched.firing)
@@ -210,7 +210,7 @@ def test_what_is_wrong_fires_and_what_is_right_does_not(watched):
 
 
 def test_a_log_that_cannot_be_written_fires(watched, row):
-    """A file stands where its folder was; the answers go on."""
+    """A file replaces its folder; the answers go on."""
     shutil.rmtree(watched.logs)
     watched.logs.write_text("")
 
@@ -222,9 +222,9 @@ def test_a_log_that_cannot_be_written_fires(watched, row):
 
 
 def test_a_service_that_ends_fires(watched):
-    """And whoever is woken reads which, and what ran there."""
+    """The alert names the service and the release that ran."""
     watched.end.close()
     wait_for(lambda: "ServiceDown" in watched.firing(), watched.firing)
-    told = watched.firing()["ServiceDown"]["annotations"]
-    assert told["summary"] == "mini dev: nothing answers", json.dumps(watched.firing())
-    assert told["releases"] == RELEASE_ID
+    annotations = watched.firing()["ServiceDown"]["annotations"]
+    assert annotations["summary"] == "mini dev: nothing answers", json.dumps(watched.firing())
+    assert annotations["releases"] == RELEASE_ID

@@ -1,4 +1,4 @@
-"""From pandera to JSON Schema: nothing a column says is lost, nothing unsayable is passed over."""
+"""From pandera to JSON Schema: no property of a column is lost or silently ignored."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def described(monkeypatch, column, values):
 
 
 @pytest.mark.parametrize(
-    "column, values, words",
+    "column, values, phrase",
     [
         (pa.Column("int8"), [1], "a whole number from -128 to 127"),
         (pa.Column("int16", pa.Check.in_range(0, 9)), [1], "a whole number from 0 to 9"),
@@ -43,26 +43,26 @@ def described(monkeypatch, column, values):
         (pa.Column(int, pa.Check.isin([3, 1])), [1], "3 or 1"),
     ],
 )
-def test_what_a_column_says_is_said(monkeypatch, column, values, words):
+def test_the_phrase_covers_the_column(monkeypatch, column, values, phrase):
     """Types, ranges, categories, patterns and null."""
-    said = allowed(described(monkeypatch, column, values)["properties"]["x"])
-    assert said.startswith(words)
+    rule = described(monkeypatch, column, values)["properties"]["x"]
+    assert allowed(rule).startswith(phrase)
 
 
 @pytest.mark.parametrize(
     "pattern", ["^a|b", "a|b", "^a", "b", r"^a$|^b$", re.compile("a|b")], ids=str
 )
 @pytest.mark.parametrize("text", ["a", "b", "xb", "ax", ""])
-def test_a_request_is_held_to_the_pattern_as_training_is(monkeypatch, pattern, text):
+def test_requests_and_training_apply_a_pattern_alike(monkeypatch, pattern, text):
     """pandera matches from the start of the text, whatever alternatives the pattern has."""
     column = pa.Column(str, pa.Check.str_matches(pattern), nullable=True)
     service = request_type(described(monkeypatch, column, [None]), 1)
-    assert _takes(lambda: service.validate_python({"rows": [{"x": text}]})) == _takes(
+    assert _accepts(lambda: service.validate_python({"rows": [{"x": text}]})) == _accepts(
         lambda: pa.DataFrameSchema({"x": column}).validate(pd.DataFrame({"x": [text]}))
     )
 
 
-def _takes(check):
+def _accepts(check):
     try:
         check()
     except (SchemaError, ValidationError):
@@ -76,21 +76,21 @@ def _takes(check):
     ids=repr,
 )
 def test_values_may_come_in_any_list(monkeypatch, values):
-    """pandera takes them all; what is missing is for `nullable` to allow."""
-    said = described(monkeypatch, pa.Column("Int64", pa.Check.isin(values)), [1])
-    assert json.dumps(said["properties"]["x"]) == '{"type": "integer", "enum": [0, 1, 2]}'
+    """pandera accepts them all; missing values depend on `nullable`."""
+    schema = described(monkeypatch, pa.Column("Int64", pa.Check.isin(values)), [1])
+    assert json.dumps(schema["properties"]["x"]) == '{"type": "integer", "enum": [0, 1, 2]}'
 
 
 def test_a_bound_that_is_infinite_is_none(monkeypatch):
-    """JSON has no word for it."""
+    """JSON cannot hold infinity."""
     checks = [pa.Check.in_range(0, float("inf")), pa.Check.le(float("inf"))]
-    for check, words in zip(checks, (" from 0", "")):
+    for check, bounds in zip(checks, (" from 0", "")):
         rule = described(monkeypatch, pa.Column(float, check), [1.5])["properties"]["x"]
-        assert allowed(rule) == f"a number{words}" and json.dumps(rule, allow_nan=False)
+        assert allowed(rule) == f"a number{bounds}" and json.dumps(rule, allow_nan=False)
 
 
 @pytest.mark.parametrize(
-    ("check", "words"),
+    ("check", "bounds"),
     [
         (pa.Check.ge(-1000), "from -128 to 127"),
         (pa.Check.in_range(0, 1000), "from 0 to 127"),
@@ -98,20 +98,20 @@ def test_a_bound_that_is_infinite_is_none(monkeypatch):
         (pa.Check.in_range(-128, 127, include_min=False), "above -128 to 127"),
     ],
 )
-def test_a_check_wider_than_the_type_leaves_the_type_s_bounds(monkeypatch, check, words):
-    """No row of training could hold what the type cannot."""
+def test_a_check_wider_than_the_type_leaves_the_type_s_bounds(monkeypatch, check, bounds):
+    """No row of the training data can exceed the type."""
     rule = described(monkeypatch, pa.Column("int8", check), [1])["properties"]["x"]
-    assert allowed(rule) == f"a whole number {words}"
+    assert allowed(rule) == f"a whole number {bounds}"
 
 
 def test_a_narrow_float_is_kept_from_infinity(monkeypatch):
-    """A float32 cannot hold all that a float of JSON can."""
+    """A JSON number may exceed the range of a float32."""
     rule = described(monkeypatch, pa.Column("float32"), [1])["properties"]["x"]
     assert rule["maximum"] == pytest.approx(3.4028235e38)
 
 
-def test_the_description_goes_along(monkeypatch):
-    """The service's documentation is the schema's."""
+def test_the_description_is_kept(monkeypatch):
+    """The service's documentation comes from the schema."""
     column = pa.Column(int, description="how many")
     assert described(monkeypatch, column, [1])["properties"]["x"]["description"] == "how many"
 
@@ -126,7 +126,7 @@ def test_the_description_goes_along(monkeypatch):
     ],
 )
 def test_the_example_is_typical(monkeypatch, column, values, example):
-    """Median or most frequent value: plausible, and nobody's row."""
+    """It holds the median or the most frequent value: plausible, but no real row."""
     assert described(monkeypatch, column, values)["examples"] == [{"x": example}]
 
 
@@ -139,26 +139,26 @@ def test_the_example_is_typical(monkeypatch, column, values, example):
         pa.Column(str, [pa.Check.str_matches("^a"), pa.Check.str_matches("b$")]),
     ],
 )
-def test_a_check_that_cannot_be_said_is_refused(monkeypatch, column):
-    """Left out, it would let requests through that training refuses."""
+def test_a_check_that_json_schema_lacks_is_refused(monkeypatch, column):
+    """Without it, the service would accept requests that training refuses."""
     with pytest.raises(UserError, match="'x'.*one each of in_range.*DataFrameSchema"):
         described(monkeypatch, column, [1])
 
 
 @pytest.mark.parametrize("dtype", ["datetime64[ns]", object, None])
 def test_a_type_that_json_lacks_is_refused(monkeypatch, dtype):
-    """The message says which types there are."""
+    """The message lists the types that JSON has."""
     with pytest.raises(UserError, match="'x' has the type.*integers, floats"):
         described(monkeypatch, pa.Column(dtype), ["a"])
 
 
 def test_data_that_breaks_its_schema_is_named(monkeypatch):
-    """The typical row must be one that the service takes."""
+    """The example must be a row that the service accepts."""
     with pytest.raises(UserError, match="a whole number from 0 to 3 in x.*have 9.*check-data"):
         described(monkeypatch, pa.Column(int, pa.Check.in_range(0, 3)), [9])
 
 
 def test_a_pattern_that_cannot_be_applied_is_named(monkeypatch):
-    """Requests are matched by an engine that never backtracks, so it knows no look-ahead."""
+    """The service matches with an engine that never backtracks, so it has no look-ahead."""
     with pytest.raises(UserError, match="cannot apply it.*look-around"):
         described(monkeypatch, pa.Column(str, pa.Check.str_matches("^(?!b)")), ["a"])

@@ -16,7 +16,7 @@ from mlops.releases.champion import Champion
 
 @pytest.fixture
 def score(unpacked, tmp_path):
-    """Score a frame with the unpacked bundle; return the process and where the scores belong."""
+    """A function that scores a frame with the bundle; returns the process and the scores' path."""
 
     def run(frame, unpacked=unpacked):
         rows, scores = tmp_path / "rows.parquet", tmp_path / "scores.npy"
@@ -32,13 +32,13 @@ def score(unpacked, tmp_path):
 
 @pytest.fixture
 def frame():
-    """Rows as data.load gives them: with columns that are no features, in another order."""
+    """Rows as data.load returns them: with columns that are no features, in another order."""
     values = {"late": [0, 1], "town": ["ABC", "NEW"], "kind": [None, "a"], "color": ["red"] * 2}
     return pd.DataFrame({**values, "weight": [1.5, None], "size": [5, 6]})
 
 
 def test_the_scores_are_those_of_the_service(score, frame, client):
-    """Evaluation and service take one path through the model."""
+    """Evaluation and service use the same code."""
     done, scores = score(frame)
     assert done.returncode == 0, done.stderr
     features = frame.drop(columns="late").astype(object)
@@ -48,7 +48,7 @@ def test_the_scores_are_those_of_the_service(score, frame, client):
 
 
 def test_a_missing_column_is_named_in_one_line(score, frame):
-    """A newer schema may have dropped what an older champion needs."""
+    """A newer schema may lack columns that an older champion needs."""
     done, scores = score(frame.drop(columns=["size", "kind"]))
     assert done.returncode == 2 and not scores.exists()
     assert done.stderr.endswith("lacks size, kind, which this model needs.\n")
@@ -70,8 +70,8 @@ def test_a_champion_that_fails_shows_where(unpacked, frame, packaged_once, tmp_p
     assert traced[0].endswith(", in predict") and "    return columns['length']" in traced
 
 
-def test_a_library_that_aborts_at_its_end_changes_no_verdict(score, frame, unpacked, tmp_path):
-    """As Arrow does, once in thirty times on a busy machine: the champion would count as broken."""
+def test_a_library_that_aborts_at_exit_changes_no_verdict(score, frame, unpacked, tmp_path):
+    """Arrow does so once in thirty times on a busy machine; the champion would seem broken."""
     bundle = shutil.copytree(unpacked, tmp_path / "bundle")
     with (bundle / "src/model/__init__.py").open("a", encoding="utf-8") as file:
         file.write("import ctypes\nlibc = ctypes.CDLL(None)\nlibc.on_exit(libc.abort, None)\n")

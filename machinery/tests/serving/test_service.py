@@ -1,4 +1,4 @@
-"""The service as `bentoml serve` runs it: answers, probes, metrics and its log."""
+"""The service below `bentoml serve`: its answers, probes, metrics and log."""
 
 import json
 import os
@@ -24,22 +24,22 @@ def metric(client, name):
 
 
 def logged(folder, identity):
-    """A prediction as the log has it: its row, its score and the release."""
+    """A prediction in the log: its row, its score and the release."""
 
     def find():
         path = folder / "predictions/predictions-1.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         for line in map(json.loads, lines):
             if identity in line["id"]:
-                place = line["id"].index(identity)
-                return line["features"][place], line["score"][place], line["release_id"]
+                position = line["id"].index(identity)
+                return line["features"][position], line["score"][position], line["release_id"]
         return None
 
     return wait_for(find)
 
 
 def test_rows_get_scores_in_their_order(client, row):
-    """One answer a row, each with an id of its own."""
+    """Each row gets one score and an id of its own."""
     rows = [{**row, "size": size} for size in (1, 100, 1)]
     answer = client.post("/predict", json={"rows": rows}).json()
     scores = [one["score"] for one in answer["predictions"]]
@@ -52,22 +52,22 @@ def test_rows_get_scores_in_their_order(client, row):
     "change", [{"town": "NEW"}, {"weight": None}, {"weight": 3}, {"size": 5.0}]
 )
 def test_unusual_but_well_formed_rows_are_answered(client, row, change):
-    """An unseen category, a missing measure, a whole number for a float and the reverse."""
+    """An unseen category, a missing value, a whole number for a float and the reverse."""
     assert client.post("/predict", json={"rows": [{**row, **change}]}).status_code == 200
 
 
-def test_version_says_what_is_serving(client, packaged_once):
-    """The model's digest is that of the files which were loaded."""
-    said, promoted = client.get("/version").json(), packaged_once.release.promoted
-    assert said["model_digest"] == promoted.model.digest
-    assert said["commit"] == promoted.source.commit
-    assert (said["release_id"], said["environment"]) == (RELEASE_ID, "dev")
-    assert datetime.fromisoformat(said["started"]).tzinfo
+def test_version_names_the_release(client, packaged_once):
+    """The model's digest is that of the loaded files."""
+    version, promoted = client.get("/version").json(), packaged_once.release.promoted
+    assert version["model_digest"] == promoted.model.digest
+    assert version["commit"] == promoted.source.commit
+    assert (version["release_id"], version["environment"]) == (RELEASE_ID, "dev")
+    assert datetime.fromisoformat(version["started"]).tzinfo
 
 
 @pytest.mark.parametrize("town", ["QQX", "QQY"])
 def test_a_model_that_fails_on_a_row_ends_that_request_only(served, row, town):
-    """It raises, or gives what is no number: a 500 without its insides; those are in the log."""
+    """It raises or returns NaN: the answer is a 500 without details, which are in the log."""
     folder, client = served
     answer = client.post("/predict", json={"rows": [{**row, "town": town}]})
     assert answer.status_code == 500
@@ -77,7 +77,7 @@ def test_a_model_that_fails_on_a_row_ends_that_request_only(served, row, town):
 
 
 def test_a_client_that_hangs_up_is_no_failure(served):
-    """It is not counted or logged as one of the service's own."""
+    """The log shows no error of the service."""
     folder, client = served
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
         head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"
@@ -87,30 +87,30 @@ def test_a_client_that_hangs_up_is_no_failure(served):
 
 
 def test_the_probes_answer(client):
-    """Alive and ready, for whoever starts and watches it."""
+    """The liveness and the readiness probe answer 200."""
     assert [client.get(f"/{name}").status_code for name in ("livez", "readyz")] == [200, 200]
 
 
 def test_the_documentation_is_the_schema(client):
     """Names, ranges, categories, descriptions and an example that works."""
     content = client.get("/docs.json").json()["paths"]["/predict"]["post"]["requestBody"]
-    asked = content["content"]["application/json"]
-    fields = asked["schema"]["properties"]["rows"]["items"]["properties"]
+    media = content["content"]["application/json"]
+    fields = media["schema"]["properties"]["rows"]["items"]["properties"]
     size = {"type": "integer", "minimum": 1, "maximum": 100, "description": "size in metres"}
     assert list(fields) == ["size", "weight", "color", "kind", "town"] and fields["size"] == size
     assert fields["kind"] == {"type": ["string", "null"], "enum": ["a", "b", None]}
-    assert client.post("/predict", json=asked["example"]).status_code == 200
+    assert client.post("/predict", json=media["example"]).status_code == 200
 
 
-def test_the_page_asks_nobody_else(client):
-    """A page that loads scripts from elsewhere tells others of every visit."""
+def test_the_page_loads_nothing_from_elsewhere(client):
+    """A page with foreign scripts would report every visit to other servers."""
     page = client.get("/").text
     assert "docs.json" in page and "//" not in page
     assert client.get("/static_content/swagger-ui-bundle.js").status_code == 200
 
 
 def test_rows_are_counted(client, row):
-    """Predictions, not requests."""
+    """The metric counts predictions, not requests."""
     before = metric(client, "mlops_predictions_total")
     client.post("/predict", json={"rows": [row] * 3})
     assert metric(client, "mlops_predictions_total") == before + 3
@@ -118,14 +118,14 @@ def test_rows_are_counted(client, row):
 
 
 def test_predictions_are_logged(served, row):
-    """What the answer called them, with the features as they were sent."""
+    """The log holds the id of the answer, and the features as the client sent them."""
     folder, client = served
-    made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
-    assert logged(folder, made["id"]) == (row, made["score"], RELEASE_ID)
+    prediction = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
+    assert logged(folder, prediction["id"]) == (row, prediction["score"], RELEASE_ID)
 
 
 def test_a_full_disk_stops_no_answer(served, row):
-    """The request is answered, the metric counts what was not logged, and later the log goes on."""
+    """The request is answered, the metric counts the lost rows, and later the log goes on."""
     folder, client = served
     log, before = folder / "predictions/predictions-1.jsonl", "mlops_predictions_unlogged_total"
     log.unlink(missing_ok=True)
@@ -135,8 +135,8 @@ def test_a_full_disk_stops_no_answer(served, row):
         wait_for(lambda: metric(client, before) == 2)
     finally:
         log.unlink()
-    made = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
-    assert logged(folder, made["id"])
+    prediction = client.post("/predict", json={"rows": [row]}).json()["predictions"][0]
+    assert logged(folder, prediction["id"])
     assert "not logged" in (folder / "server.log").read_text()
 
 
@@ -150,7 +150,7 @@ print(sorted(name for name in heavy if sys.modules.get(name)))
 
 
 def test_nothing_heavy_is_imported(unpacked, tmp_path):
-    """What the image does not have must not be used where it happens to be installed."""
+    """The service must not use packages that are installed here but not in the image."""
     done = subprocess.check_output(
         [sys.executable, "-c", STARTED],
         cwd=unpacked / "src",
@@ -173,7 +173,7 @@ def test_a_changed_model_does_not_start(packaged_once, tmp_path):
 
 
 def kill(worker):
-    """Kill a worker; return the seconds until its supervisor has another."""
+    """Kill a worker; return the seconds until the supervisor starts another."""
     supervisor, begun = worker.parent(), time.monotonic()
     worker.kill()
     wait_for(lambda: set(supervisor.children()) - {worker})
@@ -181,38 +181,38 @@ def kill(worker):
 
 
 def test_a_worker_that_is_killed_is_replaced_soon(unpacked, tmp_path, row, serving, worker_of):
-    """Its supervisor looks every second; who asks meanwhile is answered by the next one."""
+    """The supervisor looks every second; the next worker answers requests from the meantime."""
     with serving(unpacked, tmp_path) as client:
-        took = []
+        seconds = []
         # BentoML's own supervisor looks every ten seconds, and has just done so from the second
-        # time on: it is slow every time, ours only where the machine is busy.
-        while len(took) < 2 or took[-1] >= 5 and len(took) < 8:
-            took.append(kill(worker_of(client)))
-            asked = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
-            assert httpx.post(f"{client.base_url}/predict", **asked).status_code == 200
-        assert took[-1] < 5, took
+        # kill on: it is slow each time, ours only on a busy machine.
+        while len(seconds) < 2 or seconds[-1] >= 5 and len(seconds) < 8:
+            seconds.append(kill(worker_of(client)))
+            options = {"json": {"rows": [row]}, "timeout": HANG_SECONDS, "trust_env": False}
+            assert httpx.post(f"{client.base_url}/predict", **options).status_code == 200
+        assert seconds[-1] < 5, seconds
 
 
 def test_workers_share_their_figures_and_not_their_logs(unpacked, tmp_path, row, serving):
-    """Counted together, whichever of the processes answered; each appends to a file of its own."""
+    """Metrics count all workers; each worker has its own log file."""
     logs = [tmp_path / f"predictions/predictions-{worker}.jsonl" for worker in (1, 2)]
     environ = {"MLOPS_WORKERS": "2", "MLOPS_PREDICTIONS": str(tmp_path / "predictions")}
     with serving(unpacked, tmp_path, **environ) as client, ThreadPoolExecutor(8) as clients:
 
         def ask(_):
-            # A connection stays with the worker that took it, so each request makes its own.
+            # A connection stays with one worker, so each request opens its own.
             with httpx.Client(base_url=client.base_url, verify=False, trust_env=False) as fresh:
                 return fresh.post("/predict", json={"rows": [row]}, timeout=HANG_SECONDS)
 
-        made = []
+        statuses = []
 
         def both_answered():
-            made.extend(answer.status_code for answer in clients.map(ask, range(16)))
+            statuses.extend(answer.status_code for answer in clients.map(ask, range(16)))
             return all(log.exists() for log in logs)
 
         wait_for(both_answered)
-        assert set(made) == {200}
-        # The worker that is asked has counted all of its own; the other tells some times a second.
-        wait_for(lambda: metric(client, "mlops_predictions_total") == len(made))
+        assert set(statuses) == {200}
+        # The worker that answers /metrics flushes first; the other one flushes some times a second.
+        wait_for(lambda: metric(client, "mlops_predictions_total") == len(statuses))
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    assert sum(len(line["id"]) for line in lines) == len(made)
+    assert sum(len(line["id"]) for line in lines) == len(statuses)

@@ -1,4 +1,4 @@
-"""The store: atomic, idempotent, and never believed."""
+"""The store is atomic and idempotent, and its content is always verified."""
 
 import hashlib
 from uuid import uuid4
@@ -37,8 +37,8 @@ def object_of(store, digest):
     return files, f"{root}/sha256/{name[:2]}/{name}.tar"
 
 
-def test_what_was_put_is_fetched(store, thing):
-    """The bytes come back, to a file below build/."""
+def test_a_stored_file_is_fetched(store, thing):
+    """The same bytes arrive in a file below build/."""
     path, digest = thing
     assert store.put(path, digest) and store.has(digest)
     fetched = store.fetch(digest)
@@ -46,48 +46,48 @@ def test_what_was_put_is_fetched(store, thing):
 
 
 def test_putting_twice_does_it_once(store, thing):
-    """The second time nothing is uploaded, and nothing lies beside the object."""
+    """The second time nothing is uploaded, and the object has no neighbour."""
     assert [store.put(*thing), store.put(*thing)] == [True, False]
     files, path = object_of(store, thing[1])
     assert len(files.find(path.rsplit("/", 1)[0])) == 1
 
 
-def test_what_is_attached_is_found_by_the_object_s_digest(store, thing):
-    """Twice the same is once, another one stays beside it, and kinds are told apart."""
+def test_attachments_are_listed_by_digest_and_kind(store, thing):
+    """A second copy of an attachment is not stored; different ones are."""
     digest, other = thing[1], "sha256:" + "0" * 64
-    new = [store.attach(digest, "note", words) for words in (b"one", b"two", b"one")]
-    store.attach(digest, "bill", b"9")
+    new = [store.attach(digest, "note", content) for content in (b"one", b"two", b"one")]
+    store.attach(digest, "sbom", b"9")
     assert new == [True, True, False]
     assert sorted(store.attached(digest, "note")) == [b"one", b"two"]
-    assert store.attached(digest, "bill") == [b"9"] and store.attached(other, "note") == []
+    assert store.attached(digest, "sbom") == [b"9"] and store.attached(other, "note") == []
 
 
 def test_an_attachment_does_not_stand_for_the_object(store, thing):
-    """A signature of a bundle that is gone brings nothing back."""
+    """A signature does not replace a missing bundle."""
     store.attach(thing[1], "note", b"one")
     assert not store.has(thing[1])
 
 
 def test_a_missing_object_is_named(store, thing):
-    """The message says what is missing where, and how to make it."""
+    """The message names the object, the store and the step that builds it."""
     with pytest.raises(UserError, match="has no sha256/.*make package"):
         store.fetch(thing[1])
 
 
 def test_other_bytes_are_refused_with_both_digests(store, thing):
-    """A truncated or tampered object is not used, and not kept."""
+    """A truncated or tampered object is neither used nor cached."""
     path, digest = thing
     store.put(path, digest)
     files, name = object_of(store, digest)
     files.pipe_file(name, b"tampered")
-    found = hashlib.sha256(b"tampered").hexdigest()
-    with pytest.raises(UserError, match=f"{digest[7:]}.*{found}.*Remove that object"):
+    actual = hashlib.sha256(b"tampered").hexdigest()
+    with pytest.raises(UserError, match=f"{digest[7:]}.*{actual}.*Remove that object"):
         store.fetch(digest)
     assert not cached(digest).exists()
 
 
-def test_putting_mends_a_corrupt_object(store, thing):
-    """Whoever has the right bytes can put them again."""
+def test_putting_repairs_a_corrupt_object(store, thing):
+    """A person with the right bytes can upload them again."""
     store.put(*thing)
     files, name = object_of(store, thing[1])
     files.pipe_file(name, b"tampered")
@@ -96,54 +96,54 @@ def test_putting_mends_a_corrupt_object(store, thing):
 
 
 def test_a_changed_local_copy_is_fetched_anew(store, thing):
-    """What lies below build/ is checked every time too."""
+    """The cached copy below build/ is verified every time too."""
     store.put(*thing)
     store.fetch(thing[1]).write_bytes(b"changed")
     assert store.fetch(thing[1]).read_bytes() == thing[0].read_bytes()
 
 
 def test_a_failed_upload_leaves_nothing(store, tmp_path):
-    """What cannot be read is not half there."""
+    """A file that cannot be read leaves no partial object."""
     with pytest.raises(UserError):
         store.put(tmp_path / "absent", f"sha256:{'0' * 64}")
     assert not store.has(f"sha256:{'0' * 64}")
 
 
 @pytest.mark.parametrize(
-    "url, said",
+    "url, cause",
     [
         ("nonsense://there", "nonsense"),
         ("http://127.0.0.1:9/store", "ClientConnectorError"),
         ("thing/store", "NotADirectoryError|FileExistsError"),
     ],
 )
-def test_a_store_out_of_reach_is_told(thing, url, said):
-    """An unknown protocol, a dead host and a file in the way each name the URL and the cause."""
-    with pytest.raises(UserError, match=f"store '{url}' cannot be used: .*({said})"):
+def test_a_store_out_of_reach_is_an_error(thing, url, cause):
+    """For an unknown protocol, a dead host or a file in the way it names the URL and the cause."""
+    with pytest.raises(UserError, match=f"store '{url}' cannot be used: .*({cause})"):
         Store(url).put(*thing)
 
 
-def test_a_host_that_is_down_is_not_told_as_a_missing_object(thing):
-    """fsspec says of its files that they do not exist."""
+def test_a_host_that_is_down_is_not_reported_as_a_missing_object(thing):
+    """fsspec itself reports its files as absent."""
     with pytest.raises(UserError, match="cannot be used: ClientConnectorError"):
         Store("http://127.0.0.1:9/store").fetch(thing[1])
 
 
 def test_a_store_may_be_in_the_home(thing, tmp_path, monkeypatch):
-    """As a shell has it."""
+    """`~` is expanded, as in a shell."""
     monkeypatch.setenv("HOME", str(tmp_path))
     Store("~/store").put(*thing)
     assert (tmp_path / "store/sha256").is_dir()
 
 
-def test_a_store_s_password_is_not_told(thing):
-    """What a log shows of a URL is where it leads, not who goes there."""
+def test_a_store_s_password_is_not_printed(thing):
+    """An error shows the URL without user and password."""
     with pytest.raises(UserError, match=r"store 'ftp://\*\*\*@127.0.0.1:9/store' cannot") as error:
         Store("ftp://me:hunter2@127.0.0.1:9/store").put(*thing)
     assert "hunter2" not in str(error.value)
 
 
 def test_a_driver_that_is_not_installed_is_named(thing):
-    """A known protocol whose package is not there says which to add."""
+    """For a known protocol without its package, the error names the package."""
     with pytest.raises(UserError, match="needs a driver.*s3fs.*pyproject.toml"):
         Store("s3://bucket/models").fetch(thing[1])

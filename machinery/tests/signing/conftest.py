@@ -1,4 +1,4 @@
-"""A clone in which dev demands a signature, and the keys and the Sigstore to sign with."""
+"""A clone in which dev demands a signature, with keys and a Sigstore to sign with."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from machinery.tests.waiting import wait_for
 
 @pytest.fixture
 def keys(clone, monkeypatch, tmp_path_factory):
-    """Makes a key of a name, which signs from then on."""
+    """A function that creates a key with a name and selects it for signing."""
 
     def make(name):
         file = tmp_path_factory.mktemp("key") / f"{name}.pem"
@@ -32,7 +32,7 @@ def keys(clone, monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def demanding(clone, keys, promoted):
-    """The clone with a release built, a key `ours`, and dev demanding its signature."""
+    """The clone with a built release and a key `ours`, whose signature dev demands."""
     keys("ours")
     clone.edit(POLICY, "from: build\n", f"from: build\n{DEMAND}")
     package(clone, promoted)
@@ -49,10 +49,10 @@ def sigstore():
 
 @pytest.fixture
 def workflow(clone, sigstore, promoted, monkeypatch, tmp_path_factory):
-    """The clone as a workflow sees it that may ask for an identity; dev demands that one's."""
+    """The clone in a workflow that may get an identity; dev demands that identity's signature."""
     event = tmp_path_factory.mktemp("event") / "event.json"
     event.write_text(json.dumps({"repository": {"private": False}}), "utf-8")
-    told = {
+    variables = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_EVENT_PATH": str(event),
         "GITHUB_SERVER_URL": "https://github.com",
@@ -63,7 +63,7 @@ def workflow(clone, sigstore, promoted, monkeypatch, tmp_path_factory):
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{sigstore.url}/token?v=1",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "ask",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     clone.commit("environments/signers/sigstore.json", json.dumps(sigstore.trust()))
     demand = f"signed_by: [{{identity: '{sigstore.identity}'}}]\n"

@@ -1,4 +1,4 @@
-"""Releases built, sealed and signed as the steps do it, without training anything."""
+"""Releases that are built, sealed and signed as by the steps, but without training."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from mlops.paths import RELEASE, SIGNATURE
 from mlops.releases.environments import environment
 from mlops.releases.release import Promoted, Proof, new_release, write_release
 from mlops.releases.store import Store
-from mlops.signing.check import KIND, require_signature
+from mlops.signing.check import SIGNATURE_SUFFIX, require_signature
 
 POLICY = "environments/dev/policy.yaml"
 DEMAND = "signed_by: [{key: ours}]\n"
@@ -21,7 +21,7 @@ LOCK = Path(__file__).parents[3] / "requirements-serve.txt"
 
 
 def package(clone, promoted, model="one"):
-    """Do as the step `package` does, with a bundle that holds a model, a record and a lock."""
+    """Do the work of the step `package`, with a bundle of a model, a record and a lock."""
     trained = Path("build/models", model)
     trained.mkdir(parents=True, exist_ok=True)
     (trained / "weights").write_text(model, "utf-8")
@@ -44,13 +44,13 @@ def package(clone, promoted, model="one"):
             entry = tarfile.TarInfo(name)
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
-    kept = files.digest_file(bundle)
-    Store(str(STORE)).put(bundle, kept)
-    seal(base, bundle={"digest": kept}, model={"digest": digest})
+    bundle_digest = files.digest_file(bundle)
+    Store(str(STORE)).put(bundle, bundle_digest)
+    seal(base, bundle={"digest": bundle_digest}, model={"digest": digest})
 
 
 def seal(promoted, **parts):
-    """Write build/release.yaml about this, some parts of it exchanged, with the seal to match."""
+    """Write build/release.yaml with some parts exchanged, and the seal that matches them."""
     plain = promoted.model_dump(mode="json")
     for name, values in parts.items():
         plain[name] = {**(plain[name] or {}), **values}
@@ -67,22 +67,22 @@ def seal(promoted, **parts):
 
 
 def sign(clone):
-    """Sign what was built; return the statement's file."""
+    """Sign the built release; return the file of the signature."""
     answer = clone.mlops("sign")
     assert answer.code == 0, answer.text
     return SIGNATURE
 
 
-def kept():
+def stored_signatures():
     """The signatures in the store."""
-    return sorted(STORE.rglob(f"*.{KIND}"))
+    return sorted(STORE.rglob(f"*.{SIGNATURE_SUFFIX}"))
 
 
 def at_deploy(name="dev"):
-    """The ids of the rules that refuse to deploy what an environment holds, as `deploy` asks."""
-    place = environment(name)
+    """The ids of the rules by which `deploy` refuses an environment's release."""
+    target = environment(name)
     try:
-        require_signature(place, place.release, Store(str(STORE)))
+        require_signature(target, target.release, Store(str(STORE)))
     except Refused as error:
         return [line.split()[0] for line in str(error).splitlines() if line.startswith("  P")]
     return []

@@ -1,6 +1,6 @@
-"""A Sigstore of our own on loopback: identities, certificates and a log, each with its own key.
+"""A small Sigstore on loopback: identities, certificates and a log, each with its own key.
 
-What it gives is checked by the sigstore library as what the public one gives: chain, embedded
+The sigstore library verifies its answers like those of the public Sigstore: chain, embedded
 timestamp of the certificate log (RFC 6962), inclusion proof, checkpoint and signed entry.
 """
 
@@ -35,7 +35,7 @@ NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "small")])
 
 
 def new_key():
-    """A key as Sigstore's services have them."""
+    """A key of the type that Sigstore's services use."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -45,7 +45,7 @@ def sign(key, content):
 
 
 def b64(content):
-    """Bytes as JSON holds them."""
+    """Bytes as text for JSON."""
     return base64.b64encode(content).decode()
 
 
@@ -55,12 +55,12 @@ def der(key):
 
 
 def log_id(key):
-    """How logs name their keys."""
+    """The id of a log, which is the digest of its key."""
     return hashlib.sha256(der(key)).digest()
 
 
 class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three services in one
-    """The services behind one address; tests set whose identity, and how late log and clock are."""
+    """All services at one address; tests set the identity, and the delay of log and clock."""
 
     def __init__(self):
         self.ca, self.ct, self.rekor = new_key(), new_key(), new_key()
@@ -68,7 +68,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         self.source = {}
         self.late, self.behind = 0, timedelta()
         self.root = self._certify(NAME, self.ca.public_key(), authority=True)
-        self.entries, self.stumbles = [], 0
+        self.entries, self.failures = [], 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -83,22 +83,22 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         return datetime.now(UTC) - self.behind
 
     def token(self):
-        """What the workflow's run gets when it asks who it is."""
+        """The identity token of the workflow's run."""
         now = int(time.time())
         claims = {"aud": "sigstore", "sub": "repo:o/r", "iss": ISSUER, "iat": now, "exp": now + 300}
-        return jwt.encode(claims, "not looked at by the client, which only passes it on")
+        return jwt.encode(claims, "the client only passes this key on")
 
     def certificate(self, csr):
-        """A short-lived certificate for the identity, seen by the certificate log."""
+        """A short-lived certificate for the identity, with a timestamp of the certificate log."""
         key = x509.load_pem_x509_csr(base64.b64decode(csr)).public_key()
         serial = x509.random_serial_number()
         before = self._certify(x509.Name([]), key, serial)
-        seen = x509.UnrecognizedExtension(SCT_LIST, self._timestamp(before))
-        return self._certify(x509.Name([]), key, serial, seen)
+        timestamps = x509.UnrecognizedExtension(SCT_LIST, self._timestamp(before))
+        return self._certify(x509.Name([]), key, serial, timestamps)
 
-    def _certify(self, subject, key, serial=1, seen=None, authority=False):
+    def _certify(self, subject, key, serial=1, timestamps=None, authority=False):
         now = self.now().replace(microsecond=0)
-        # The authority's own is good for a day before and after.
+        # The authority's certificate is valid for a day before and after.
         length = timedelta(days=2) if authority else timedelta(minutes=10)
         begins = now - (length / 2 if authority else timedelta(seconds=5))
         ends = begins + length
@@ -119,8 +119,8 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
             built = built.add_extension(issuer, False)
             for extension in self._source():
                 built = built.add_extension(extension, False)
-        if seen:
-            built = built.add_extension(seen, False)
+        if timestamps:
+            built = built.add_extension(timestamps, False)
         return built.sign(self.ca, hashes.SHA256())
 
     def _source(self):
@@ -141,7 +141,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         return bytes([4, len(listed)] if len(listed) < 128 else [4, 0x81, len(listed)]) + listed
 
     def enter(self, proposed):
-        """Enter a DSSE envelope into the log, as the only leaf of a tree of its own."""
+        """Add a DSSE envelope to the log, as the only leaf of a tree of its own."""
         content = proposed["spec"]["proposedContent"]
         envelope = json.loads(content["envelope"])
         hashed = hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest()
@@ -182,7 +182,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         }
 
     def trust(self):
-        """What a client must know of it: a ClientTrustConfig."""
+        """The ClientTrustConfig for its clients."""
         since = {"start": "2020-01-01T00:00:00Z"}
 
         def log(key):
@@ -231,27 +231,27 @@ def _usage(authority):
 
 def _handler(sigstore):
     class Handler(BaseHTTPRequestHandler):
-        """Speaks as GitHub's tokens, Fulcio and Rekor do."""
+        """Implements the APIs of GitHub's tokens, Fulcio and Rekor."""
 
         def do_GET(self):  # pylint: disable=invalid-name  # http.server's name
-            """A token, to who may ask."""
+            """Answer with a token if the client is allowed."""
             allowed = self.headers.get("Authorization", "").lower() == "bearer ask"
             self._answer(200 if allowed else 403, {"value": sigstore.token()} if allowed else {})
 
         def do_POST(self):  # pylint: disable=invalid-name
-            """A certificate, or an entry of the log."""
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if sigstore.stumbles:
-                sigstore.stumbles -= 1
+            """Answer with a certificate or a log entry."""
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if sigstore.failures:
+                sigstore.failures -= 1
                 self._answer(503, {})
                 return
             if self.path == "/api/v2/signingCert":
-                given = sigstore.certificate(asked["certificateSigningRequest"])
-                chain = [c.public_bytes(Encoding.PEM).decode() for c in (given, sigstore.root)]
+                leaf = sigstore.certificate(request["certificateSigningRequest"])
+                chain = [c.public_bytes(Encoding.PEM).decode() for c in (leaf, sigstore.root)]
                 certified = {"chain": {"certificates": chain}}
                 self._answer(200, {"signedCertificateEmbeddedSct": certified})
             elif self.path == "/api/v1/log/entries":
-                self._answer(201, sigstore.enter(asked))
+                self._answer(201, sigstore.enter(request))
             else:
                 self._answer(404, {})
 
@@ -264,6 +264,6 @@ def _handler(sigstore):
             self.wfile.write(body)
 
         def log_message(self, *_):
-            """Quietly."""
+            """Log nothing."""
 
     return Handler

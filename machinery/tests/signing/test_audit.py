@@ -1,4 +1,4 @@
-"""`make audit` against a stand-in of osv.dev: what is known is red, unless accepted for now."""
+"""`make audit` against a stand-in of osv.dev: a known vulnerability fails unless it is accepted."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from mlops.rules import Verdict
 from mlops.signing.audit import Advisory, judge, parse_accepted
 
 HASH = f"    --hash=sha256:{'0' * 64}\n"
-# As osv.dev tells it, shortened: https://google.github.io/osv.dev/post-v1-query/
+# An answer of osv.dev, shortened: https://google.github.io/osv.dev/post-v1-query/
 SANDBOX = {
     "schema_version": "1.7.3",
     "id": "GHSA-462w-v97r-4m45",
@@ -40,7 +40,7 @@ DAY = date(2026, 1, 31)
 
 
 def answer(query):
-    """What is known of one version of one package."""
+    """The vulnerabilities of one version of one package."""
     package = (query["package"]["ecosystem"], query["package"]["name"], query["version"])
     return {"vulns": [SANDBOX]} if package == ("PyPI", "jinja2", "2.10") else {}
 
@@ -53,7 +53,7 @@ def osv(status=200):
         """Answers queries."""
 
         def do_POST(self):  # pylint: disable=invalid-name  # http.server's name
-            """Answer one."""
+            """Answer one query."""
             query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             body = json.dumps(answer(query)).encode()
             self.send_response(status)
@@ -62,7 +62,7 @@ def osv(status=200):
             self.wfile.write(body)
 
         def log_message(self, *_):
-            """Quietly."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -77,11 +77,11 @@ def audit(folder, url, locked, accepted=""):
     lock = "".join(f"{pin} \\\n{HASH}" for pin in locked)
     for name in ("requirements.txt", "requirements-serve.txt"):
         (folder / name).write_text(lock, "utf-8")
-    here = {"PIP_AUDIT_OSV_URL": url, "PYTHONPATH": str(Path("machinery").absolute())}
+    variables = {"PIP_AUDIT_OSV_URL": url, "PYTHONPATH": str(Path("machinery").absolute())}
     return subprocess.run(
-        [sys.executable, "-m", "mlops.signing.audit"],
+        [sys.executable, "-m", "mlops", "audit"],
         cwd=folder,
-        env={**os.environ, **here},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -89,23 +89,23 @@ def audit(folder, url, locked, accepted=""):
 
 
 def test_a_known_vulnerability_is_refused(tmp_path):
-    """With the version that mends it."""
+    """The output names the version that fixes it."""
     with osv() as url:
         done = audit(tmp_path, url, ["jinja2==2.10", "markupsafe==2.0"])
     assert done.returncode == 1, done.stderr
-    assert "GHSA-462w-v97r-4m45" in done.stdout and "mended in 2.10.1" in done.stdout
+    assert "GHSA-462w-v97r-4m45" in done.stdout and "fixed in 2.10.1" in done.stdout
     assert "FAIL: 1 known vulnerabilities in 2 packages" in done.stdout
 
 
-def test_what_nobody_reports_passes(tmp_path):
-    """The version that mended it."""
+def test_a_package_without_advisories_passes(tmp_path):
+    """The version with the fix passes."""
     with osv() as url:
         done = audit(tmp_path, url, ["jinja2==2.10.1"])
     assert (done.returncode, "PASS: 0 known" in done.stdout) == (0, True), done.stderr
 
 
 def test_an_accepted_one_passes_and_stays_visible(tmp_path):
-    """By any of its names, with who accepted it and why."""
+    """It is accepted by any of its ids; the output names who accepted it and why."""
     accepted = TEXT.replace("2026-01-31", "2999-01-31")
     with osv() as url:
         done = audit(tmp_path, url, ["jinja2==2.10"], accepted)
@@ -114,7 +114,7 @@ def test_an_accepted_one_passes_and_stays_visible(tmp_path):
 
 
 def test_an_acceptance_that_is_over_is_refused(tmp_path):
-    """The day after, the audit is red again."""
+    """The audit fails again on the day after."""
     with osv() as url:
         done = audit(tmp_path, url, ["jinja2==2.10"], TEXT)
     assert done.returncode == 1 and "was accepted until 2026-01-31" in done.stdout
@@ -122,25 +122,25 @@ def test_an_acceptance_that_is_over_is_refused(tmp_path):
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_service_that_does_not_answer_is_no_pass(tmp_path, status):
-    """Exit 2 and a sentence, no traceback."""
+    """The audit exits with 2 and a message without traceback."""
     with osv(status) as url:
         done = audit(tmp_path, url, ["jinja2==2.10"])
     assert done.returncode == 2 and "Nothing was audited" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_service_that_is_not_reached_is_no_pass(tmp_path):
-    """As on a machine without the network."""
+def test_a_service_out_of_reach_is_no_pass(tmp_path):
+    """This is a machine without network."""
     done = audit(tmp_path, "http://127.0.0.1:9/v1/query", ["jinja2==2.10"])
-    assert done.returncode == 2 and "PIP_AUDIT_OSV_URL names another" in done.stderr
+    assert done.returncode == 2 and "PIP_AUDIT_OSV_URL" in done.stderr
 
 
-FOUND = Advisory("jinja2", "2.10", ("GHSA-462w-v97r-4m45", "CVE-2019-10906"), ("2.10.1",))
+ADVISORY = Advisory("jinja2", "2.10", ("GHSA-462w-v97r-4m45", "CVE-2019-10906"), ("2.10.1",))
 
 
-def judged(text=TEXT, found=(FOUND,), unknown=(), day=DAY):
-    """The verdicts on what was found."""
-    return [verdict for verdict, _ in judge(found, unknown, parse_accepted(text), day)]
+def judged(text=TEXT, advisories=(ADVISORY,), skip_reasons=(), day=DAY):
+    """The verdicts on advisories and skipped packages."""
+    return [verdict for verdict, _ in judge(advisories, skip_reasons, parse_accepted(text), day)]
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,23 @@ def judged(text=TEXT, found=(FOUND,), unknown=(), day=DAY):
         ({}, [Verdict.PASS]),
         ({"text": ""}, [Verdict.FAIL]),
         ({"day": date(2026, 2, 1)}, [Verdict.FAIL]),
-        ({"day": date(2026, 2, 1), "found": ()}, [Verdict.FAIL]),
+        ({"day": date(2026, 2, 1), "advisories": ()}, [Verdict.FAIL]),
         ({"text": TEXT.replace("package: jinja2", "package: flask")}, [Verdict.FAIL, Verdict.PASS]),
         ({"text": TEXT.replace("10906", "99999")}, [Verdict.FAIL, Verdict.PASS]),
-        ({"found": ()}, [Verdict.PASS]),
-        ({"text": "", "found": (), "unknown": ["not on PyPI"]}, [Verdict.INCONCLUSIVE]),
+        ({"advisories": ()}, [Verdict.PASS]),
+        ({"text": "", "advisories": (), "skip_reasons": ["not on PyPI"]}, [Verdict.INCONCLUSIVE]),
     ],
     ids="accepted unaccepted over over-and-gone another-package another-id unused skipped".split(),
 )
-def test_what_is_accepted_is_exactly_that(changes, verdicts):
-    """One id of one package until one day; what nobody knows is no pass."""
+def test_an_acceptance_covers_one_id_of_one_package_until_one_day(changes, verdicts):
+    """Nothing else is accepted, and a skipped package is no pass."""
     assert judged(**changes) == verdicts
 
 
-def test_an_acceptance_that_nobody_needs_is_told():
-    """A file of old exceptions is no file to trust."""
-    ((_, said),) = judge((), (), parse_accepted(TEXT), DAY)
-    assert "is not reported: take it out of environments/advisories.yaml" in said
+def test_an_unused_acceptance_is_reported():
+    """The file should not collect old exceptions."""
+    ((_, reason),) = judge((), (), parse_accepted(TEXT), DAY)
+    assert "is not reported any more: remove it from environments/advisories.yaml" in reason
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_an_acceptance_that_nobody_needs_is_told():
     [("reason", "raeson", "unknown key"), ("  by: Kim\n", "", "by: this key is required")],
 )
 def test_a_mistake_in_the_file_is_named(old, new, message):
-    """With its place."""
+    """The error names the key."""
     with pytest.raises(UserError, match=message):
         parse_accepted(TEXT.replace(old, new))
 
 
 def test_the_committed_file_can_be_read():
-    """Whatever it accepts."""
+    """The file is valid, whatever it accepts."""
     assert isinstance(
         parse_accepted(Path("environments/advisories.yaml").read_text("utf-8")), tuple
     )

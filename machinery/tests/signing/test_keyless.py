@@ -1,4 +1,4 @@
-"""Signed by a workflow through Sigstore: the same doors, without a key that anybody keeps."""
+"""Releases signed by a workflow through Sigstore, without a key: the same checks apply."""
 
 import json
 from base64 import b64decode
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from machinery.tests.signing.released import POLICY, at_deploy, kept, package, sign
+from machinery.tests.signing.released import POLICY, at_deploy, package, sign, stored_signatures
 from mlops.paths import SIGNATURE
 
 
 def refused(workflow):
-    """The ids that refuse the promotion of what was built, and all that was said."""
+    """The rules that refuse the promotion of the built release, and the whole output."""
     answer = workflow.mlops("promote", "--env", "dev")
     return answer.refusals, answer.text
 
@@ -25,12 +25,13 @@ def test_a_release_signed_by_the_workflow_passes(workflow, sigstore):
 
 
 def test_the_statement_names_workflow_and_run(workflow):
-    """What SLSA calls builder and invocation."""
+    """SLSA calls them builder and invocation."""
     sign(workflow)
     envelope = json.loads(SIGNATURE.read_text("utf-8"))["dsseEnvelope"]
-    ran = json.loads(b64decode(envelope["payload"]))["predicate"]["runDetails"]
-    assert ran["builder"]["id"].endswith("o/r/.github/workflows/release.yml@refs/heads/main")
-    assert ran["metadata"]["invocationId"] == "https://github.com/o/r/actions/runs/7/attempts/1"
+    details = json.loads(b64decode(envelope["payload"]))["predicate"]["runDetails"]
+    assert details["builder"]["id"].endswith("o/r/.github/workflows/release.yml@refs/heads/main")
+    run = "https://github.com/o/r/actions/runs/7/attempts/1"
+    assert details["metadata"]["invocationId"] == run
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_the_statement_names_workflow_and_run(workflow):
     [("release.yml@refs/heads/main", "release.yml@refs/heads/mine"), ("/o/r/", "/mallory/r/")],
 )
 def test_another_workflow_is_refused(workflow, sigstore, old, new):
-    """P123 names who signed: a branch of somebody's, or a fork."""
+    """P123 names the signer: another branch, or a fork."""
     sigstore.identity = sigstore.identity.replace(old, new)
     sign(workflow)
     rules, text = refused(workflow)
@@ -78,14 +79,14 @@ def test_the_workflow_at_a_commit_of_elsewhere_is_refused(workflow, sigstore, so
 
 
 def test_another_issuer_is_refused(workflow, sigstore):
-    """The same name, vouched for by somebody else."""
+    """The same identity, certified by another issuer, is refused."""
     sign(workflow)
     workflow.edit(POLICY, f"'{sigstore.identity}'", f"'{sigstore.identity}', issuer: https://a.b")
     assert refused(workflow)[0] == ["P123"]
 
 
 def test_a_signature_of_another_sigstore_is_refused(workflow, sigstore):
-    """P124: its certificates lead to a root that nobody here trusts."""
+    """P124: its certificates lead to a root that is not trusted here."""
     sign(workflow)
     other = type(sigstore)()
     workflow.commit("environments/signers/sigstore.json", json.dumps(other.trust()))
@@ -94,14 +95,14 @@ def test_a_signature_of_another_sigstore_is_refused(workflow, sigstore):
 
 
 def change(name, *path):
-    """Returns what replaces a part of a signature's file by that of one made later."""
+    """A function that replaces a part of a signature by that of a later signature."""
 
     def apply(first, second):
-        place, source = first, second
+        target, source = first, second
         for key in path[:-1]:
-            place, source = place[key], source[key]
-        assert place[path[-1]] != source[path[-1]]
-        place[path[-1]] = source[path[-1]]
+            target, source = target[key], source[key]
+        assert target[path[-1]] != source[path[-1]]
+        target[path[-1]] = source[path[-1]]
 
     return pytest.param(apply, id=name)
 
@@ -115,52 +116,52 @@ def change(name, *path):
         change("proof", "verificationMaterial", "tlogEntries", 0, "inclusionProof", "rootHash"),
     ],
 )
-def test_a_signature_put_together_from_two_is_refused(workflow, promoted, damage):
-    """P124: each part is genuine, and they do not belong together."""
+def test_a_signature_combined_from_two_is_refused(workflow, promoted, damage):
+    """P124: each part is genuine, but they do not belong together."""
     package(workflow, promoted, "two")
     second = json.loads(sign(workflow).read_text("utf-8"))
     package(workflow, promoted, "one")
     sign(workflow)
-    file = next(f for f in kept() if f.read_bytes() == SIGNATURE.read_bytes())
+    file = next(f for f in stored_signatures() if f.read_bytes() == SIGNATURE.read_bytes())
     first = json.loads(file.read_text("utf-8"))
     damage(first, second)
     file.write_text(json.dumps(first), "utf-8")
     assert refused(workflow)[0] == ["P124"]
 
 
-def test_a_certificate_that_was_over_is_refused(workflow, sigstore):
-    """P124: it entered the log an hour after the ten minutes that the certificate is good for."""
+def test_an_expired_certificate_is_refused(workflow, sigstore):
+    """P124: the log entry is an hour later than the ten minutes of the certificate's validity."""
     sigstore.late = 3600
     sign(workflow)
     assert refused(workflow)[0] == ["P124"]
 
 
 def test_a_signature_outlives_its_certificate(workflow, sigstore, monkeypatch):
-    """The log's time counts, not today's: a rollback months later finds it good."""
+    """The time in the log counts, not the current one, so a rollback works months later."""
     sigstore.behind = timedelta(hours=1)
 
-    class Then(datetime):
-        """The clock of who signed an hour ago: the client wants a certificate that is good."""
+    class AnHourAgo(datetime):
+        """The clock of a client that signs an hour ago, with a valid certificate."""
 
         @classmethod
         def now(cls, tz=None):
             return datetime.now(tz) - sigstore.behind
 
-    with monkeypatch.context() as then:
-        then.setattr("sigstore.sign.datetime", Then)
+    with monkeypatch.context() as clock:
+        clock.setattr("sigstore.sign.datetime", AnHourAgo)
         sign(workflow)
     assert workflow.mlops("promote", "--env", "dev").code == 0
 
 
 def test_a_key_does_not_count_where_a_workflow_is_demanded(workflow, keys):
-    """P123: somebody's laptop is not the workflow."""
+    """P123: a key is not the workflow."""
     keys("ours")
     sign(workflow)
     assert refused(workflow)[0] == ["P123"]
 
 
 def test_a_workflow_does_not_count_where_a_key_is_demanded(workflow, keys, monkeypatch, sigstore):
-    """P123, without asking Sigstore anything."""
+    """P123, without a request to Sigstore."""
     keys("ours")
     monkeypatch.delenv("MLOPS_SIGNING_KEY")
     workflow.edit(POLICY, f"identity: '{sigstore.identity}'", "key: ours")
@@ -174,29 +175,29 @@ PRIVATE = {"repository": {"private": True}}
 
 
 @pytest.mark.parametrize(
-    ("told", "kept_roots"),
+    ("payload", "has_public_roots"),
     [(PRIVATE, False), (PRIVATE, True), ({}, False)],
-    ids=["private", "public roots", "not told"],
+    ids=["private", "public roots", "visibility unknown"],
 )
-def test_a_private_repository_is_not_told_to_the_public(
-    workflow, sigstore, monkeypatch, told, kept_roots
+def test_a_private_repository_does_not_sign_into_the_public_log(
+    workflow, sigstore, monkeypatch, payload, has_public_roots
 ):
-    """Its name would stay in a log that everybody reads; where a policy demands, that is said."""
+    """Its name would stay in a public log; since the policy demands a signature, it is an error."""
     event = Path("build/event.json").absolute()
-    event.write_text(json.dumps(told), "utf-8")
+    event.write_text(json.dumps(payload), "utf-8")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
     workflow.git("rm", "-q", "environments/signers/sigstore.json")
     workflow.git("commit", "-qm", "No Sigstore of our own")
-    if kept_roots:
+    if has_public_roots:
         public = json.dumps(sigstore.trust()).replace(sigstore.url, "https://rekor.sigstore.dev")
         workflow.commit("environments/signers/sigstore.json", public)
     answer = workflow.mlops("sign")
     assert answer.code == 2 and "the repository is private" in answer.text
-    assert kept() == []
+    assert stored_signatures() == []
 
 
 def test_a_private_repository_signs_with_a_sigstore_of_its_own(workflow, monkeypatch, tmp_path):
-    """Nobody else reads that log."""
+    """That log is not public."""
     event = tmp_path / "build" / "event.json"
     event.write_text('{"repository": {"private": true}}', "utf-8")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
@@ -204,26 +205,26 @@ def test_a_private_repository_signs_with_a_sigstore_of_its_own(workflow, monkeyp
     assert workflow.mlops("promote", "--env", "dev").code == 0
 
 
-def test_a_workflow_that_may_not_ask_is_told_what_it_needs(workflow, monkeypatch):
-    """The permission, by its name."""
+def test_a_workflow_without_the_permission_gets_an_error(workflow, monkeypatch):
+    """The error names the permission."""
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "somebody else's")
     answer = workflow.mlops("sign")
     assert answer.code == 2 and "id-token: write" in answer.text
 
 
-def test_a_sigstore_that_is_away_is_named(workflow, sigstore, monkeypatch):
-    """Asked three times; then exit 2, nothing signed."""
+def test_a_sigstore_out_of_reach_is_an_error(workflow, sigstore, monkeypatch):
+    """After three attempts the step exits with 2, and nothing is signed."""
     monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
     trust = sigstore.trust()
     trust["signingConfig"]["caUrls"][0]["url"] = "http://127.0.0.1:9"
     workflow.commit("environments/signers/sigstore.json", json.dumps(trust))
     answer = workflow.mlops("sign")
-    assert answer.code == 2 and "Sigstore did not sign" in answer.text and kept() == []
+    assert answer.code == 2 and "Sigstore did not sign" in answer.text and stored_signatures() == []
 
 
-def test_a_sigstore_that_stumbles_is_asked_again(workflow, sigstore, monkeypatch):
-    """Its first answer is 503."""
+def test_a_failed_request_to_sigstore_is_repeated(workflow, sigstore, monkeypatch):
+    """The first answer is 503."""
     monkeypatch.setattr("mlops.signing.keyless.PAUSES", (0, 0))
-    sigstore.stumbles = 1
+    sigstore.failures = 1
     sign(workflow)
-    assert len(kept()) == 1
+    assert len(stored_signatures()) == 1

@@ -1,4 +1,4 @@
-"""A real model, packed, listed, signed and served: the steps as anybody runs them."""
+"""The real steps with a real model: package, sbom, sign, promote and deploy."""
 
 import pytest
 
@@ -22,23 +22,23 @@ def signed(fork, tmp_path_factory):
 
 
 def test_a_signed_release_is_deployed(signed):
-    """The innocent one, by the step itself; its bill lies beside it."""
-    said = signed.mlops("deploy", "--env", "dev").stdout
-    assert "dev serves " in said
+    """The step deploys it, and the SBOM is in the store."""
+    output = signed.mlops("deploy", "--env", "dev").stdout
+    assert "dev serves " in output
     assert digest_file(signed.folder / "build/sbom.cdx.json")[7:23] in str(
         list((signed.folder / "build/store").rglob("*.cdx.json"))
     )
 
 
 def test_a_release_that_lost_its_signature_is_not_deployed(signed):
-    """What serves keeps serving; put back, it is verified again."""
+    """The live release keeps serving; with the signature restored, deploy passes again."""
     signed.mlops("deploy", "--env", "dev")
     (file,) = (signed.folder / "build/store").rglob("*.sigstore.json")
-    kept = file.read_bytes()
+    signature = file.read_bytes()
     file.unlink()
     refused = signed.mlops("deploy", "--env", "dev", check=False)
     status = signed.mlops("status").stdout
-    file.write_bytes(kept)
+    file.write_bytes(signature)
     assert refused.returncode == 1 and "P122 " in refused.stderr
     assert "Traceback" not in refused.stderr and "dev" in status
     assert "already" in signed.mlops("deploy", "--env", "dev").stdout

@@ -1,4 +1,4 @@
-"""The bill of materials: what is inside is listed, what is not is not, in the versions locked."""
+"""The SBOM lists exactly the packages of the release, in their versions."""
 
 import gzip
 import hashlib
@@ -22,80 +22,80 @@ from mlops.signing import sbom
 
 @pytest.fixture
 def built(clone, promoted):
-    """The clone with a release built."""
+    """The clone with a built release."""
     package(clone, promoted)
     return clone
 
 
-def listed(clone):
-    """What the step writes."""
+def sbom_of(clone):
+    """Run the step and return its SBOM."""
     answer = clone.mlops("sbom")
     assert answer.code == 0, answer.text
     return json.loads(SBOM.read_text("utf-8"))
 
 
-def packages(made):
-    """Names and versions of the packages listed."""
-    return {c["name"]: c["version"] for c in made["components"] if c["type"] == "library"}
+def packages(document):
+    """Names and versions of the packages in an SBOM."""
+    return {c["name"]: c["version"] for c in document["components"] if c["type"] == "library"}
 
 
-def component(made, kind):
+def component(document, kind):
     """The one component of a kind."""
-    (found,) = [part for part in made["components"] if part["type"] == kind]
-    return found
+    (part,) = [part for part in document["components"] if part["type"] == kind]
+    return part
 
 
 def test_what_the_lock_installs_is_listed_in_its_versions(built):
     """What the service does not need, such as pandas here, is not."""
-    found, lock = packages(listed(built)), LOCK.read_text("utf-8")
-    assert found["numpy"] == re.search(r"(?m)^numpy==(\S+)", lock)[1]
-    assert ("pandas" in found) == bool(re.search("(?m)^pandas==", lock))
+    versions, lock = packages(sbom_of(built)), LOCK.read_text("utf-8")
+    assert versions["numpy"] == re.search(r"(?m)^numpy==(\S+)", lock)[1]
+    assert ("pandas" in versions) == bool(re.search("(?m)^pandas==", lock))
 
 
 def test_every_pin_for_this_python_is_listed_and_no_other(built):
     """A lock is for every Python and system; a bundle is served by one."""
     pins = dict(re.findall(r"(?m)^([a-z0-9._-]+)==[^ ]+( ;.*)?", LOCK.read_text("utf-8")))
-    left_out = pins.keys() - packages(listed(built)).keys()
+    left_out = pins.keys() - packages(sbom_of(built)).keys()
     assert all(pins[name] for name in left_out)
     # Here that is xgboost: Linux takes xgboost-cpu.
     assert {name for name, marker in pins.items() if "== 'darwin'" in marker} <= left_out
 
 
-@pytest.mark.parametrize(("python", "there"), [("3.11.2", True), ("3.12.0", False)])
-def test_markers_decide(python, there):
+@pytest.mark.parametrize(("python", "is_listed"), [("3.11.2", True), ("3.12.0", False)])
+def test_markers_decide(python, is_listed):
     """A backport is listed for the Python that needs it."""
     lock = 'tomli==2.0.1 ; python_full_version < "3.12" \\\n    --hash=sha256:00\n    # via x\n'
-    assert [part["name"] for part in sbom.locked(lock, python)] == ["tomli"] * there
+    assert [part["name"] for part in sbom.locked(lock, python)] == ["tomli"] * is_listed
 
 
-def test_the_model_is_listed_with_its_data_and_metrics(built):
-    """A bill for machine learning: digest, hyperparameters, what it was measured at."""
-    made, told = listed(built), read_release().promoted
-    model, data = component(made, "machine-learning-model"), component(made, "data")
+def test_it_lists_the_model_with_its_data_and_metrics(built):
+    """An SBOM for machine learning holds digest, hyperparameters and metrics."""
+    document, promoted = sbom_of(built), read_release().promoted
+    model, data = component(document, "machine-learning-model"), component(document, "data")
     metrics = model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
-    assert f"sha256:{model['hashes'][0]['content']}" == told.model.digest
-    assert f"sha256:{data['hashes'][0]['content']}" == told.data.fingerprint
+    assert f"sha256:{model['hashes'][0]['content']}" == promoted.model.digest
+    assert f"sha256:{data['hashes'][0]['content']}" == promoted.data.fingerprint
     assert metrics[0]["type"] == "auc"
     assert metrics[0]["confidenceInterval"] == {"lowerBound": "0.6", "upperBound": "0.8"}
 
 
 def test_it_is_cyclonedx(built):
-    """Valid by the schema; one with a mistake is not."""
-    made, schema = listed(built), JsonStrictValidator(SchemaVersion.V1_6)
-    assert schema.validate_str(json.dumps(made)) is None
-    assert schema.validate_str(json.dumps(made | {"licence": "any"})) is not None
+    """It is valid by the schema, and with a mistake it is not."""
+    document, schema = sbom_of(built), JsonStrictValidator(SchemaVersion.V1_6)
+    assert schema.validate_str(json.dumps(document)) is None
+    assert schema.validate_str(json.dumps(document | {"licence": "any"})) is not None
 
 
 def test_listing_twice_lists_the_same(built):
-    """One release, one bill beside its bundle."""
-    listed(built)
-    listed(built)
+    """There is one SBOM beside the bundle of a release."""
+    sbom_of(built)
+    sbom_of(built)
     assert len(list(STORE.rglob("*.cdx.json"))) == 1
 
 
-def test_what_is_signed_names_the_bill(demanding):
-    """So that nobody exchanges it afterwards; a release without one is signed as well."""
-    listed(demanding)
+def test_the_signed_statement_names_the_sbom(demanding):
+    """So nobody can exchange it later."""
+    sbom_of(demanding)
     payload = json.loads(sign(demanding).read_text("utf-8"))["dsseEnvelope"]["payload"]
     (named,) = json.loads(b64decode(payload))["predicate"]["runDetails"]["byproducts"]
     assert named == {
@@ -106,7 +106,7 @@ def test_what_is_signed_names_the_bill(demanding):
 
 
 def layer_with(installed):
-    """A layer in which these packages lie as pip would leave them."""
+    """A layer with these packages, as pip installs them."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for name, version in installed.items():
@@ -119,14 +119,14 @@ def layer_with(installed):
 
 
 def push(host, installed):
-    """Push an image in which these packages are installed; return its reference."""
+    """Push an image with these packages; return its reference."""
     repository = f"http://{host}/v2/any/service"
 
     def blob(content):
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        place = httpx.post(f"{repository}/blobs/uploads/").headers["Location"]
-        place = httpx.URL(place).copy_merge_params({"digest": digest})
-        httpx.put(place, content=content).raise_for_status()
+        location = httpx.post(f"{repository}/blobs/uploads/").headers["Location"]
+        url = httpx.URL(location).copy_merge_params({"digest": digest})
+        httpx.put(url, content=content).raise_for_status()
         return {"digest": digest, "size": len(content)}
 
     layer = layer_with(installed)
@@ -146,18 +146,18 @@ def push(host, installed):
 
 
 @pytest.mark.slow
-def test_an_image_is_listed_as_it_is(built, registry):
-    """Not as the lock would have it: by syft, from what really lies in its layers."""
+def test_for_an_image_it_lists_the_packages_in_the_layers(built, registry):
+    """syft finds them, whatever the lock holds."""
     ref = push(registry, {"numpy": "1.2.3", "intruder": "6.6.6"})
     seal(read_release().promoted, image={"ref": ref, "platform": "linux/amd64"})
-    made = listed(built)
-    assert packages(made) == {"numpy": "1.2.3", "intruder": "6.6.6"}
-    assert ref.endswith(made["metadata"]["component"]["hashes"][0]["content"])
-    assert component(made, "machine-learning-model")
+    document = sbom_of(built)
+    assert packages(document) == {"numpy": "1.2.3", "intruder": "6.6.6"}
+    assert ref.endswith(document["metadata"]["component"]["hashes"][0]["content"])
+    assert component(document, "machine-learning-model")
 
 
-def test_an_image_that_cannot_be_read_is_named(built):
-    """No bill rather than a wrong one."""
+def test_an_image_that_cannot_be_read_is_an_error(built):
+    """The step writes no SBOM rather than a wrong one."""
     ref = f"127.0.0.1:9/any/service@sha256:{'0' * 64}"
     seal(read_release().promoted, image={"ref": ref, "platform": "linux/amd64"})
     answer = built.mlops("sbom")

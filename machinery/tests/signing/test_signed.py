@@ -1,4 +1,4 @@
-"""Signed releases: each way a signature can be wrong is built, and refused at both doors."""
+"""Signed releases: every kind of bad signature is refused at promotion and deployment."""
 
 import base64
 import json
@@ -16,10 +16,10 @@ from machinery.tests.signing.released import (
     POLICY,
     STORE,
     at_deploy,
-    kept,
     package,
     seal,
     sign,
+    stored_signatures,
 )
 from mlops import files
 from mlops.errors import UserError
@@ -28,15 +28,15 @@ from mlops.releases.environments import environment
 from mlops.releases.release import Image, read_release
 from mlops.releases.store import Store
 from mlops.signing import keyless
-from mlops.signing.check import KIND, check_signature
+from mlops.signing.check import SIGNATURE_SUFFIX, check_signature
 
 ROOT = Path(__file__).parents[3]
 
 
 def at_both(clone):
-    """The ids that refuse the promotion, and those that refuse to deploy what slipped in.
+    """The rules that refuse the promotion, and those that refuse the deployment without it.
 
-    A pull request with what slipped in is refused by the same.
+    `check-release` must refuse by the same rules as the deployment.
     """
     refused, base = clone.mlops("promote", "--env", "dev").refusals, clone.git("rev-parse", "HEAD")
     clone.edit(POLICY, DEMAND, "")
@@ -48,36 +48,34 @@ def at_both(clone):
 
 
 def test_a_signed_release_passes(demanding):
-    """The innocent case, at both doors."""
+    """A good signature passes at promotion and deployment."""
     sign(demanding)
     assert demanding.mlops("promote", "--env", "dev").code == 0
     assert at_deploy() == []
 
 
 def test_an_unsigned_release_is_refused(demanding):
-    """P122 says who should have signed, and where the signature was looked for."""
+    """P122 names the expected signers and the store."""
     answer = demanding.mlops("promote", "--env", "dev")
     assert "build/store" in answer.text and "dev demands one by the key ours" in answer.text
     assert at_both(demanding) == (["P122"], ["P122"])
 
 
 @pytest.mark.parametrize("store", ["build/elsewhere", "http://127.0.0.1:9/store"])
-def test_a_store_out_of_reach_is_told_where_a_release_is_to_be_merged(
-    demanding, monkeypatch, store
-):
-    """The check of a fork's pull request has no key to the store: `deploy` asks again."""
+def test_check_release_reports_a_store_out_of_reach(demanding, monkeypatch, store):
+    """The check of a fork's pull request has no access to the store; `deploy` checks again."""
     sign(demanding)
     base = demanding.git("rev-parse", "HEAD")
     assert demanding.mlops("promote", "--env", "dev").code == 0
-    seen = demanding.mlops("check-release", "--base", base)
-    assert seen.code == 0 and "signature" not in seen.text
+    reachable = demanding.mlops("check-release", "--base", base)
+    assert reachable.code == 0 and "signature" not in reachable.text
     monkeypatch.setenv("MLOPS_STORE", store)
     answer = demanding.mlops("check-release", "--base", base)
     assert answer.code == 0 and f"the store {store} has not its bundle here" in answer.text
 
 
-def test_a_key_that_is_gone_is_no_store_out_of_reach(demanding):
-    """The policy names it: that nobody can look is a mistake, and told at the merge."""
+def test_a_missing_public_key_is_an_error_of_check_release(demanding):
+    """The policy names it, so a verification without it is impossible."""
     sign(demanding)
     base = demanding.git("rev-parse", "HEAD")
     assert demanding.mlops("promote", "--env", "dev").code == 0
@@ -86,15 +84,15 @@ def test_a_key_that_is_gone_is_no_store_out_of_reach(demanding):
     assert answer.code == 2 and "environments/signers/ours.pub, is missing" in answer.text
 
 
-def test_an_environment_that_demands_nothing_takes_it(demanding):
-    """As in a fork that nobody set up."""
+def test_an_environment_without_demand_accepts_an_unsigned_release(demanding):
+    """A fork without any setup works."""
     demanding.edit(POLICY, DEMAND, "")
     assert demanding.mlops("promote", "--env", "dev").code == 0
     assert at_deploy() == []
 
 
 def test_an_unknown_key_is_refused(demanding, keys):
-    """P123 names the key that signed; that it lies beside the others does not make it trusted."""
+    """P123 names the key that signed; a committed key is trusted only if the policy names it."""
     keys("theirs")
     sign(demanding)
     answer = demanding.mlops("promote", "--env", "dev")
@@ -103,17 +101,17 @@ def test_an_unknown_key_is_refused(demanding, keys):
 
 
 def with_statement(text, change):
-    """A signature's file with another statement in it."""
+    """A signature with another statement in it."""
     bundle = json.loads(text)
-    said = base64.b64decode(bundle["dsseEnvelope"]["payload"])
-    bundle["dsseEnvelope"]["payload"] = base64.b64encode(change(said)).decode()
+    payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(change(payload)).decode()
     return json.dumps(bundle)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda text: with_statement(text, lambda said: said.replace(b"urn:mlops:own", b"urn:evil")),
+        lambda text: with_statement(text, lambda old: old.replace(b"urn:mlops:own", b"urn:evil")),
         lambda text: text[: len(text) // 2],
         lambda text: "[]",
         lambda text: text.replace('"sig":"', '"sig":"AAAA'),
@@ -122,23 +120,23 @@ def with_statement(text, change):
     ids=["statement", "cut short", "another file", "signature", "type"],
 )
 def test_a_signature_that_was_changed_is_refused(demanding, damage):
-    """P124 at both doors, and never a traceback."""
+    """P124 refuses it, without a traceback."""
     sign(demanding)
-    (file,) = kept()
+    (file,) = stored_signatures()
     file.write_text(damage(file.read_text("utf-8")), "utf-8")
     assert at_both(demanding) == (["P124"], ["P124"])
 
 
-def places(value, path=()):
-    """The paths to everything in a JSON value."""
+def paths_in(value, path=()):
+    """The paths to all values in a JSON value."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in items if isinstance(value, dict | list) else ():
         yield (*path, key)
-        yield from places(inner, (*path, key))
+        yield from paths_in(inner, (*path, key))
 
 
 def replaced(value, path, junk):
-    """A JSON value with one place in it exchanged, as a file holds it."""
+    """The text of a JSON value in which one value is exchanged."""
     copy = inner = json.loads(json.dumps(value))
     for key in path[:-1]:
         inner = inner[key]
@@ -147,13 +145,13 @@ def replaced(value, path, junk):
 
 
 @pytest.mark.parametrize("signed", ["demanding", "workflow"])
-def test_no_file_in_the_store_makes_it_stumble(signed, request):
-    """Whatever stands in any place of it, it is refused; so is what is too deep to read."""
+def test_no_malformed_signature_raises_an_error(signed, request):
+    """It is refused, whichever of its values is exchanged; so is one that is nested too deep."""
     sign(request.getfixturevalue(signed))
-    (file,) = kept()
+    (file,) = stored_signatures()
     good = json.loads(file.read_text("utf-8"))
     for junk in (None, 0, "", "AAAA", [], {}, [{}], "\ud800"):
-        for path in places(good):
+        for path in paths_in(good):
             file.write_bytes(replaced(good, path, junk))
             refused = check_signature(environment("dev"), read_release(), Store(str(STORE)))
             assert not refused or refused[0].rule in ("P123", "P124"), (path, junk)
@@ -163,7 +161,7 @@ def test_no_file_in_the_store_makes_it_stumble(signed, request):
 
 
 def test_bundle_bytes_that_were_changed_are_refused(demanding):
-    """P124: a signature over a digest is worth no more than the bytes that hash to it."""
+    """P124: a good signature does not help if the bytes have another digest."""
     sign(demanding)
     (bundle,) = STORE.rglob("*.tar")
     bundle.write_bytes(bundle.read_bytes().replace(b"one", b"two"))
@@ -172,12 +170,12 @@ def test_bundle_bytes_that_were_changed_are_refused(demanding):
 
 
 def test_the_signature_of_another_bundle_is_refused(demanding, promoted):
-    """P125: copied beside a bundle that nobody signed."""
+    """P125: it is copied to a bundle without signature."""
     sign(demanding)
-    (signature,) = kept()
+    (signature,) = stored_signatures()
     package(demanding, promoted, model="two")
     digest = read_release().promoted.bundle.digest
-    Store(str(STORE)).attach(digest, KIND, signature.read_bytes())
+    Store(str(STORE)).attach(digest, SIGNATURE_SUFFIX, signature.read_bytes())
     assert at_both(demanding) == (["P125", "P126"], ["P125", "P126"])
 
 
@@ -192,7 +190,7 @@ def test_the_signature_of_another_bundle_is_refused(demanding, promoted):
     ],
 )
 def test_a_release_that_names_another_part_is_refused(demanding, part, values, rule):
-    """Whoever can write release files can seal them anew; the signature still tells."""
+    """Anybody who can write release files can seal them anew, but the signature differs."""
     sign(demanding)
     values = {k: demanding.git("rev-parse", v) if v == "HEAD~1" else v for k, v in values.items()}
     seal(read_release().promoted, **{part: values})
@@ -200,7 +198,7 @@ def test_a_release_that_names_another_part_is_refused(demanding, part, values, r
 
 
 def test_another_image_than_the_signed_one_is_refused(demanding):
-    """P128 names both."""
+    """P128 names both images."""
     first, second = (
         {"ref": f"r/i@sha256:{digit * 64}", "platform": "linux/amd64"} for digit in "12"
     )
@@ -213,22 +211,22 @@ def test_another_image_than_the_signed_one_is_refused(demanding):
 
 
 def test_another_s_signature_beside_a_good_one_does_no_harm(demanding):
-    """Who can write to the store cannot stop a release that is signed."""
+    """A writer to the store cannot block a signed release."""
     sign(demanding)
     for junk in (b"", b"{}", b'{"verificationMaterial": {"publicKey": {"hint": "x"}}}'):
-        Store(str(STORE)).attach(read_release().promoted.bundle.digest, KIND, junk)
-    assert len(kept()) == 4
+        Store(str(STORE)).attach(read_release().promoted.bundle.digest, SIGNATURE_SUFFIX, junk)
+    assert len(stored_signatures()) == 4
     assert demanding.mlops("promote", "--env", "dev").code == 0
 
 
-def test_the_signature_of_a_key_asks_nobody(demanding, monkeypatch):
-    """Beside it lies one that only Sigstore could judge, which is out of reach."""
+def test_a_good_signature_by_key_needs_no_network(demanding, monkeypatch):
+    """Another signature needs Sigstore, which is out of reach."""
     identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
     demanding.edit(POLICY, DEMAND, f"signed_by: [{{identity: '{identity}'}}, {{key: ours}}]\n")
     sign(demanding)
-    (good,) = kept()
+    (good,) = stored_signatures()
     digest = read_release().promoted.bundle.digest
-    Store(str(STORE)).attach(digest, KIND, b'{"verificationMaterial": {}}')
+    Store(str(STORE)).attach(digest, SIGNATURE_SUFFIX, b'{"verificationMaterial": {}}')
 
     def ask(_):
         raise UserError("Sigstore's root of trust was not reached")
@@ -240,7 +238,7 @@ def test_the_signature_of_a_key_asks_nobody(demanding, monkeypatch):
 
 
 def test_going_back_to_a_release_signed_earlier_passes(demanding, promoted):
-    """Rollback and the deployment after it ask for the signature it has."""
+    """Rollback and the deployment after it verify its signature."""
     for model in ("one", "two"):
         package(demanding, promoted, model)
         sign(demanding)
@@ -253,7 +251,7 @@ def test_going_back_to_a_release_signed_earlier_passes(demanding, promoted):
 
 
 def test_going_back_to_an_unsigned_release_is_refused_until_it_is_signed(demanding, promoted):
-    """Before anything is quarantined; who has the key may vouch for it then."""
+    """The refusal comes before any quarantine; a later signature makes the rollback pass."""
     demanding.edit(POLICY, DEMAND, "")
     assert demanding.mlops("promote", "--env", "dev").code == 0
     first = demanding.held("dev")
@@ -268,7 +266,7 @@ def test_going_back_to_an_unsigned_release_is_refused_until_it_is_signed(demandi
 
 
 def test_a_key_is_changed_without_losing_the_way_back(demanding, keys, promoted):
-    """The old key stays named until its releases are gone; without it they are refused."""
+    """A policy with both keys accepts the old releases; without the old key they are refused."""
     package(demanding, promoted, "old")
     sign(demanding)
     demanding.mlops("promote", "--env", "dev")
@@ -284,44 +282,44 @@ def test_a_key_is_changed_without_losing_the_way_back(demanding, keys, promoted)
     assert at_deploy() == ["P123"]
 
 
-def test_what_was_made_after_the_signature_is_signed_anew(demanding):
-    """An image, as here, or a bill of materials: the same key did sign, but not that."""
+def test_a_release_with_a_new_image_is_signed_again(demanding):
+    """The first signature does not cover the image."""
     sign(demanding)
     image = {"ref": f"r/i@sha256:{'1' * 64}", "platform": "linux/amd64"}
     seal(read_release().promoted, image=image)
     sign(demanding)
-    assert len(kept()) == 2
+    assert len(stored_signatures()) == 2
     assert demanding.mlops("promote", "--env", "dev").code == 0
 
 
 def test_signing_twice_signs_once(demanding):
-    """The second time it says so."""
+    """The second run reports the existing signature."""
     sign(demanding)
     assert "is signed already by the key ours" in demanding.mlops("sign").text
-    assert len(kept()) == 1
+    assert len(stored_signatures()) == 1
 
 
 @pytest.mark.parametrize(
-    ("exchange", "what"), [({"model": {"digest": f"sha256:{'0' * 64}"}}, "model"), ({}, "commit")]
+    ("exchange", "part"), [({"model": {"digest": f"sha256:{'0' * 64}"}}, "model"), ({}, "commit")]
 )
-def test_nobody_signs_a_bundle_that_holds_something_else(demanding, exchange, what):
-    """A key vouches for what it has seen."""
+def test_a_bundle_with_another_content_is_not_signed(demanding, exchange, part):
+    """`sign` compares the bundle with the release."""
     commit = {"source": {"commit": demanding.git("rev-parse", "HEAD~1")}}
     seal(read_release().promoted, **(exchange or commit))
     answer = demanding.mlops("sign")
-    assert answer.code == 1 and f"names the {what} " in answer.text
-    assert kept() == []
+    assert answer.code == 1 and f"names the {part} " in answer.text
+    assert stored_signatures() == []
 
 
 def test_a_signer_counts_once_it_is_committed(demanding):
-    """P116: a key that only lies here was agreed to by nobody."""
+    """P116: no review has approved a key that is not committed."""
     sign(demanding)
     shutil.copy("environments/signers/ours.pub", "environments/signers/mine.pub")
     assert demanding.mlops("promote", "--env", "dev").refusals == ["P116"]
 
 
 def test_a_signer_without_its_file_is_named(demanding):
-    """A policy that names a key that nobody committed."""
+    """The policy names a key whose file is missing."""
     sign(demanding)
     demanding.edit(POLICY, "key: ours", "key: gone")
     answer = demanding.mlops("promote", "--env", "dev")
@@ -329,18 +327,18 @@ def test_a_signer_without_its_file_is_named(demanding):
 
 
 def test_signatures_are_found_in_a_registry(demanding, registry, promoted, monkeypatch):
-    """Where the store is one, beside the bundle, as in a folder."""
+    """If the store is a registry, the signatures are there beside the bundle."""
     monkeypatch.setenv("MLOPS_STORE", f"oci://{registry}/Any/Models")
     package(demanding, promoted)
     assert demanding.mlops("promote", "--env", "dev").refusals == ["P122"]
     sign(demanding)
     answer = demanding.mlops("promote", "--env", "dev")
-    assert (answer.code, at_deploy(), kept()) == (0, [], []), answer.text
+    assert (answer.code, at_deploy(), stored_signatures()) == (0, [], []), answer.text
 
 
 @pytest.mark.usefixtures("demanding")
-def test_who_signs_imports_nothing_of_the_model():
-    """What can sign anything runs neither the team's code nor what trains and serves it."""
+def test_signing_imports_nothing_of_the_model():
+    """The process with the key runs neither the team's code nor a library for training."""
     for step in ("sbom", "sign"):
         done = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "mlops", step],

@@ -1,4 +1,4 @@
-"""The commands of machinery/docs/signing.md, as they stand there: others verify what we sign."""
+"""The commands of machinery/docs/signing.md: independent tools verify our signatures."""
 
 import json
 import os
@@ -27,13 +27,13 @@ PAGE = (ROOT / "machinery/docs/signing.md").read_text("utf-8")
 
 
 def block(start):
-    """The commands of the page in the block that begins so."""
-    (found,) = re.findall(rf"```bash\n({re.escape(start)}.*?)```", PAGE, re.DOTALL)
-    return found
+    """The page's block of commands that begins with a text."""
+    (commands,) = re.findall(rf"```bash\n({re.escape(start)}.*?)```", PAGE, re.DOTALL)
+    return commands
 
 
 def shell(commands, **variables):
-    """Run commands here, stopping at the first that fails."""
+    """Run commands in the current folder, up to the first that fails."""
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         env={**os.environ, **variables},
@@ -56,7 +56,7 @@ def by_key(demanding, monkeypatch, tmp_path_factory):
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 @pytest.mark.usefixtures("by_key")
 def test_openssl_verifies_a_key_s_signature():
-    """Three standard tools, none of them ours; the subjects are the release's."""
+    """Three standard tools verify it, and print the release's digests."""
     done = shell(block("jq -r .dsseEnvelope.payload"))
     assert done.returncode == 0 and "Verified OK" in done.stdout, done.stderr
     assert read_release().promoted.bundle.digest[7:] in done.stdout
@@ -64,8 +64,8 @@ def test_openssl_verifies_a_key_s_signature():
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 @pytest.mark.usefixtures("by_key")
-def test_openssl_refuses_what_was_changed():
-    """The same commands on a statement about another bundle."""
+def test_openssl_refuses_a_changed_statement():
+    """The same commands fail on a statement about another bundle."""
     change = "sed -i s/bundle/another/ build/statement.json"
     commands = block("jq -r .dsseEnvelope.payload").replace("{ printf", f"{change}\n{{ printf")
     done = shell(commands)
@@ -73,7 +73,7 @@ def test_openssl_refuses_what_was_changed():
 
 
 def verify_identity(sigstore, digest):
-    """Run the page's command with the roots of the Sigstore here."""
+    """Run the page's command with the roots of the Sigstore on loopback."""
     command = block(".venv/bin/sigstore verify identity").replace(
         ".venv/bin/sigstore",
         f"{sys.executable} -m sigstore --trust-config environments/signers/sigstore.json",
@@ -81,53 +81,53 @@ def verify_identity(sigstore, digest):
     return shell(command, IDENTITY=sigstore.identity, DIGEST=digest)
 
 
-def said(done):
-    """What it printed, which it breaks into lines as it likes."""
+def errors(done):
+    """The errors of a command in one line; the tool wraps them."""
     return " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("part", ["bundle", "model"])
 def test_sigstore_s_own_tool_verifies_a_workflow_s_signature(workflow, sigstore, part):
-    """By the digest of anything it is about."""
+    """The command takes the digest of any subject."""
     sign(workflow)
     done = verify_identity(sigstore, getattr(read_release().promoted, part).digest)
     assert done.returncode == 0 and "OK" in done.stderr, done.stderr
 
 
 def test_sigstore_s_own_tool_refuses_another_digest_or_workflow(workflow, sigstore):
-    """Each for its own reason."""
+    """Each is refused with its own reason."""
     sign(workflow)
     other = verify_identity(sigstore, f"sha256:{'0' * 64}")
     sigstore.identity += "x"
     stranger = verify_identity(sigstore, read_release().promoted.bundle.digest)
-    assert other.returncode and "has no subject" in said(other)
-    assert stranger.returncode and "SANs do not match" in said(stranger)
+    assert other.returncode and "has no subject" in errors(other)
+    assert stranger.returncode and "SANs do not match" in errors(stranger)
 
 
 @pytest.mark.usefixtures("by_key")
 def test_the_statement_is_in_toto_s_and_slsa_s():
-    """Read by their own types, which know no other field."""
-    told = json.loads(b64decode(json.loads(SIGNATURE.read_text())["dsseEnvelope"]["payload"]))
-    provenance = provenance_pb2.Provenance()  # pylint: disable=no-member  # made at run time
-    ParseDict(told["predicate"], provenance)
-    subjects = [ResourceDescriptor(**subject).pb for subject in told["subject"]]
-    Statement(subjects, told["predicateType"], told["predicate"]).validate()
+    """Their own types parse it, and allow no other field."""
+    payload = json.loads(b64decode(json.loads(SIGNATURE.read_text())["dsseEnvelope"]["payload"]))
+    provenance = provenance_pb2.Provenance()  # pylint: disable=no-member  # created at run time
+    ParseDict(payload["predicate"], provenance)
+    subjects = [ResourceDescriptor(**subject).pb for subject in payload["subject"]]
+    Statement(subjects, payload["predicateType"], payload["predicate"]).validate()
 
 
 @pytest.mark.usefixtures("clone")
 def test_sigstore_s_public_roots_can_be_kept(tmp_path_factory):
-    """As the page says; they are roots, and a private repository does not sign into that log."""
+    """The page's command writes them, and they still mean the public log."""
     command = block(".venv/bin/python -c").replace(".venv/bin/python", sys.executable)
-    keyless.TRUST.parent.mkdir()
+    keyless.TRUST_FILE.parent.mkdir()
     done = shell(command, HOME=str(tmp_path_factory.mktemp("home")))
     assert done.returncode == 0, done.stderr
     assert Verifier(
-        trusted_root=ClientTrustConfig.from_json(keyless.TRUST.read_text()).trusted_root
+        trusted_root=ClientTrustConfig.from_json(keyless.TRUST_FILE.read_text()).trusted_root
     )
-    assert keyless.is_public()
+    assert keyless.uses_public_log()
 
 
-# Another team's code, in another language: sigstore-js.
+# sigstore-js is an independent implementation in another language.
 SCRIPT = """
 import { bundleFromJSON } from "@sigstore/bundle";
 import { Verifier, toSignedEntity } from "@sigstore/verify";
@@ -144,7 +144,7 @@ verifier.verify(toSignedEntity(bundleFromJSON(JSON.parse(readFileSync(file)))));
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    """Runs the script with sigstore-js."""
+    """A function that runs the script with sigstore-js."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("node")
@@ -159,7 +159,7 @@ def node(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.usefixtures("by_key")
 def test_sigstore_js_verifies_a_key_s_signature(node):
-    """And refuses it for another key."""
+    """sigstore-js also refuses it for another key."""
     good = node(SIGNATURE, "environments/signers/release.pub")
     bad = node(SIGNATURE, "environments/signers/ours.pub")
     assert good.returncode == 0, good.stderr

@@ -14,7 +14,7 @@ import pytest
 from machinery.tests.waiting import HANG_SECONDS
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
-from mlops.serving.client import served
+from mlops.serving.client import served_release
 from mlops.targets import local
 
 SERVICE = """
@@ -95,7 +95,7 @@ class Stage:
 
     def served(self):
         """The release that answers at the public port."""
-        return served(self.url, HANG_SECONDS)
+        return served_release(self.url, HANG_SECONDS)
 
     def running(self):
         """How many services and proxies there are, counted in the table of processes."""

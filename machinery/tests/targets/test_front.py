@@ -24,7 +24,7 @@ def test_a_switch_that_is_not_verified_is_taken_back(empty, monkeypatch):
 @pytest.mark.parametrize(("said", "good"), [("r-2", True), ("r-1", False)])
 def test_what_the_public_port_says_decides(monkeypatch, said, good):
     monkeypatch.setattr(front, "VERIFY_SECONDS", 0.2)
-    monkeypatch.setattr(client, "served", lambda _: said)
+    monkeypatch.setattr(client, "served_release", lambda _: said)
     if good:
         front.verify(1, "r-2")
     else:

@@ -1,7 +1,9 @@
 """A released machinery on loopback, and forks of it with the regression of machinery/tests/fork."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -92,6 +94,15 @@ class Fork:
         self.repository.git("add", "--all")
         return self.repository.git("write-tree")
 
+    def take_free_ports(self) -> None:
+        """Let every environment have a port that nobody uses."""
+        for settings in self.folder.glob("environments/*/settings.yaml"):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
+            settings.write_text(text, "utf-8")
+
     def commit(self, message: str) -> None:
         """Commit everything and push it."""
         self.repository.commit(message)
@@ -127,7 +138,8 @@ def thin(released, tmp_path_factory):
     made = Fork(copy(released.repository, tmp_path_factory.mktemp("thin") / "home"), released)
     # The checks of `make check` are the real ones; those of the seed are a part of them.
     shutil.copy(".pre-commit-config.yaml", made.folder)
-    made.commit("Check as everybody does")
+    made.take_free_ports()
+    made.commit("Check as everybody does, on ports of its own")
     done = made.thin()
     assert done.returncode == 0, done.stdout + done.stderr
     made.commit("Install the machinery")

@@ -37,7 +37,7 @@ SHALLOW = APART | {
 # What a step understands when it is empty.
 EMPTY = {"GPU_RUNNER"}
 # What refuses to be started by hand on another branch than main.
-ASKING = {"python3 -m mlops plan", "make due", "make comment"}
+ASKING = {"python3 -m mlops plan", "make due", "make comment", "make upgrade"}
 NUMBERS = ("fetch-depth", "retention-days")
 REQUIRED = "all-green"
 # Of an entry workflow: what only one of them does stands in it, not in a file of its own.

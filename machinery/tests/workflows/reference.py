@@ -141,8 +141,10 @@ def _longest(jobs: dict[str, Any], seconds: dict[str, int]) -> int:
 
 
 def _runs(cron: str) -> float:
-    """Return how often a month something starts every so many hours, or once a day or week."""
+    """Return how often a month something starts: every so many hours, or each day, week, month."""
     _, hour, day, month, weekday = cron.split()
+    if day.isdecimal() and (month, weekday) == ("*", "*") and hour.isdecimal():
+        return 1
     assert (day, month) == ("*", "*"), f"{cron} starts neither by the day nor by the week"
     daily = 24 / int(hour[2:]) if hour.startswith("*/") else 1
     assert daily > 1 or hour.isdecimal(), f"the hour of {cron} is neither a number nor */N"

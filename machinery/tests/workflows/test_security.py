@@ -75,4 +75,4 @@ def test_a_locked_package_with_a_known_hole_is_red(weak):
     assert weak.results["Dependencies"] == "failure"
     assert "### Audit: fail" in weak.summary
     (told,) = re.findall(r"(?m)^- \*\*fail\*\* (jinja2 2.10: .*)", weak.summary)
-    assert "GHSA-462w-v97r-4m45" in told and "mended in 2.10.1" in told
+    assert "GHSA-462w-v97r-4m45" in told and "fixed in 2.10.1" in told

@@ -1,15 +1,15 @@
-"""Bodies whose values would take seconds to read are told from those that only look like it."""
+"""The limit on values rejects bodies that take seconds to parse, and no body that only looks so."""
 
 import json
 import time
 
 import pytest
 
-from mlops.serving.values import TooManyValues, require_few
+from mlops.serving.value_limit import TooManyValues, require_few_values
 
 
 def rows(count, **more):
-    """A body with a row of three values so many times."""
+    """A body with `count` rows of two values and more."""
     return json.dumps({"rows": [{"size": 1, "weight": 1.5, **more}] * count}).encode()
 
 
@@ -26,28 +26,28 @@ def rows(count, **more):
         b'"' * 1000 + b"," * 1000,
     ],
 )
-def test_too_many_values_are_found(body):
-    """Fields, lists, objects, rows; well formed or not."""
+def test_too_many_values_are_rejected(body):
+    """The values may be fields, lists, objects or rows, well formed or not."""
     with pytest.raises(TooManyValues):
-        require_few(body, 200)
+        require_few_values(body, 200)
 
 
 @pytest.mark.parametrize(
     "town",
     ["," * 1000, "[{" * 1000, '"' * 1000, '\\",[{' * 1000, "\\" * 1000, '","' * 1000, "é" * 1000],
 )
-def test_a_text_may_hold_what_it_likes(town):
-    """Also quotation marks and backslashes, which are escaped, at its end too."""
+def test_a_text_may_hold_any_characters(town):
+    """Also escaped quotation marks and backslashes, anywhere in it."""
     for text in (town, town + "\\", town + '"', '"' + town):
-        require_few(rows(40, town=text), 200)
+        require_few_values(rows(40, town=text), 200)
 
 
-def test_millions_of_values_are_found_in_less_time_than_a_reader_takes():
-    """By processor time, which other processes do not change."""
+def test_the_check_of_millions_of_values_is_faster_than_parsing():
+    """Measured in processor time, which other processes do not change."""
     body = b'{"rows": [{"x": [' + b"[]," * 2_000_000 + b"[]]}]}"
     start = time.process_time()
     with pytest.raises(TooManyValues):
-        require_few(body, 200)
-    found = time.process_time()
+        require_few_values(body, 200)
+    checked = time.process_time()
     json.loads(body)
-    assert found - start < (time.process_time() - found) / 3
+    assert checked - start < (time.process_time() - checked) / 3

@@ -1,4 +1,4 @@
-"""The figures at /metrics: what they count, and that no client can make them grow."""
+"""The metrics at /metrics: what they count, and that no client can add series."""
 
 import socket
 
@@ -14,8 +14,8 @@ def figures(client):
     return {name: float(value) for name, _, value in split}
 
 
-def more(client, ask):
-    """By how much each series grows when something is asked."""
+def growth(client, ask):
+    """The increase of each series during a call."""
     before = figures(client)
     ask()
     return {
@@ -26,8 +26,8 @@ def more(client, ask):
 
 
 def test_a_request_is_counted_and_timed(client, row):
-    """By path and status, and in the histogram's every bucket above."""
-    grown = more(client, lambda: client.post("/predict", json={"rows": [row] * 3}))
+    """The counter has path and status; the histogram counts every bucket above the time."""
+    grown = growth(client, lambda: client.post("/predict", json={"rows": [row] * 3}))
     assert grown['mlops_requests_total{path="/predict",status="200"}'] == 1
     assert grown['mlops_request_seconds_bucket{le="+Inf",path="/predict"}'] == 1
     assert grown["mlops_predictions_total"] == 3
@@ -43,23 +43,23 @@ def test_a_request_is_counted_and_timed(client, row):
     ],
 )
 def test_a_refusal_is_counted_by_its_reason(client, row, reason, ask):
-    """Whose mistake it is shows without reading logs."""
+    """The metric shows whose mistake it is, without a look at the logs."""
     if reason == "model":
         ask = {"json": {"rows": [{**row, "town": "QQX"}]}}
-    grown = more(client, lambda: client.post("/predict", **ask))
+    grown = growth(client, lambda: client.post("/predict", **ask))
     assert grown[f'mlops_refused_total{{reason="{reason}"}}'] == 1
 
 
 def test_scores_are_a_histogram(client, row):
-    """Of a probability in steps of 0.05; its sum is that of the scores."""
-    made = []
-    grown = more(
+    """A probability has steps of 0.05; the histogram's sum is that of the scores."""
+    predictions = []
+    grown = growth(
         client,
-        lambda: made.extend(
+        lambda: predictions.extend(
             client.post("/predict", json={"rows": [row] * 3}).json()["predictions"]
         ),
     )
-    score, below = made[0]["score"], 'mlops_score_bucket{le="'
+    score, below = predictions[0]["score"], 'mlops_score_bucket{le="'
     counted = [float(name[len(below) : -2]) for name in grown if name.startswith(below)]
     assert min(counted) - 0.05 <= score <= min(counted)
     assert grown["mlops_score_sum"] == pytest.approx(3 * score)
@@ -67,15 +67,15 @@ def test_scores_are_a_histogram(client, row):
 
 
 def test_a_category_that_training_has_not_seen_is_counted(client, row):
-    """By field and row; a missing one is no news."""
+    """It is counted by field and row; a missing value is not."""
     rows = [{**row, "town": "NEW"}, {**row, "town": "NEW"}, {**row, "kind": None}]
-    grown = more(client, lambda: client.post("/predict", json={"rows": rows}))
+    grown = growth(client, lambda: client.post("/predict", json={"rows": rows}))
     unseen = {name: value for name, value in grown.items() if name.startswith("mlops_unseen")}
     assert unseen == {'mlops_unseen_total{field="town"}': 2}
 
 
 def test_asking_for_thousands_of_paths_adds_no_series(client):
-    """Whoever looks for what is not there costs no memory."""
+    """Requests for unknown paths cost no memory."""
     client.get("/nothing")
     before = figures(client)
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
@@ -100,7 +100,7 @@ def test_asking_for_thousands_of_paths_adds_no_series(client):
     ],
 )
 def test_the_buckets_of_scores_follow_the_target(target, edges):
-    """A probability has steps; another number, what was usual in training."""
+    """A probability has fixed steps; another number has the edges of its values in training."""
     reference = {"size": {"edges": [1]}, "late": target}
     fields = {"size": {"type": "integer"}}
     assert metrics._edges(reference, fields) == edges  # pylint: disable=protected-access

@@ -1,0 +1,99 @@
+"""The files of a commit, in this repository or in another one, without a checkout."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlops.errors import UserError
+
+LINK, PROGRAM = "120000", "100755"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file: its mode, and the name that git gives its content."""
+
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A commit's files by their path; `git_dir` is the repository that holds them.
+
+    `texts` are contents that no repository holds: of files that are seen otherwise than committed.
+    """
+
+    git_dir: Path
+    commit: str
+    entries: dict[str, Entry]
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield each of these files with its content."""
+        wanted = set(paths)
+        yield from ((name, self.texts[name]) for name in sorted(wanted & self.texts.keys()))
+        names = sorted(wanted - self.texts.keys())
+        asked = "".join(f"{self.entries[name].blob}\n" for name in names).encode()
+        answer = run(self.git_dir, "cat-file", "--batch", content=asked)
+        start = 0
+        for name in names:
+            end = answer.index(b"\n", start)
+            size = int(answer[start:end].split()[2])
+            yield name, answer[end + 1 : end + 1 + size]
+            start = end + size + 2
+
+    def content(self, path: str) -> bytes:
+        """Return the content of one file."""
+        return next(self.contents([path]))[1]
+
+    def text(self, path: str) -> str:
+        """Return a file as text, "" where it is not there."""
+        return self.content(path).decode(errors="replace") if path in self.entries else ""
+
+
+def read(git_dir: Path, commit: str) -> Tree:
+    """Return the tree of a commit; submodules are nobody's files."""
+    listed = run(git_dir, "ls-tree", "-r", "-z", "--full-tree", commit).decode(
+        errors="surrogateescape"
+    )
+    entries = {}
+    for line in filter(None, listed.split("\0")):
+        facts, path = line.split("\t", 1)
+        mode, kind, blob = facts.split(" ")
+        if kind == "blob":
+            entries[path] = Entry(mode, blob)
+    return Tree(git_dir, commit, entries)
+
+
+def run(
+    git_dir: Path, *arguments: str, content: bytes = b"", environment: dict[str, str] | None = None
+) -> bytes:
+    """Run git on a repository and return what it printed, byte for byte; raises UserError."""
+    done = subprocess.run(
+        ["git", "--git-dir", str(git_dir), *arguments],
+        input=content,
+        capture_output=True,
+        check=False,
+        env=os.environ | (environment or {}),
+    )
+    if done.returncode:
+        raise UserError(
+            f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}"
+        )
+    return done.stdout
+
+
+def put(path: Path, mode: str, content: bytes) -> None:
+    """Write a file of a tree into a checkout that nobody else uses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if mode == LINK:
+        path.symlink_to(os.fsdecode(content))
+        return
+    path.write_bytes(content)
+    if mode == PROGRAM:
+        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
