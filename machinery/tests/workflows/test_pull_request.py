@@ -17,6 +17,8 @@ EVERY_JOB = (
     "Train / candidate",
     "all-green",
 )
+# A number means the same to every Python.
+FOR_A_PARAMETER = tuple(name for name in EVERY_JOB if name != "Test (3.12)")
 SECRETS = {"DEPLOY_KEY": "canary-of-the-owner", "APP_PRIVATE_KEY": "canary-of-the-app"}
 GPU = {"GPU_RUNNER": '["self-hosted", "gpu"]'}
 
@@ -121,8 +123,8 @@ def test_in_the_merge_queue_an_innocent_change_is_green_and_nothing_is_posted(re
     """Compared with what it is queued behind; there is no pull request to comment on."""
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = queued(repository)
-    run.require(*EVERY_JOB)
-    assert set(run.results) == {*EVERY_JOB}
+    run.require(*FOR_A_PARAMETER)
+    assert set(run.results) == {*FOR_A_PARAMETER}
     assert "params.yaml changed (1 file)" in run.summary and "## ✓ Pass" in run.summary
 
 
@@ -208,7 +210,7 @@ def test_a_fork_gets_its_answer_without_a_secret_or_a_runner_of_ours(repository)
     """Whatever the owner has set; the token it gets may only read, and one step is given it."""
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = answer(repository, fork=True, secrets=SECRETS, variables=GPU)
-    run.require(*EVERY_JOB)
+    run.require(*FOR_A_PARAMETER)
     assert run.jobs["Plan / what is needed"].outputs["runner"] == '["ubuntu-24.04"]'
     assert "canary" not in str(run.environments) + str(run.actions)
     assert "Comment / post" not in run.results
@@ -220,7 +222,7 @@ def test_a_runner_of_ours_trains_for_us(repository):
     """It has no GPU here: params.yaml lets training fall back, and the report says so."""
     repository.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     run = answer(repository, variables=GPU)
-    run.require(*EVERY_JOB)
+    run.require(*FOR_A_PARAMETER)
     assert run.jobs["Plan / what is needed"].outputs["runner"] == '["self-hosted", "gpu"]'
     assert "on cpu (gpu asked for)" in run.summary
 
