@@ -1,10 +1,10 @@
-"""How much `make demo` costs beyond the work it shows: python machinery/benchmarks/demo.py
+"""The overhead of `make demo` over the same work without it: python machinery/benchmarks/demo.py
 
-Runs the demonstration, then the same work bare, with the libraries alone: the data checked and
-three models trained twice, a champion scored twice in a process of its own, two `bentoml build`,
-nine `bentoml serve` until ready (seven deployments, two to compare answers), two load tests.
-Intervals, rules, reports, promotions and switches count as the demonstration's own. Prints the
-seconds of both and their ratio: one run on one machine, to be compared with each other only.
+Runs the demonstration, then the same work with the libraries alone: check the data and train three
+models twice, score a champion twice in a process of its own, two `bentoml build`, nine
+`bentoml serve` until ready (seven deployments, two parity checks), two load tests. Intervals,
+rules, reports, promotions and switches count as overhead. Prints the seconds of both and their
+ratio, which are comparable within one run on one machine only.
 """
 
 import os
@@ -22,7 +22,7 @@ import httpx
 
 CLONE = Path("build/demo/repository").absolute()
 SCRATCH = Path("build/benchmark").absolute()
-# What the steps do with a month's change, in the libraries' own words: check, train twice, score.
+# The work of the steps for a month's change, with the libraries alone: check, train twice, score.
 TRAINING = """
 import sys, pandas, xgboost, matplotlib.pyplot, data
 frames = [data.SCHEMA.validate(data.load(name)[0], lazy=True) for name in data.partitions()]
@@ -51,7 +51,7 @@ model.predict(xgboost.DMatrix(rows, enable_categorical=True), validate_features=
 
 
 def timed(command: list[str], cwd: Path = CLONE) -> float:
-    """Run a command, which must end well, and return its seconds."""
+    """Run a command, which must succeed, and return its seconds."""
     start = time.perf_counter()
     subprocess.run(
         command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=True
@@ -85,7 +85,7 @@ def service(bundle: Path) -> Iterator[tuple[str, float]]:
 
 
 def ready(url: str) -> bool:
-    """Say whether a service answers that it is ready."""
+    """Return whether a service is ready."""
     try:
         return httpx.get(f"{url}/readyz", timeout=1).is_success
     except httpx.TransportError:
@@ -93,7 +93,7 @@ def ready(url: str) -> bool:
 
 
 def bare() -> dict[str, float]:
-    """Return the seconds of each kind of work, done with the libraries alone."""
+    """Return the seconds of each kind of work with the libraries alone."""
     bundle = next(path for path in (CLONE / "build/cache/bundles").iterdir() if path.is_dir())
     seconds = {
         "trainings": sum(timed([sys.executable, "-c", TRAINING, n]) for n in ("150", "150", "300"))

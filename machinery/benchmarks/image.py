@@ -1,8 +1,9 @@
-"""What the image weighs and how long it takes: python machinery/benchmarks/image.py
+"""The image's size and its times to build, start and stop: python machinery/benchmarks/image.py
 
-Builds the image of what was packed last (`make package`) from nothing, but for the base image, and
-again with everything cached; starts it caged, asks until it is ready, and stops it while eight
-requests are half sent, which are sent on a second later. Needs Docker; leaves no image behind.
+Builds the image of the newest release (`make package`) with nothing but the base image cached, and
+again with everything cached. Starts it with restricted rights, polls it until it is ready, and
+stops it while eight requests are half sent; the rest is sent a second later. Needs Docker; removes
+the image at the end.
 """
 
 import json
@@ -16,8 +17,8 @@ from mlops.releases import bundle
 from mlops.releases.release import read_release
 from mlops.releases.store import Store
 from mlops.serving import client
-from mlops.targets.docker import CAGE, PORT
-from mlops.targets.front import free_port, url
+from mlops.targets.docker import PORT, RESTRICTIONS
+from mlops.targets.public_port import free_port, url
 from mlops.training import contract
 
 NAME = "mlops-benchmark"
@@ -26,16 +27,16 @@ CLIENTS, HALF = 8, 100
 
 def timed(call) -> float:
     """Return the seconds that a call takes."""
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     call()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
 def start(address: str, port: int) -> float:
     """Start a container and return the seconds until it is ready."""
 
     def run() -> None:
-        options = [f"--name={NAME}", f"--publish=127.0.0.1:{port}:{PORT}", *CAGE]
+        options = [f"--name={NAME}", f"--publish=127.0.0.1:{port}:{PORT}", *RESTRICTIONS]
         engine.docker("run", "--detach", *options, NAME, what="not started")
         while not client.ready(address):
             time.sleep(0.01)
@@ -44,7 +45,7 @@ def start(address: str, port: int) -> float:
 
 
 def half_sent(address: str, body: bytes) -> list[HTTPConnection]:
-    """Return requests of which the service has the beginning, on a connection each."""
+    """Return requests that are half sent, each on its own connection."""
     clients = [HTTPConnection(address.removeprefix("http://"), timeout=30) for _ in range(CLIENTS)]
     for client in clients:
         client.putrequest("POST", "/predict")
@@ -55,14 +56,14 @@ def half_sent(address: str, body: bytes) -> list[HTTPConnection]:
 
 
 def stop(name: str, clients: list[HTTPConnection], body: bytes) -> tuple[float, list[int]]:
-    """Stop a container, and only then send the rest; return seconds and how each was answered."""
-    begun = time.perf_counter()
+    """Stop a container and then send the rest; return the seconds and the status codes."""
+    start_time = time.perf_counter()
     with subprocess.Popen(["docker", "stop", "-t=30", name], stdout=subprocess.DEVNULL):
         time.sleep(1)
         for client in clients:
             client.send(body[HALF:])
         answers = [client.getresponse().status for client in clients]
-    return time.perf_counter() - begun, answers
+    return time.perf_counter() - start_time, answers
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
     store = Store(contract.params().store)
     packed = store.fetch(release.promoted.bundle.digest)
     folder = bundle.fetch(store, release.promoted.bundle.digest)
-    # With --all also the caches that hold what was downloaded.
+    # --all also removes the caches of downloads.
     engine.docker("builder", "prune", "--force", "--all", what="the cache stays")
     print(f"cold build   {timed(lambda: images.build(release.promoted, packed, NAME)):6.2f} s")
     print(f"cached       {timed(lambda: images.build(release.promoted, packed, NAME)):6.2f} s")
@@ -86,7 +87,7 @@ def main() -> None:
     body = json.dumps({"rows": schema["examples"][:1]}).encode()
     seconds, answers = stop(NAME, half_sent(url(port), body), body)
     answered = f"{answers.count(200)} of {CLIENTS}"
-    print(f"stop         {seconds:6.2f} s; {answered} requests that ran were answered")
+    print(f"stop         {seconds:6.2f} s; {answered} running requests were answered")
     for kind in ("rm", "rmi"):
         engine.docker(kind, "--force", NAME, what=f"{NAME} stays")
 

@@ -1,10 +1,10 @@
-"""How often the monitor alarms on the example: python machinery/benchmarks/monitor.py
+"""How often the monitor raises an alarm on the example: python machinery/benchmarks/monitor.py
 
-Each line compares the rows of some days with those a model was trained on, under params.yaml's
-`monitor:`. Odd against even days of one month and months against their neighbours are false
-alarms; January to March against the summer is what an alarm is for. The scores are those of a
-model trained on the rows it is compared by. With --labels, a model of all months up to one is
-judged on labels: measured on the next month, as the gate does, then on the one after.
+Each line compares the rows of some days with a model's training rows, with the bounds in
+params.yaml (`monitor:`). An alarm between odd and even days of a month, or between neighbouring
+months, is false; one between January to March and the summer is correct. The scores are those of a
+model trained on the rows before. With --labels, a model of all months up to one is judged by
+labels: its metrics on the next month, as at the gate, are compared with those on the month after.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from pandas import DataFrame
 
 from mlops.monitor import verdict
-from mlops.monitor.drift import Rows, shift, told_apart
+from mlops.monitor.drift import DatedRows, classifier_aucs, shift
 from mlops.monitor.performance import Labelled, measure
 from mlops.rules import Verdict
 from mlops.training import contract
@@ -44,33 +44,33 @@ def scored(model, frame: DataFrame) -> np.ndarray:
     return contract.predict(model, frame[FEATURES])
 
 
-def rows_of(frame: DataFrame, scores: np.ndarray) -> Rows:
+def rows_of(frame: DataFrame, scores: np.ndarray) -> DatedRows:
     """Return rows as the monitor compares them."""
     days = frame[COLUMNS.time].astype(str).to_numpy(str)
-    return Rows(frame[FEATURES].assign(score=scores), days)
+    return DatedRows(frame[FEATURES].assign(score=scores), days)
 
 
 def compare(name: str, trained: DataFrame, served: DataFrame) -> Verdict:
-    """Print what the drift rules say; return the verdict."""
+    """Print the results of the drift rules; return the verdict."""
     model, limits = train(trained), PARAMS.monitor
     before, after = (rows_of(frame, scored(model, frame)) for frame in (trained, served))
     shifts = verdict.by_times([shift(column, before, after) for column in FEATURES])
     scores = shift("score", before, after)
-    aucs = told_apart(before, after, FEATURES)
+    aucs = classifier_aucs(before, after, FEATURES)
     findings = [
         verdict.columns(shifts, limits),
-        verdict.told_apart(aucs, limits),
+        verdict.separability(aucs, limits),
         verdict.scores(scores, "", limits),
     ]
-    made = verdict.decide([verdict.enough_rows(10**6, 31, limits), *findings])
+    decision = verdict.decide([verdict.enough_rows(10**6, 31, limits), *findings])
     moved = f"{shifts[0].column} {shifts[0].times:.1f}"
     alarms = " ".join(f.rule for f in findings if f.verdict is Verdict.FAIL)
     print(f"{name:<28} {moved:<20} {np.mean(aucs):<5.2f} {scores.times:<6.1f} {alarms}", flush=True)
-    return made.verdict
+    return decision.verdict
 
 
 def comparisons(frames: dict[str, DataFrame]) -> Iterator[tuple[str, str, DataFrame, DataFrame]]:
-    """Yield the kind of a comparison, its name, the rows trained on and the rows served."""
+    """Yield the kind of a comparison, its name, the training rows and the served rows."""
     names = list(frames)
     for name, frame in frames.items():
         odd = frame[COLUMNS.time].dt.day % 2 == 1
@@ -79,8 +79,8 @@ def comparisons(frames: dict[str, DataFrame]) -> Iterator[tuple[str, str, DataFr
         yield "neighbouring months", f"{before} {after}", frames[before], frames[after]
     for before, after in pairwise(names):
         two_weeks = frames[after][COLUMNS.time].dt.day <= 14
-        what = f"{before} {after}, 14 days"
-        yield "a fortnight after a month", what, frames[before], frames[after][two_weeks]
+        name = f"{before} {after}, 14 days"
+        yield "a fortnight after a month", name, frames[before], frames[after][two_weeks]
     for last, after in zip(names[2:], names[4:]):
         trained = joined(frames, names[0], last)
         yield "all months, but one later", f"to {last}, {after}", trained, frames[after]
@@ -99,27 +99,27 @@ def joined(frames: dict[str, DataFrame], first: str, last: str) -> DataFrame:
 
 
 def labelled(frames: dict[str, DataFrame]) -> None:
-    """Judge models on labels, month after month."""
+    """Judge models by labels, month after month."""
     names = list(frames)
     for number in range(3, len(names) - 1):
         model = train(joined(frames, names[0], names[number - 1]))
-        promise = {m.name: {**m.as_dict()} for m in measured(model, frames[names[number]], {})}
-        found = measured(model, frames[names[number + 1]], promise)
-        findings = verdict.performance(found, PARAMS.gate)
-        told = ", ".join(f"{f.rule} {f.subject} {f.verdict}" for f in findings)
-        print(f"to {names[number - 1]}, served {names[number + 1]}: {told}", flush=True)
+        at_gate = {m.name: {**m.as_dict()} for m in measured(model, frames[names[number]], {})}
+        served = measured(model, frames[names[number + 1]], at_gate)
+        findings = verdict.performance(served, PARAMS.gate)
+        results = ", ".join(f"{f.rule} {f.subject} {f.verdict}" for f in findings)
+        print(f"to {names[number - 1]}, served {names[number + 1]}: {results}", flush=True)
 
 
-def measured(model, frame: DataFrame, promise: dict):
+def measured(model, frame: DataFrame, at_gate: dict):
     """Measure a model on the labelled rows of a month."""
     target = frame[COLUMNS.target].to_numpy().astype(float)
     days = frame[COLUMNS.time].astype(str).to_numpy(str)
     rows = Labelled(target, scored(model, frame), days)
-    return measure(rows, METRICS, promise, PARAMS.evaluate)
+    return measure(rows, METRICS, at_gate, PARAMS.evaluate)
 
 
 def main() -> None:
-    """Print every comparison and how many of each kind alarm."""
+    """Print every comparison, and the number of alarms of each kind."""
     frames, alarms, all_of = months(), {}, {}
     if "--labels" in sys.argv:
         labelled(frames)

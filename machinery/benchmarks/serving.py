@@ -1,12 +1,12 @@
-"""Is a bundle under `bentoml serve` as fast as one tuned by hand? python machinery/benchmarks/serving.py
+"""A bundle compared with a service tuned by hand: python machinery/benchmarks/serving.py
 
-Both sides do the same work: the bundle's own check of a request and its own prediction. The tuned
-side is Starlette on uvicorn with nothing else: no metrics, no log, no limits. Each server has one
-core, the client another, and rounds alternate, so that what else the machine does hits both alike.
-Read the ratios: requests a second are one machine's. `cpu` is the server's processor time a
-request, which is least disturbed. BUNDLE is an unpacked bundle, by default the newest below
-build/cache/bundles. With --soak only the bundle is asked, for rows and batches in turn, and the
-memory of its worker printed.
+Both servers do the same work: the bundle's check of a request and its prediction. The tuned one is
+Starlette on uvicorn with nothing else: no metrics, no log, no limits. Each server has one core, the
+client another, and rounds alternate, so that other load on the machine affects both equally. Read
+the ratios: requests a second depend on the machine. `cpu` is the server's processor time for a
+request, which is disturbed least. BUNDLE is an unpacked bundle, by default the newest below
+build/cache/bundles. With --soak only the bundle is measured, with single rows and batches in turn,
+and the memory of its worker is printed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 
 SERVER_CORE, CLIENT_CORE = "1", "0"
-# A batch keeps the server busy for long; one more connection hides the client's own work.
+# A batch keeps the server busy; a second connection hides the time of the client's own work.
 BATCH_CONNECTIONS = 2
 COLUMNS = "{:<24}" + " {:>10}" * 7
 KEYS, COMPARED = ("rate", "p50", "p99", "cpu"), ("rate", "p99", "cpu")
@@ -119,36 +119,38 @@ def main() -> None:
 
 
 def _soak(servers: dict[str, tuple], bodies: dict[str, Path], options: argparse.Namespace) -> None:
-    """Ask the bundle for so many seconds and print what its worker holds, in MB."""
+    """Send requests to the bundle for so many seconds and print its worker's memory in MB."""
     _, processes = servers["bundle"]
     start = time.monotonic()
     while (passed := time.monotonic() - start) < options.soak:
-        found = _asked(servers["bundle"], bodies, options)
-        held = max(process.memory_info().rss for process in processes) / 1e6
-        rates = ", ".join(f"{one['rate']:,.0f} {kind}/s" for kind, one in found.items())
-        print(f"{passed:6.0f} s {held:7.1f} MB  {rates}", flush=True)
+        results = _measured(servers["bundle"], bodies, options)
+        memory = max(process.memory_info().rss for process in processes) / 1e6
+        rates = ", ".join(f"{one['rate']:,.0f} {kind}/s" for kind, one in results.items())
+        print(f"{passed:6.0f} s {memory:7.1f} MB  {rates}", flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("bundle", type=Path, nargs="?", metavar="BUNDLE")
-    parser.add_argument("--rounds", type=int, default=10, help="how often each side is asked")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each side is measured")
     parser.add_argument("--seconds", type=float, default=2, help="how long each time")
-    parser.add_argument("--connections", type=int, default=16, help="that ask for rows")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="see whether memory grows")
+    parser.add_argument("--connections", type=int, default=16, help="that request rows")
+    parser.add_argument(
+        "--soak", type=float, metavar="SECONDS", help="measure whether memory grows"
+    )
     parser.add_argument("--python", default=sys.executable, help="runs the servers: another venv's")
     options = parser.parse_args()
     if options.bundle is None:
-        found = [path for path in Path("build/cache/bundles").glob("*") if path.is_dir()]
-        if not found:
+        bundles = [path for path in Path("build/cache/bundles").glob("*") if path.is_dir()]
+        if not bundles:
             sys.exit("There is no bundle below build/cache/bundles: run `make demo`, or name one.")
-        options.bundle = max(found, key=lambda path: path.stat().st_mtime)
+        options.bundle = max(bundles, key=lambda path: path.stat().st_mtime)
     options.bundle = options.bundle.resolve()
     return options
 
 
 def _rows(bundle: Path) -> list[dict]:
-    """Return as many rows as a request may hold, all well formed."""
+    """Return as many valid rows as a request may hold."""
     schema = json.loads((bundle / "src/schema.json").read_text("utf-8"))
     record = json.loads((bundle / "src/record.json").read_text("utf-8"))
     return schema["examples"][:1] * record["params"]["values"]["serve"]["max_rows"]
@@ -176,7 +178,7 @@ def _started(command: list[str], folder: Path, environ: dict[str, str]) -> Itera
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [str(port) if word == "{port}" else word for word in command]
+    command = [str(port) if argument == "{port}" else argument for argument in command]
     with subprocess.Popen(
         _pinned(SERVER_CORE, command),
         cwd=folder,
@@ -188,7 +190,7 @@ def _started(command: list[str], folder: Path, environ: dict[str, str]) -> Itera
         try:
             while not _is_ready(url):
                 if process.poll() is not None:
-                    sys.exit(f"this ended with {process.returncode}: {command}")
+                    sys.exit(f"exit code {process.returncode}: {command}")
                 time.sleep(0.05)
             server = psutil.Process(process.pid)
             yield port, [server, *server.children(recursive=True)]
@@ -197,8 +199,8 @@ def _started(command: list[str], folder: Path, environ: dict[str, str]) -> Itera
 
 
 def _pinned(core: str, command: list[str]) -> list[str]:
-    found = shutil.which("taskset") and (os.cpu_count() or 1) > 1
-    return ["taskset", "-c", core, *command] if found else command
+    can_pin = shutil.which("taskset") and (os.cpu_count() or 1) > 1
+    return ["taskset", "-c", core, *command] if can_pin else command
 
 
 def _is_ready(url: str) -> bool:
@@ -210,30 +212,32 @@ def _is_ready(url: str) -> bool:
 
 
 def _round(servers: dict[str, tuple], bodies: dict[str, Path], options: argparse.Namespace) -> dict:
-    """Ask every side once for one row at a time and once for batches; return what was found."""
-    found = {}
+    """Measure every server once with single rows and once with batches."""
+    results = {}
     for name, server in servers.items():
-        for kind, one in _asked(server, bodies, options).items():
-            found[name, kind] = one
+        for kind, one in _measured(server, bodies, options).items():
+            results[name, kind] = one
     limit = [options.python, "-c", LIMIT, str(bodies["batch"]), str(options.seconds)]
     environ = {"OMP_NUM_THREADS": "1", **os.environ}
     command, folder = _pinned(SERVER_CORE, limit), options.bundle / "src"
-    said = subprocess.check_output(command, cwd=folder, env=environ)
-    found["limit", "batch"] = json.loads(said)
-    return found
+    output = subprocess.check_output(command, cwd=folder, env=environ)
+    results["limit", "batch"] = json.loads(output)
+    return results
 
 
-def _asked(server: tuple, bodies: dict[str, Path], options: argparse.Namespace) -> dict[str, dict]:
-    """Return rate, latencies and processor time of a server asked for rows, then for batches."""
-    (port, processes), found = server, {}
+def _measured(
+    server: tuple, bodies: dict[str, Path], options: argparse.Namespace
+) -> dict[str, dict]:
+    """Return rate, latencies and processor time of a server for single rows and for batches."""
+    (port, processes), results = server, {}
     for kind, body in bodies.items():
         connections = options.connections if kind == "row" else BATCH_CONNECTIONS
-        words = [str(port), str(body), str(connections), str(options.seconds)]
+        arguments = [str(port), str(body), str(connections), str(options.seconds)]
         before = _cpu(processes)
-        client = [sys.executable, __file__, "--client", *words]
-        found[kind] = one = json.loads(subprocess.check_output(_pinned(CLIENT_CORE, client)))
+        client = [sys.executable, __file__, "--client", *arguments]
+        results[kind] = one = json.loads(subprocess.check_output(_pinned(CLIENT_CORE, client)))
         one["cpu"] = 1000 * (_cpu(processes) - before) / one.pop("count")
-    return found
+    return results
 
 
 def _cpu(processes: list[psutil.Process]) -> float:
@@ -241,7 +245,7 @@ def _cpu(processes: list[psutil.Process]) -> float:
 
 
 def _print(rounds: list[dict], kind: str, base: str) -> None:
-    """Print medians a side, and the medians of each round's ratios to the base."""
+    """Print the medians of each server, and the medians of each round's ratios to the base."""
     print(COLUMNS.format("", *HEAD))
     names = [name for name, of in rounds[0] if of == kind]
     for name in [base, *(name for name in names if name != base)]:
@@ -252,8 +256,8 @@ def _print(rounds: list[dict], kind: str, base: str) -> None:
         print(COLUMNS.format(name, *shown, *(f"{value:.2f}" for value in ratios)))
 
 
-class Asker(asyncio.Protocol):
-    """A connection that asks again as soon as it is answered, and notes how long that took."""
+class Requester(asyncio.Protocol):
+    """A connection that sends the next request on each response, and records the latency."""
 
     def __init__(self, request: bytes, until: float, took: list[float]) -> None:
         self._request, self._until, self._took = request, until, took
@@ -261,11 +265,11 @@ class Asker(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the first time."""
+        """Send the first request."""
         self._transport = transport
-        self._ask()
+        self._send()
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         self._sent = time.perf_counter()
         if self._sent < self._until:
             self._transport.write(self._request)
@@ -274,7 +278,7 @@ class Asker(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Ask again once the answer is whole."""
+        """Send the next request once the response is complete."""
         if not self._left:
             head, _, data = data.partition(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200"):
@@ -284,24 +288,24 @@ class Asker(asyncio.Protocol):
         self._left -= len(data)
         if not self._left:
             self._took.append(time.perf_counter() - self._sent)
-            self._ask()
+            self._send()
 
 
-async def ask(port: str, body: str, connections: str, seconds: str) -> dict[str, float]:
-    """Keep a server busy and return requests a second and latencies in ms."""
+async def measure(port: str, body: str, connections: str, seconds: str) -> dict[str, float]:
+    """Keep a server busy; return the requests a second and the latencies in ms."""
     content = Path(body).read_bytes()
     lines = ("POST /predict HTTP/1.1", "Host: x", "Content-Type: application/json")
     head = "\r\n".join((*lines, f"Content-Length: {len(content)}", "", ""))
     loop, took, start = asyncio.get_running_loop(), [], time.perf_counter()
-    made = [
+    clients = [
         await loop.create_connection(
-            lambda: Asker(head.encode() + content, start + float(seconds), took),
+            lambda: Requester(head.encode() + content, start + float(seconds), took),
             "127.0.0.1",
             int(port),
         )
         for _ in range(int(connections))
     ]
-    await asyncio.gather(*(asker.done for _, asker in made))
+    await asyncio.gather(*(requester.done for _, requester in clients))
     total = time.perf_counter() - start
     took.sort()
     at = {share: 1000 * took[int(len(took) * share / 100)] for share in (50, 99)}
@@ -310,6 +314,6 @@ async def ask(port: str, body: str, connections: str, seconds: str) -> dict[str,
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--client"]:
-        print(json.dumps(asyncio.run(ask(*sys.argv[2:]))))
+        print(json.dumps(asyncio.run(measure(*sys.argv[2:]))))
     else:
         main()

@@ -7,6 +7,7 @@ import re
 import select
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from types import ModuleType
 from typing import NoReturn
 
@@ -122,7 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     all_steps = {name for names in GROUPS.values() for name in names}
-    parser = build_parser([argument for argument in arguments if argument in all_steps])
+    # A step's name may also be the value of an option, as in `sign --new-key release`.
+    leading = takewhile(lambda argument: not argument.startswith("-"), arguments)
+    parser = build_parser([argument for argument in leading if argument in all_steps])
     if not arguments:
         parser.print_help()
         return PASS

@@ -47,7 +47,7 @@ clean: ## Stop what runs here, then remove build/ and .venv, local releases incl
 
 ##@ Develop a model (ARGS="..." goes to the step; ARGS=--help explains it)
 
-check-data: ## Check that the data keep to their schema and are as usual
+check-data: ## Check the data against their schema and against earlier partitions
 train:      ## Train the candidate
 evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots

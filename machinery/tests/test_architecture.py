@@ -83,6 +83,24 @@ def test_nothing_imports_a_step_but_the_command_line(path):
     assert [name for name in imported(path) if name.startswith("mlops.steps")] == []
 
 
+# Each room may import those before it.
+ROOMS = ("training", "releases", "container", "targets", "retraining", "github", "steps")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_downwards(room):
+    """A release knows nothing of the places that run it or of the site that proposes it."""
+    above = {f"mlops.{name}" for name in ROOMS[ROOMS.index(room) + 1 :]}
+    paths = [path for path in modules() if path.parts[1:3] == ("mlops", room)]
+    upwards = {
+        f"{path}: {name}"
+        for path in paths
+        for name in imported(path)
+        if ".".join(name.split(".")[:2]) in above
+    }
+    assert paths and not upwards
+
+
 def test_there_is_no_import_cycle():
     """Imports point one way."""
     graph = {}

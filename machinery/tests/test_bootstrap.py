@@ -29,7 +29,7 @@ def width(estimate):
 
 
 def test_the_same_seed_gives_the_same_interval(days):
-    """A verdict never depends on when it was asked."""
+    """A verdict does not depend on the time of its run."""
     target, group, score, _ = days
     first, second = (
         compare(target, group).estimates(BUILT_IN["mae"], score, None) for _ in range(2)
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_interval(days):
 
 
 def test_dependent_rows_widen_the_interval(days):
-    """Counting rows of one day as independent claims far more than the data know."""
+    """Counting rows of one day as independent makes intervals far too narrow."""
     target, group, _, _ = days
     score = np.zeros_like(target)
     by_day = compare(target, group).estimates(BUILT_IN["mae"], score, None)["candidate"]
@@ -47,10 +47,10 @@ def test_dependent_rows_widen_the_interval(days):
 
 
 def test_pairing_narrows_the_difference(days):
-    """What both models share cancels out of the difference."""
+    """The variation that both models share cancels in the difference."""
     target, group, one, other = days
-    found = compare(target, group).estimates(BUILT_IN["rmse"], one, other)
-    assert width(found["difference"]) < width(found["candidate"])
+    estimates = compare(target, group).estimates(BUILT_IN["rmse"], one, other)
+    assert width(estimates["difference"]) < width(estimates["candidate"])
 
 
 def test_a_model_against_itself_differs_by_nothing(days):
@@ -67,16 +67,16 @@ def test_intervals_cover_the_truth():
     for seed in range(400):
         target = random.normal(0, 1, 60)[group] + random.normal(0, 1, 300) + 5
         metric = compare(target, group, seed)
-        found = metric.estimates(BUILT_IN["mae"], np.zeros(300), None)["candidate"]
-        hits += found.low <= 5 <= found.high
+        interval = metric.estimates(BUILT_IN["mae"], np.zeros(300), None)["candidate"]
+        hits += interval.low <= 5 <= interval.high
     assert 0.91 <= hits / 400 <= 0.98
 
 
 def test_independent_rows_get_the_interval_of_theory():
     """Without groups the width is 2 x 1.96 standard errors."""
     target = np.random.default_rng(5).normal(10, 2, 20_000)
-    found = compare(target, None).estimates(BUILT_IN["mae"], np.zeros(20_000), None)
-    assert width(found["candidate"]) == pytest.approx(2 * 1.96 * 2 / 20_000**0.5, rel=0.1)
+    estimates = compare(target, None).estimates(BUILT_IN["mae"], np.zeros(20_000), None)
+    assert width(estimates["candidate"]) == pytest.approx(2 * 1.96 * 2 / 20_000**0.5, rel=0.1)
 
 
 def test_few_groups_move_the_ends_outwards():
@@ -87,25 +87,25 @@ def test_few_groups_move_the_ends_outwards():
 
 
 def test_very_many_groups_become_few_of_the_same_variance():
-    """A customer a group makes as many groups as rows; the AUC takes groups squared numbers."""
+    """One group for each customer would be too many for the AUC's matrix of groups x groups."""
     random, customers = np.random.default_rng(6), np.repeat(np.arange(5000), 4)
     target = random.normal(10, 2, 5000)[customers]
     comparison = compare(target, customers)
-    found = comparison.estimates(BUILT_IN["mae"], np.zeros(20_000), None)["candidate"]
+    estimate = comparison.estimates(BUILT_IN["mae"], np.zeros(20_000), None)["candidate"]
     assert (comparison.groups, comparison.drawn) == (5000, 400)
-    assert width(found) == pytest.approx(2 * 1.96 * 2 / 5000**0.5, rel=0.15)
+    assert width(estimate) == pytest.approx(2 * 1.96 * 2 / 5000**0.5, rel=0.15)
 
 
 def test_scores_that_are_no_number_give_no_number():
-    """One NaN among the scores must not be sorted some place in the ranking."""
+    """One NaN among the scores must not get a rank."""
     target, score = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, np.nan, 0.4])
-    found = compare(target, np.array([0, 0, 1, 1])).estimates(BUILT_IN["auc"], score, None)
-    assert np.isnan(found["candidate"].value)
-    assert found["candidate"].undefined == 1
+    estimates = compare(target, np.array([0, 0, 1, 1])).estimates(BUILT_IN["auc"], score, None)
+    assert np.isnan(estimates["candidate"].value)
+    assert estimates["candidate"].undefined == 1
 
 
-def test_a_constant_answer_without_a_value_says_nothing():
-    """The share explained of what does not vary is no number, which JSON does not hold."""
+def test_a_constant_without_a_value_is_none():
+    """R2 of a constant target is NaN, which JSON cannot hold."""
     assert compare(np.full(40, 7.0), None).constant(BUILT_IN["r2"]) is None
 
 
@@ -113,26 +113,28 @@ def test_draws_without_both_classes_are_counted():
     """A replicate that drew only days without late flights has no AUC."""
     target, group = np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1])
     score = np.array([0.1, 0.9, 0.2, 0.3])
-    found = compare(target, group).estimates(BUILT_IN["auc"], score, None)["candidate"]
-    assert found.value == 1
-    assert found.undefined == pytest.approx(0.25, abs=0.05)
+    estimate = compare(target, group).estimates(BUILT_IN["auc"], score, None)["candidate"]
+    assert estimate.value == 1
+    assert estimate.undefined == pytest.approx(0.25, abs=0.05)
 
 
 def test_the_value_is_that_of_all_rows(days):
-    """Not of a replicate: candidate, and the constant answer that does best."""
+    """Not of a replicate: for the candidate and for the best constant."""
     target, group, score, _ = days
     comparison = compare(target, group)
-    found = comparison.estimates(BUILT_IN["mae"], score, None)["candidate"]
-    assert found.value == pytest.approx(np.abs(score - target).mean())
+    estimate = comparison.estimates(BUILT_IN["mae"], score, None)["candidate"]
+    assert estimate.value == pytest.approx(np.abs(score - target).mean())
     best = np.abs(target - np.median(target)).mean()
     assert comparison.constant(BUILT_IN["mae"]) == pytest.approx(best)
     assert comparison.constant(BUILT_IN["auc"]) is None
 
 
-def test_one_group_is_one_value_and_400_stay_as_they_are():
-    """Only what is beyond that is put together at random."""
+def test_one_group_is_one_value_and_400_groups_are_not_merged():
+    """Only more groups than that are merged at random."""
     target = np.array([1.0, 2.0, 4.0])
-    found = compare(target, np.zeros(3)).estimates(BUILT_IN["mae"], np.zeros(3), None)["candidate"]
-    assert found.low == found.high == found.value == pytest.approx(7 / 3)
+    estimate = compare(target, np.zeros(3)).estimates(BUILT_IN["mae"], np.zeros(3), None)[
+        "candidate"
+    ]
+    assert estimate.low == estimate.high == estimate.value == pytest.approx(7 / 3)
     assert [groups_of(np.arange(n), n, 0)[1] for n in (399, 400, 401)] == [399, 400, 400]
     assert (groups_of(np.arange(400), 400, 0)[0] == np.arange(400)).all()

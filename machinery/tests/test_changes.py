@@ -1,11 +1,11 @@
-"""What differs between champion and candidate is found, and nothing else is."""
+"""Exactly the differences between champion and candidate are reported."""
 
 import copy
 import subprocess
 
 import pytest
 
-from mlops.training.provenance import Change, code_changes, differences, origin
+from mlops.training.provenance import Difference, code_changes, differences, origin
 
 RECORD = {
     "format": 1,
@@ -30,39 +30,39 @@ RECORD = {
 
 @pytest.fixture
 def champion():
-    """A champion made from a committed state of the same."""
+    """A champion from the same inputs, all committed."""
     return origin(RECORD) | {"not_committed": []}
 
 
 @pytest.fixture
 def candidate():
-    """The same again; a test changes something."""
+    """The same as the champion, until a test changes it."""
     return copy.deepcopy(origin(RECORD)) | {"not_committed": []}
 
 
 def test_nothing_differs(champion, candidate):
-    """What is equal is no change."""
+    """Equal origins have no difference."""
     assert differences(champion, candidate, []) == []
 
 
 def test_only_code_counts_as_not_committed():
-    """Pages and rows are looked at elsewhere."""
+    """Pages and rows are not listed as code."""
     assert origin(RECORD)["not_committed"] == ["model/train.py"]
 
 
-def test_what_does_not_shape_a_model_is_left_out():
-    """The store and the service may change as they like."""
+def test_params_that_do_not_determine_a_model_are_left_out():
+    """Changes of store and service are no difference."""
     assert set(origin(RECORD)["params"]) == {"train", "model", "evaluate", "gate"}
 
 
 def test_partitions(champion, candidate):
-    """Added, left out, and rewritten though the champion only held it out."""
+    """Added, left out, and rewritten, even if the champion only held it out."""
     candidate["data"]["partitions"] = ["b", "c"]
     candidate["fingerprints"] = {"b": "2", "c": "other"}
     assert differences(champion, candidate, []) == [
-        Change("partition", "c", None, "added"),
-        Change("partition", "a", None, "left out"),
-        Change("partition", "c", None, "rewritten"),
+        Difference("partition", "c", None, "added"),
+        Difference("partition", "a", None, "left out"),
+        Difference("partition", "c", None, "rewritten"),
     ]
 
 
@@ -71,14 +71,14 @@ def test_values_by_dotted_key(champion, candidate):
     candidate["params"]["gate"] = {"bounds": {"auc": 0.7, "brier": None}}
     candidate["versions"]["device"] = "cuda:0"
     assert differences(champion, candidate, None) == [
-        Change("parameter", "gate.bounds.auc", "0.6", "0.7"),
-        Change("parameter", "gate.bounds.brier", None, "null"),
-        Change("version", "device", "cpu", "cuda:0"),
+        Difference("parameter", "gate.bounds.auc", "0.6", "0.7"),
+        Difference("parameter", "gate.bounds.brier", None, "null"),
+        Difference("version", "device", "cpu", "cuda:0"),
     ]
 
 
 def test_a_record_of_another_format_is_not_read():
-    """Whatever it holds."""
+    """Whatever its content."""
     assert origin({"format": 2}) is None
 
 
@@ -86,9 +86,9 @@ def test_a_record_of_another_format_is_not_read():
 def commits(tmp_path, monkeypatch):
     """Two commits in a real repository, of code and other files."""
 
-    def git(*words):
+    def git(*arguments):
         done = subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *words],
+            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments],
             check=True,
             capture_output=True,
             text=True,
@@ -114,7 +114,7 @@ def commits(tmp_path, monkeypatch):
 
 
 def test_code_between_commits(commits):
-    """The team's code only, with lines; a name with a tab is one name, bytes have no lines."""
+    """Only the team's code, with line counts; a binary file has none."""
     first, second, third = commits
     train = {"file": "model/train.py", "added": 1, "removed": 2}
     assert code_changes(first, second) == [train]
@@ -125,6 +125,6 @@ def test_code_between_commits(commits):
 
 
 def test_a_commit_that_is_not_here(commits):
-    """A shallow clone knows the newest only."""
+    """A shallow clone has the newest commit only."""
     assert code_changes("0" * 40, commits[0]) is None
     assert code_changes(commits[0], "0" * 40) is None

@@ -1,4 +1,4 @@
-"""What a team's code offers otherwise than it was asked for is told as such, not as a traceback."""
+"""Team code that breaks the contract gets a clear error, not a traceback."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ ROWS = pd.DataFrame({"day": pd.to_datetime(["2026-01-01"]), "km": [1.0], "late":
 
 @pytest.fixture
 def team(monkeypatch):
-    """A function that lets a name of the team's code be something else."""
+    """A function that replaces names of the team's code."""
 
     def offers(**names):
         for folder in ("team_data", "team_model"):
@@ -26,32 +26,36 @@ def team(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("returned", "told"),
+    ("returned", "types"),
     [
         (ROWS, "DataFrame"),
         ((ROWS, 7), "DataFrame, int"),
         ((ROWS, "sha256:1", "more"), "DataFrame, str, str"),
     ],
 )
-def test_a_loader_says_rows_and_fingerprint(team, returned, told):
+def test_a_loader_must_return_rows_and_fingerprint(team, returned, types):
     team(load=lambda name: returned)
-    with pytest.raises(UserError, match=rf"^data.load\('one'\) returned {told}. It returns the"):
+    with pytest.raises(
+        UserError, match=rf"^data.load\('one'\) returned {types}. It must return the"
+    ):
         contract.load(["one"])
 
 
-def test_a_loader_that_keeps_to_it_is_believed(team):
+def test_a_loader_that_keeps_the_contract_is_accepted(team):
     team(load=lambda name: (ROWS, "sha256:1"))
     assert contract.load(["one"]).fingerprints == {"one": "sha256:1"}
 
 
 def test_a_function_with_other_arguments_is_the_team_s_mistake(team):
     team(predict=lambda model: np.zeros(1))
-    with pytest.raises(UserError, match="^model.predict: .* takes 1 positional .* says with what"):
+    with pytest.raises(
+        UserError, match="^model.predict: .* takes 1 positional .* has its arguments"
+    ):
         contract.predict(None, ROWS)
 
 
-def test_a_type_error_deeper_in_the_team_s_code_is_theirs_to_see():
-    """Its traceback is what helps them."""
+def test_a_type_error_inside_the_team_s_code_is_not_converted():
+    """Its traceback helps the team."""
     source = {"__name__": "model.predict"}
     exec("def predict(model, rows): return 1 + 'a'", source)  # pylint: disable=exec-used
     with pytest.raises(TypeError), contract.team_code("model.predict"):
@@ -61,21 +65,21 @@ def test_a_type_error_deeper_in_the_team_s_code_is_theirs_to_see():
 @pytest.mark.parametrize("answer", [np.zeros((1, 2)), np.zeros(2)])
 def test_more_than_a_score_a_row_is_refused(team, answer):
     team(predict=lambda model, rows: answer)
-    with pytest.raises(UserError, match=r"for 1 rows; it returns one score .*\[:, 1\]"):
+    with pytest.raises(UserError, match=r"for 1 rows; it must return one score .*\[:, 1\]"):
         contract.predict(None, ROWS)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
-        ({"day": ["2026-01-01"]}, "TIME names day, which holds str. It is a date"),
-        ({"day": [1]}, "TIME names day, which holds int64. It is a date"),
-        ({"late": ["yes"]}, "TARGET names late, which holds str. It is a number: 0 or 1"),
+        ({"day": ["2026-01-01"]}, "TIME names day, which holds str. It must hold dates"),
+        ({"day": [1]}, "TIME names day, which holds int64. It must hold dates"),
+        ({"late": ["yes"]}, "TARGET names late, which holds str. It must hold numbers: 0 or 1"),
     ],
 )
-def test_a_column_that_cannot_play_its_part_is_refused(wrong, told):
+def test_a_column_that_does_not_fit_its_role_is_refused(wrong, message):
     contract.require(ROWS, COLUMNS, "q1")
-    with pytest.raises(UserError, match=f"^q1: {told}"):
+    with pytest.raises(UserError, match=f"^q1: {message}"):
         contract.require(ROWS.assign(**wrong), COLUMNS, "q1")
 
 
@@ -91,23 +95,25 @@ def test_a_column_that_cannot_play_its_part_is_refused(wrong, told):
         ("late", pd.array([1.0, np.inf, None], dtype="Float64"), "TARGET"),
     ],
 )
-def test_a_row_of_no_group_day_or_outcome_is_refused(column, values, role):
-    """Compared, text and None end in a traceback; counted, NaN is one group here and many there."""
+def test_a_row_without_group_day_or_outcome_is_refused(column, values, role):
+    """Text and None cannot be sorted; NaN counts as one group or as many."""
     columns = dataclasses.replace(COLUMNS, cluster="who")
     rows = pd.concat([ROWS.assign(who="ann")] * 3, ignore_index=True)
     contract.require(rows, columns, "q1")
-    told = f"^q1: {role} names {column}, which is missing or infinite in 2 of 3 rows. .* data.load"
-    with pytest.raises(UserError, match=told):
+    message = (
+        f"^q1: {role} names {column}, which is missing or infinite in 2 of 3 rows. .* data.load"
+    )
+    with pytest.raises(UserError, match=message):
         contract.require(rows.assign(**{column: values}), columns, "q1")
 
 
-def test_a_group_that_no_row_has_is_told_as_missing():
-    """It may be a column that is no feature."""
+def test_a_missing_group_column_is_refused():
+    """The group may be a column that is not a feature."""
     with pytest.raises(UserError, match=r"^q1: the column\(s\) who are missing; data.SCHEMA"):
         contract.require(ROWS, dataclasses.replace(COLUMNS, cluster="who"), "q1")
 
 
-def test_params_that_are_no_record_are_refused(team):
+def test_params_that_are_no_pydantic_model_are_refused(team):
     team(Params=dict)
     with pytest.raises(UserError, match="model.Params is <class 'dict'>.* pydantic's BaseModel"):
         contract.params()
@@ -121,7 +127,7 @@ def test_params_that_are_no_record_are_refused(team):
         ("model", "Run this in the repository's root"),
     ],
 )
-def test_what_cannot_be_imported_is_told_with_what_helps(monkeypatch, missing, remedy):
+def test_a_failed_import_is_reported_with_its_remedy(monkeypatch, missing, remedy):
     def fails(name):
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 

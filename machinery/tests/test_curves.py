@@ -1,4 +1,4 @@
-"""What the report draws is what the rules and the metrics judge, whatever the scores."""
+"""The report draws the same bins as the rules and metrics use, whatever the scores."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ SCORES = {
 
 @pytest.mark.parametrize("scores", SCORES)
 def test_the_rule_and_the_plot_use_the_bins_of_the_metric(scores):
-    """Equal scores share a bin: cut by the order of rows, a constant would be blamed for drift."""
+    """Equal scores share a bin; else drift in the order of rows would look like an error."""
     score = SCORES[scores]
     drawn = curves(OUTCOMES, score)["calibration"]
-    off = sum(abs(one["score"] - one["target"]) * one["rows"] for one in drawn) / 1000
+    error = sum(abs(one["score"] - one["target"]) * one["rows"] for one in drawn) / 1000
     metric = BUILT_IN["calibration"].prepare(OUTCOMES, score, np.zeros(1000, int), 1)
-    assert off == pytest.approx(metric(np.ones((1, 1)))[0], abs=1e-12)
+    assert error == pytest.approx(metric(np.ones((1, 1)))[0], abs=1e-12)
     assert len(drawn) == min(10, len(np.unique(score)))
     assert sum(one["rows"] for one in drawn) == 1000
 
@@ -38,7 +38,7 @@ def test_the_rule_and_the_plot_use_the_bins_of_the_metric(scores):
     ids=str,
 )
 def test_scores_too_close_for_steps_are_drawn_all_the_same(score):
-    """A model that learned next to nothing gives scores that differ by their last digit."""
+    """A model that learnt almost nothing gives scores that differ by rounding only."""
     drawn = curves(np.zeros(len(score)), np.array(score, dtype=float))
     rows, edges = drawn["histogram"]["rows"], drawn["histogram"]["edges"]
     assert sum(rows) + drawn["unplotted"] == len(score)

@@ -1,4 +1,4 @@
-"""Where a model is trained: params.yaml asks, the machine says what it is for, the report tells."""
+"""The training device: from params.yaml and MLOPS_DEVICE, as the report shows it."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from mlops.steps import train
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "used"),
+    ("configured", "variable", "used"),
     [
         ("auto", "", "auto"),
         ("cuda", "cpu", "cpu"),
@@ -17,24 +17,24 @@ from mlops.steps import train
         ("cuda", "gpu", "cuda"),
     ],
 )
-def test_a_machine_without_a_gpu_never_needs_one_and_a_demand_stays_one(asked, given, used):
-    assert train._device(asked, given) == used  # pylint: disable=protected-access
+def test_the_variable_overrides_the_configured_device(configured, variable, used):
+    assert train._device(configured, variable) == used  # pylint: disable=protected-access
 
 
-def test_another_word_is_a_mistake():
-    with pytest.raises(UserError, match="MLOPS_DEVICE is 'tpu'. It is cpu, gpu"):
+def test_another_device_is_refused():
+    with pytest.raises(UserError, match="MLOPS_DEVICE is 'tpu'. Set it to cpu or gpu"):
         train._device("cpu", "tpu")  # pylint: disable=protected-access
 
 
 @pytest.mark.parametrize(
-    ("wanted", "effective", "told"),
+    ("requested", "effective", "shown"),
     [
         ("gpu", "cuda:0", "cuda:0"),
         ("cuda", "cuda:0", "cuda:0"),
         ("auto", "cpu", "cpu"),
         ("cpu", "cpu", "cpu"),
-        ("gpu", "cpu", "cpu (gpu asked for)"),
+        ("gpu", "cpu", "cpu (gpu requested)"),
     ],
 )
-def test_the_report_says_what_was_got_instead(wanted, effective, told):
-    assert device({"training": {"device": {"wanted": wanted, "effective": effective}}}) == told
+def test_the_report_shows_both_devices_if_they_differ(requested, effective, shown):
+    assert device({"training": {"device": {"wanted": requested, "effective": effective}}}) == shown

@@ -1,4 +1,4 @@
-"""Each rule refuses a bad case and lets an innocent one pass; the verdict is that of the worst."""
+"""Each rule fails a bad case and passes an innocent one; the verdict is the worst of all."""
 
 import copy
 import dataclasses
@@ -8,7 +8,8 @@ import pytest
 
 from mlops import gate
 from mlops.config.params import GateParams
-from mlops.rules import RULES, Verdict, worst
+from mlops.gate import RULES
+from mlops.rules import Verdict, worst
 
 PARAMS = GateParams(
     cluster="date",
@@ -22,12 +23,12 @@ PARAMS = GateParams(
 
 
 def estimate(value, low, high):
-    """An estimate as the record holds it."""
+    """An estimate as in the record."""
     return {"value": value, "low": low, "high": high, "undefined": 0.0}
 
 
 def part(value, worse):
-    """A slice that is worse than with the champion by this much log loss."""
+    """A slice that loses this much log loss against the champion."""
     return lost(worse, worse - 0.03, worse + 0.03) | {"value": value}
 
 
@@ -38,7 +39,7 @@ def lost(value, low, high):
 
 
 def extent(rows, *small):
-    """How many rows the two slices hold together, and the values too small to be one."""
+    """The number of rows in two slices, and the values that are too small for one."""
     return {
         "values": 2 + len(small),
         "rows": rows,
@@ -47,7 +48,7 @@ def extent(rows, *small):
 
 
 def tenths(error):
-    """Two parts of the rows whose scores are off by this much."""
+    """Two parts of the rows whose scores have this error."""
     return [{"score": score, "target": score - error, "rows": 50} for score in (0.2, 0.6)]
 
 
@@ -108,21 +109,21 @@ def change(record, path, value):
     """Return the record with one value changed; the path is dotted."""
     changed = copy.deepcopy(record)
     *parents, last = path.split(".")
-    place = changed
+    parent = changed
     for name in parents:
-        place = place[name]
-    place[last] = value
+        parent = parent[name]
+    parent[last] = value
     return changed
 
 
 def failing(record, params=PARAMS, **check):
     """The rules that did not pass, with their verdicts."""
-    found = gate.judge(record, CHECKED | check, params)
-    return {(f.rule, f.verdict.value) for f in found if f.verdict is not Verdict.PASS}
+    findings = gate.judge(record, CHECKED | check, params)
+    return {(f.rule, f.verdict.value) for f in findings if f.verdict is not Verdict.PASS}
 
 
 def test_an_innocent_candidate_passes_every_rule(record):
-    """Each rule speaks, and none objects."""
+    """Each rule has a finding, and all pass."""
     findings = gate.judge(record, CHECKED, PARAMS)
     assert {finding.rule for finding in findings} == {
         rule.id for rule in RULES if rule.id[0] in "DM"
@@ -148,7 +149,7 @@ BAD = {
         estimate(-0.03, -0.044, -0.011),
         ("M107", "fail"),
     ),
-    "cannot tell": (
+    "may be chance": (
         "evaluation.metrics.log_loss.difference",
         estimate(0.01, -0.01, 0.03),
         ("M107", "inconclusive"),
@@ -178,7 +179,7 @@ BAD = {
         {"predict_p50_ms": 51.0, "predict_p99_ms": 60.0, "predict_usual_p50_ms": 80.0},
         ("M111", "fail"),
     ),
-    "made otherwise": ("training.repeat", "sha256:b", ("M112", "fail")),
+    "not reproduced": ("training.repeat", "sha256:b", ("M112", "fail")),
     "miscalibrated": ("evaluation.curves.candidate.calibration", tenths(0.2), ("M113", "fail")),
     "no score": ("evaluation.curves.candidate.calibration", [], ("M113", "fail")),
     "no interval": (
@@ -191,14 +192,14 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_case_is_refused_by_its_rule(record, case):
-    """One thing is wrong, and one rule says so."""
+    """One thing is wrong, and its rule reports it."""
     path, value, expected = BAD[case]
     assert expected in failing(change(record, path, value))
 
 
 AUC, LOSS = "evaluation.metrics.auc.", "evaluation.metrics.log_loss."
-# Where a rule turns, in both directions in which a metric can be better: rule, what the record
-# says, what params.yaml says, the verdict.
+# The edge of each rule, for metrics of both directions: rule, key and value in the record,
+# params, verdict.
 EDGES = [
     ("M102", AUC + "candidate", estimate(0.7, float("-inf"), 0.8), {}, "fail"),
     ("M103", AUC + "candidate.value", 0.63, {}, "pass"),
@@ -253,57 +254,57 @@ EDGES = [
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_a_rule_turns_where_it_says(record, edge):
-    """A bound itself is kept; what only equals a constant beats nothing."""
+def test_a_rule_turns_exactly_at_its_bound(record, edge):
+    """A value at its bound passes; a metric equal to the constant's does not beat it."""
     rule, path, value, limits, expected = edge
     params = PARAMS.model_copy(update=limits)
     findings = gate.judge(change(record, path, value), CHECKED, params)
-    assert worst(found for found in findings if found.rule == rule) == expected
+    assert worst(finding for finding in findings if finding.rule == rule) == expected
 
 
 @pytest.mark.parametrize(
     ("last", "verdict"), [("2013-09-30", "fail"), ("2013-02-01", "fail"), ("2013-01-31", "pass")]
 )
 def test_a_champion_of_later_rows_is_refused_whatever_its_partitions(record, last, verdict):
-    """Trained on what came after, it knows more than anybody could have known then."""
-    known = change(record, "evaluation.champion.origin", {"data": {"last": f"{last}T00:00:00"}})
-    champion = [f for f in gate.judge(known, CHECKED, PARAMS) if f.rule == "M101"][1]
+    """A model trained on later rows has an unfair advantage."""
+    changed = change(record, "evaluation.champion.origin", {"data": {"last": f"{last}T00:00:00"}})
+    champion = [f for f in gate.judge(changed, CHECKED, PARAMS) if f.rule == "M101"][1]
     assert (champion.subject, champion.verdict) == ("champion", verdict)
     assert f"up to {last}" in champion.message and "T00" not in champion.message
 
 
-def test_a_champion_of_unknown_rows_is_told_as_such(record):
-    """Where its record cannot be read, the names of its partitions are all there is."""
+def test_a_champion_of_unknown_rows_is_reported(record):
+    """If its record cannot be read, only the names of its partitions are known."""
     unknown = change(record, "evaluation.champion.origin", None)
     champion = [f for f in gate.judge(unknown, CHECKED, PARAMS) if f.rule == "M101"][1]
     assert champion.verdict is Verdict.PASS
     assert champion.message == (
-        "The champion toy-1 was trained on none of these partitions; whether on later rows cannot "
-        "be told, since its record cannot be read here."
+        "The champion toy-1 was trained on none of these partitions. Its record cannot be read "
+        "here, so whether it was trained on later rows is unknown."
     )
 
 
 def test_a_model_without_metrics_is_refused(record):
-    """Nothing measured is nothing shown."""
+    """Without a metric there is no evidence."""
     none = change(record, "evaluation.metrics", {})
     findings = gate.judge(none, CHECKED, GateParams())
-    assert worst(found for found in findings if found.rule == "M102") is Verdict.FAIL
+    assert worst(finding for finding in findings if finding.rule == "M102") is Verdict.FAIL
 
 
-def test_what_may_have_made_a_metric_no_number_is_told(record):
-    """A relative error of an outcome of 0 is infinite, whatever the scores."""
+def test_the_possible_causes_of_an_undefined_metric_are_named(record):
+    """For example, a relative error is infinite for an outcome of 0."""
     none = change(record, AUC + "candidate", estimate(None, None, None))
     (bad,) = [
         f for f in gate.judge(none, CHECKED, PARAMS) if f.rule == "M102" and f.subject == "auc"
     ]
     assert bad.message == (
-        "AUC is no finite number: the scores hold NaN, the held-out rows one class only, or the "
+        "AUC is not a finite number: the scores hold NaN, the held-out rows one class only, or the "
         "loss of a row is infinite."
     )
 
 
 def test_slices_without_a_champion_are_only_shown(record):
-    """What cannot be compared is not refused, whatever a broken champion left behind."""
+    """Slices that cannot be compared do not fail, whatever a broken champion left behind."""
     broken = change(record, "evaluation.champion.error", "no column x.")
     broken["evaluation"]["slices"]["compared"] = [part("MQ", 0.4)]
     (finding,) = [f for f in gate.judge(broken, CHECKED, PARAMS) if f.rule == "M108"]
@@ -311,7 +312,7 @@ def test_slices_without_a_champion_are_only_shown(record):
 
 
 def test_each_column_of_slices_is_judged_by_its_own(record):
-    """A slice that lost is told under its column, and the other column with its own worst."""
+    """A failed slice is reported for its column, the other column with its own worst slice."""
     slices = record["evaluation"]["slices"]
     slices["columns"]["origin"] = extent(900, "a", "b", "c") | {"values": 9}
     slices["columns"]["origin"]["small"]["values"] = 7
@@ -322,7 +323,7 @@ def test_each_column_of_slices_is_judged_by_its_own(record):
     assert (good.subject, good.verdict) == ("origin", Verdict.PASS)
     assert good.message == (
         "2 of 9 values compared, 90.0% of the rows, none significantly worse (the worst: log_loss "
-        "JFK +0.0040 [-0.0260, +0.0340]); too few rows to tell: a, b, c, 4 more."
+        "JFK +0.0040 [-0.0260, +0.0340]); too few rows to compare: a, b, c, 4 more."
     )
 
 
@@ -332,7 +333,7 @@ def test_each_column_of_slices_is_judged_by_its_own(record):
     ids=["significantly but hardly worse", "significantly worse", "at the margin"],
 )
 def test_worse_within_the_margin_passes(record, difference):
-    """What counts is how much worse it may be, not whether it is worse at all."""
+    """The margin counts, not whether the metric is worse at all."""
     refused = ("M107", "fail") in failing(
         change(record, "evaluation.metrics.auc.difference", difference)
     )
@@ -340,14 +341,14 @@ def test_worse_within_the_margin_passes(record, difference):
 
 
 def test_data_that_were_not_checked_are_refused(record):
-    """Skipping check-data is no way around it."""
+    """Skipping check-data does not skip its rules."""
     bad = {"rule": "D102", "subject": "02", "verdict": "fail", "message": "few rows"}
     assert ("D102", "fail") in failing(record, findings=[bad])
     assert gate.judge(record, None, PARAMS)[0].verdict is Verdict.FAIL
 
 
 def test_without_a_champion_the_bounds_decide(record):
-    """A first release has nothing to be compared with, and the report says so."""
+    """A first release has no champion, and the finding states it."""
     first = change(record, "evaluation.champion", None)
     findings = gate.judge(first, CHECKED, PARAMS)
     assert worst(findings) is Verdict.PASS
@@ -356,7 +357,7 @@ def test_without_a_champion_the_bounds_decide(record):
 
 @pytest.mark.parametrize("key", ["bounds", "margins", "beat_constant", "ceilings"])
 def test_a_metric_nobody_measured_is_refused(record, key):
-    """A typing error in params.yaml must not switch a rule off."""
+    """A typing error in params.yaml must not disable a rule."""
     value = ["aux"] if key == "beat_constant" else {"aux": 0.1}
     findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={key: value}))
     (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
@@ -378,49 +379,49 @@ def test_what_to_do_stands_before_the_traceback_of_a_champion_that_failed(record
 
 
 @pytest.mark.parametrize("champion", [None, {"release_id": "a", "trained_on": [], "error": "no."}])
-def test_a_metric_misspelt_is_refused_before_there_is_a_champion(record, champion):
-    """Nobody meets it months later, when there is one."""
+def test_a_misspelt_metric_is_refused_before_there_is_a_champion(record, champion):
+    """The mistake is reported at once, not with the first champion."""
     first = change(record, "evaluation.champion", champion)
     findings = gate.judge(first, CHECKED, PARAMS.model_copy(update={"margins": {"AUC": 0.02}}))
     (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
     assert (bad.rule, bad.subject) == ("M107", "AUC") and "Did you mean 'auc'?" in bad.message
 
 
-def test_a_metric_that_no_constant_answers_best_is_told_as_such(record):
-    """It was measured, and a look for a typing error would be in vain."""
+def test_a_metric_without_a_best_constant_is_refused(record):
+    """The message does not suggest a typing error, as the metric is measured."""
     findings = gate.judge(record, CHECKED, PARAMS.model_copy(update={"beat_constant": ["auc"]}))
     (bad,) = [finding for finding in findings if finding.verdict is Verdict.FAIL]
-    assert "names 'auc', which has no best constant answer. It can name " in bad.message
+    assert "names 'auc', which has no best constant prediction. It can name " in bad.message
 
 
 def test_a_gate_without_margins_is_inconclusive(record):
-    """A champion that is compared by nothing is not compared."""
+    """Without a margin there is no comparison with the champion."""
     assert ("M107", "inconclusive") in failing(
         record, params=PARAMS.model_copy(update={"margins": {}})
     )
 
 
 def test_a_gpu_that_sums_in_another_order_is_inconclusive(record):
-    """It may be the hardware, or a random number: nobody knows from here."""
+    """The cause may be the hardware or a random number."""
     other = change(record, "training.repeat", "sha256:b")
     other["training"]["device"]["effective"] = "cuda:0"
     assert failing(other) == {("M112", "inconclusive")}
 
 
-def test_training_once_is_told(record):
-    """Switched off, the rule says that nobody tried."""
+def test_a_single_training_is_reported(record):
+    """With train.repeat off the finding states that it was not tested."""
     once = change(record, "training.repeat", None)
     (message,) = [f.message for f in gate.judge(once, CHECKED, PARAMS) if f.rule == "M112"]
-    assert message == "Nobody tried: train.repeat is off."
+    assert message == "Not tested: train.repeat is off."
 
 
 def test_no_finding_is_no_pass():
-    """A gate that judged nothing has nothing to say."""
+    """Without findings the verdict is inconclusive."""
     assert worst([]) is Verdict.INCONCLUSIVE
 
 
-def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
-    """Each metric that was compared, in words; a first candidate is compared with nothing."""
+def test_the_summary_of_a_pass_compares_with_the_champion(record):
+    """Each compared metric in words; a first candidate has no comparison."""
     findings = gate.judge(record, CHECKED, PARAMS)
     assert gate.summary(findings, Verdict.PASS) == (
         f"All {len(findings)} checks passed. Not worse, and not proven better, than the model in "
@@ -443,13 +444,13 @@ def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
         ),
         (
             estimate(-0.01, -0.015, -0.005),
-            "Worse, but no more than is allowed, than the model in production: AUC is 0.0100 lower "
+            "Worse, but within the margin, than the model in production: AUC is 0.0100 lower "
             "(0.0050 to 0.0150), 0.0200 is allowed at worst.",
         ),
         (
             estimate(-0.01, -0.03, 0.01),
             "Perhaps worse than the model in production: AUC is 0.0100 lower (-0.0300 to +0.0100), "
-            "-0.0200 is allowed at worst. Hold out more rows (data.holdout) to tell.",
+            "-0.0200 is allowed at worst. Hold out more rows (data.holdout) to decide.",
         ),
         (
             estimate(0.0, 0.0, 0.0),
@@ -460,16 +461,16 @@ def test_the_summary_of_a_pass_says_what_it_means_beside_the_champion(record):
             "The difference has no interval: no replicate gave a number for both models.",
         ),
     ],
-    ids=["worse", "a little worse", "who knows", "the same", "no number"],
+    ids=["worse", "a little worse", "perhaps worse", "the same", "no number"],
 )
-def test_a_difference_is_told_in_plain_words(record, difference, message):
-    """Which way, how much, between what, and how much is allowed."""
-    found = gate.judge(change(record, AUC + "difference", difference), CHECKED, PARAMS)
-    assert [f.message for f in found if (f.rule, f.subject) == ("M107", "auc")] == [message]
+def test_a_difference_is_described_in_words(record, difference, message):
+    """Its direction, size, interval and the margin."""
+    findings = gate.judge(change(record, AUC + "difference", difference), CHECKED, PARAMS)
+    assert [f.message for f in findings if (f.rule, f.subject) == ("M107", "auc")] == [message]
 
 
 def test_the_summary_names_no_waived_objection(record):
-    """What was accepted decides nothing, and is not told as what did."""
+    """A waived finding decides nothing, so it is not named as the reason."""
     bad = change(record, "model.bytes", 900_000_000)
     findings = gate.judge(bad, CHECKED, PARAMS)
     first = next(f for f in findings if f.rule == "M107")
@@ -485,5 +486,5 @@ def test_the_summary_names_the_worst_and_counts_the_rest(record):
     findings = gate.judge(bad, CHECKED, PARAMS)
     text = gate.summary(findings, Verdict.FAIL)
     assert text == (
-        "AUC is 0.6000, at least 0.6300 is asked for (gate.bounds). (M103 auc; 1 more finding)"
+        "AUC is 0.6000, at least 0.6300 is required (gate.bounds). (M103 auc; 1 more finding)"
     )

@@ -1,4 +1,4 @@
-"""The time of one row: measured as the service asks, bounded, and clear where the model refuses."""
+"""The time to score one row: measured as in the service, bounded, with a clear error."""
 
 import os
 import subprocess
@@ -20,27 +20,27 @@ ROWS = pd.DataFrame({"km": [1.0, None] * 400, "zone": ["a", "b"] * 400})
 
 def test_rows_come_one_by_one_as_the_service_sends_them():
     """A dict of lists of one value, missing ones None, the same rows in every round."""
-    seen = []
-    latency(seen.append, ROWS)
-    assert len(seen) == 1 + module.ROUNDS * module.ROWS
-    assert seen[:2] == [{"km": [1.0], "zone": ["a"]}] * 2
-    assert latency(seen.append, ROWS.iloc[1:2])["predict_p50_ms"] < 1
-    assert seen[-1] == {"km": [None], "zone": ["b"]}
+    calls = []
+    latency(calls.append, ROWS)
+    assert len(calls) == 1 + module.ROUNDS * module.ROWS
+    assert calls[:2] == [{"km": [1.0], "zone": ["a"]}] * 2
+    assert latency(calls.append, ROWS.iloc[1:2])["predict_p50_ms"] < 1
+    assert calls[-1] == {"km": [None], "zone": ["b"]}
 
 
-def test_a_slow_model_is_slow_and_does_not_hold_up_everything(monkeypatch):
-    """Its median is told from fewer rows and rounds."""
+def test_a_slow_model_is_measured_on_fewer_rows(monkeypatch):
+    """Its median is measured on fewer rows and rounds."""
     monkeypatch.setattr(module, "SECONDS", 0.01)
-    asked = []
-    taken = latency(lambda one: asked.append(one) or time.sleep(0.01), ROWS)
+    calls = []
+    taken = latency(lambda one: calls.append(one) or time.sleep(0.01), ROWS)
     assert taken["predict_p50_ms"] >= 10
-    # The first call warms up; then there are as many as a percentile needs, twice.
-    assert len(asked) == 1 + 2 * module.LEAST
+    # One call to warm up, then twice as many as a percentile needs.
+    assert len(calls) == 1 + 2 * module.LEAST
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still but for what is added to it."""
+    """A clock that advances only when a test adds to it."""
     now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(module, "SECONDS", 1000.0)
@@ -48,7 +48,7 @@ def clock(monkeypatch):
 
 
 def timed(clock, milliseconds):
-    """What is measured of a model whose calls, after the first, take these times."""
+    """The times measured for a model whose calls, after the first, take these times."""
     waits = chain([0], milliseconds)
 
     def predict(_):
@@ -57,38 +57,38 @@ def timed(clock, milliseconds):
     return list(latency(predict, ROWS).values())
 
 
-def test_the_percentiles_are_told_in_milliseconds(clock):
+def test_the_percentiles_are_in_milliseconds(clock):
     """Of 300 rows that take 1 to 300 ms each, in every round."""
-    told = [150.5, 297.01]
-    assert timed(clock, cycle(range(1, 301))) == told + told
+    percentiles = [150.5, 297.01]
+    assert timed(clock, cycle(range(1, 301))) == percentiles * 2
 
 
-def test_a_neighbour_in_some_rounds_is_told_and_not_the_model_s(clock):
-    """Three of five rounds are disturbed: at best the model is as quick as it is."""
+def test_a_busy_neighbour_in_some_rounds_slows_the_usual_round_only(clock):
+    """Three of five rounds are disturbed: the best times are the model's own."""
     rounds = (1, 9, 9, 9, 1)
     assert timed(clock, (ms for ms in rounds for _ in range(300))) == [1, 1, 9, 9]
 
 
-def test_a_neighbour_now_and_then_is_not_the_model_s(clock):
-    """Every seventh call waits for its core, another one in each round: none of them every time."""
+def test_a_busy_neighbour_now_and_then_does_not_change_the_best_times(clock):
+    """Every seventh call waits for its core, in each round for another row."""
     best, tail, usual, usual_tail = timed(clock, cycle([1] * 6 + [50]))
     assert (best, tail, usual, usual_tail) == (1, 1, 1, 50)
 
 
-def test_a_row_that_is_always_slow_is_the_model_s(clock):
-    """One row in fifty takes another path."""
+def test_a_row_that_is_always_slow_slows_the_best_times(clock):
+    """One row in fifty is slow in every round."""
     assert timed(clock, cycle([1] * 49 + [50])) == [1, 50, 1, 50]
 
 
 def test_one_thread_is_measured_as_the_service_has_it():
-    """Threads that wait for each other are slowed most by a neighbour."""
+    """Other load slows threads that wait for each other most."""
     threads = []
     latency(lambda _: threads.append({pool["num_threads"] for pool in threadpool_info()}), ROWS[:1])
     assert threads[-1] == {1}
 
 
 def test_busy_neighbours_make_no_quick_model_slow():
-    """Two busy loops on every core: at best it is as quick as its budget, a slow one is not."""
+    """With two busy loops on every core a fast model keeps its budget, a slow one does not."""
     spin = [sys.executable, "-c", "while True: pass"]
     with ExitStack() as stack:
         for _ in range(2 * os.cpu_count()):
@@ -98,7 +98,7 @@ def test_busy_neighbours_make_no_quick_model_slow():
     assert quick["predict_p50_ms"] < 1.5 < slow["predict_p50_ms"]
 
 
-def test_a_model_that_takes_frames_only_is_told_so():
-    """It would answer nobody."""
+def test_a_model_that_takes_frames_only_is_refused():
+    """It could not serve requests."""
     with pytest.raises(UserError, match="fails on a dict of lists.*AttributeError.*'iloc'"):
         latency(lambda columns: columns.iloc[0], ROWS)

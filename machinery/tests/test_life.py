@@ -78,7 +78,7 @@ def test_an_overfitted_model_is_refused(proposal):
     assert "M107 log_loss" in judged(proposal, 1)[0]
     done = proposal.mlops("package", check=False)
     assert done.returncode == 1
-    assert "the gate says fail: " in done.stderr
+    assert "the verdict of the gate is fail: " in done.stderr
 
 
 def test_the_champion_is_scored_by_its_own_code(proposal, retrained):

@@ -15,15 +15,15 @@ ROWS, GROUPS = 3000, 12
 
 
 def calibration_error(target, score, sample_weight):
-    """The definition, bin by bin: rows in order of score, cut in tenths, equal scores together."""
+    """The definition, bin by bin: rows by score, cut into tenths, equal scores in one bin."""
     edges = sorted({np.quantile(score, tenth / 10) for tenth in range(1, 10)})
     total = 0.0
     for low, high in zip([-np.inf, *edges], [*edges, np.inf]):
         inside = (low < score) & (score <= high)
         weight = sample_weight[inside]
         if weight.sum():
-            found, told = (np.average(x[inside], weights=weight) for x in (target, score))
-            total += weight.sum() * abs(found - told)
+            outcome, mean = (np.average(x[inside], weights=weight) for x in (target, score))
+            total += weight.sum() * abs(outcome - mean)
     return total / sample_weight.sum()
 
 
@@ -61,32 +61,32 @@ def test_every_replicate_equals_scikit_learn_on_the_drawn_rows(rows, name):
     """A weight for each group stands for the rows of a group drawn that often."""
     target, score, group = rows
     weights = draws(GROUPS, 20, seed=1)
-    found = metrics.BUILT_IN[name].prepare(target, score, group, GROUPS)(weights)
+    values = metrics.BUILT_IN[name].prepare(target, score, group, GROUPS)(weights)
     expected = [REFERENCE[name](target, score, sample_weight=weight[group]) for weight in weights]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(values, expected, rtol=1e-9)
 
 
 def test_the_docs_list_every_built_in_and_which_way_is_better():
-    """What machinery/docs/gate.md offers is what there is."""
+    """machinery/docs/gate.md lists every built-in metric."""
     text = (
         Path("machinery/docs/gate.md").read_text("utf-8").split("Built in are:")[1].split("\n\n")[1]
     )
     rows = [
         [cell.split(", ") for cell in re.split(r" *\| *", line)[1:-1]] for line in text.split("\n")
     ]
-    told = {
+    listed = {
         name: way
         for names, _, ways in rows[2:]
         for name, way in zip(names, ways if len(ways) > 1 else ways * len(names))
     }
-    assert told.pop("pinball_90") == "lower"
-    assert told == {
+    assert listed.pop("pinball_90") == "lower"
+    assert listed == {
         m.name: "higher" if m.higher_is_better else "lower" for m in metrics.BUILT_IN.values()
     }
 
 
 def test_every_built_in_has_a_reference():
-    """A metric added without a comparison would be believed without a reason."""
+    """A metric without a reference would be untested."""
     assert set(metrics.BUILT_IN) == set(REFERENCE)
 
 
@@ -100,37 +100,37 @@ def value_of(metric, target, score):
 def test_a_quantile_is_judged_by_its_own_loss(rows, percent):
     """pinball_90 is the loss of a forecast of the ninth decile."""
     target, score, _ = rows
-    (metric,) = metrics.chosen({f"pinball_{percent}": None})
+    (metric,) = metrics.select({f"pinball_{percent}": None})
     expected = reference.mean_pinball_loss(target, score, alpha=percent / 100)
     assert value_of(metric, target, score) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name, expected", [("accuracy", 0.75), ("f1", 2 / 3)])
-def test_the_team_s_threshold_calls_the_outcome(name, expected):
-    """Calling at 0.3 what nobody would at 0.5."""
-    (metric,) = metrics.chosen({name: None}, threshold=0.3)
+def test_the_team_s_threshold_predicts_the_outcome(name, expected):
+    """A score of 0.4 is a yes at 0.3 and a no at 0.5."""
+    (metric,) = metrics.select({name: None}, threshold=0.3)
     assert value_of(metric, [1, 1, 0, 0], [0.4, 0.2, 0.1, 0.2]) == pytest.approx(expected)
 
 
 def test_r2_keeps_its_digits_far_from_zero():
-    """Years, say, vary little against their size."""
+    """Timestamps vary little relative to their size."""
     target = np.array([2e9, 2e9 + 1, 2e9 + 2])
     assert value_of(metrics.BUILT_IN["r2"], target, target + [0.5, 0, 0]) == pytest.approx(0.875)
 
 
 @pytest.mark.parametrize("name", [name for name, m in metrics.BUILT_IN.items() if m.constant])
 def test_no_other_constant_is_better(rows, name):
-    """What gate.beat_constant compares with is the best that a constant can do."""
+    """gate.beat_constant compares with the best constant prediction."""
     target, metric = rows[0], metrics.BUILT_IN[name]
     sign = 1 if metric.higher_is_better else -1
-    found = value_of(metric, target, np.full(ROWS, metric.constant(target)))
+    best = value_of(metric, target, np.full(ROWS, metric.constant(target)))
     others = [value_of(metric, target, np.full(ROWS, c)) for c in np.linspace(0.01, 0.99, 9)]
-    assert all(sign * found >= sign * other - 1e-12 for other in others)
+    assert all(sign * best >= sign * other - 1e-12 for other in others)
 
 
 @pytest.mark.parametrize("name", metrics.BUILT_IN)
 def test_a_target_of_true_and_false_is_one_of_1_and_0(rows, name):
-    """A column may say so; numpy subtracts no truth values."""
+    """numpy cannot subtract booleans."""
     target, score, metric = rows[0], rows[1], metrics.BUILT_IN[name]
     assert value_of(metric, target == 1, score) == value_of(metric, target, score)
     if metric.constant:
@@ -145,38 +145,38 @@ def test_log_loss_of_a_certain_mistake_is_finite():
 
 
 def test_a_team_metric_is_the_mean_of_its_losses():
-    """A function of the team's becomes a metric of its name, lower is better."""
+    """A team's function becomes a metric with its name; lower is better."""
 
     def missed(target, score):
         return (target == 1) & (score < 0.5)
 
-    (metric,) = metrics.chosen({"missed": missed})
+    (metric,) = metrics.select({"missed": missed})
     value = metric.prepare(np.array([1, 1, 0]), np.array([0.2, 0.9, 0.1]), np.zeros(3, int), 1)
     assert value(np.ones((1, 1)))[0] == pytest.approx(1 / 3)
     assert (metric.name, metric.higher_is_better) == ("missed", False)
 
 
 def test_a_team_metric_of_the_wrong_shape_is_refused():
-    """One number for all rows is a common slip; it says what is asked for."""
+    """One number for all rows is a common mistake; the message names the expected shape."""
 
     def total(target, score):
         return np.sum(target - score)
 
-    (metric,) = metrics.chosen({"total": total})
+    (metric,) = metrics.select({"total": total})
     with pytest.raises(UserError, match="total returned shape .* one loss a row"):
         metric.prepare(np.array([1, 0]), np.array([0.5, 0.5]), np.zeros(2, int), 1)
 
 
-def test_an_unknown_name_is_refused_with_those_there_are():
+def test_an_unknown_name_is_refused_with_the_valid_ones():
     """A typing error never leaves a metric out silently."""
     with pytest.raises(UserError, match="METRICS names aux.*auc, log_loss"):
-        metrics.chosen({"aux": None, "auc": None})
+        metrics.select({"aux": None, "auc": None})
 
 
 @pytest.mark.parametrize("target", [[0, 1, 2], [1, 2], [-1, 1]])
 def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
-    """Of ten digits, everything but 1 would count as no, and the AUC would be of nothing."""
-    chosen = metrics.chosen({"mae": None, "auc": None, "accuracy": None})
+    """With ten digits all but 1 would count as no, and the AUC would be meaningless."""
+    chosen = metrics.select({"mae": None, "auc": None, "accuracy": None})
     with pytest.raises(
         UserError, match=rf"auc, accuracy, which .* {len(target)} value.*{target[0]}"
     ):
@@ -188,4 +188,4 @@ def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
 )
 def test_a_target_is_judged_by_metrics_that_fit_it(names, target):
     """Labels by any metric, numbers by those of numbers."""
-    metrics.require_labels(metrics.chosen(dict.fromkeys(names)), np.array(target))
+    metrics.require_labels(metrics.select(dict.fromkeys(names)), np.array(target))

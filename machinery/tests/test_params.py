@@ -1,4 +1,4 @@
-"""params.yaml: a mistake is named with file, line, key, value and remedy; nothing passes unseen."""
+"""params.yaml: each mistake is reported with file, line, key, value and remedy."""
 
 import json
 from pathlib import Path
@@ -44,9 +44,9 @@ def test_the_committed_file_is_valid():
         ("auc: 0.63", "auc: high", r"gate\.bounds\.auc: found 'high'"),
         ("name: flights-late", "name: Flights Late", r"name: found 'Flights Late'"),
         ("name: flights-late\n", "", r"name: this key is required"),
-        ("  threads: 0\n", "  threads: 0\n  threads: 1\n", r"'threads' is given twice"),
+        ("  threads: 0\n", "  threads: 0\n  threads: 1\n", r"'threads' is a duplicate"),
         ("data:\n", "data: [\n", r"cannot be read"),
-        ("data:\n", "[data]: 1\ndata:\n", r"is given twice or no text"),
+        ("data:\n", "[data]: 1\ndata:\n", r"is a duplicate or not text"),
         (
             "store: build/store",
             "store: ftp://me:hunter2@host/store",
@@ -82,35 +82,35 @@ def test_the_line_is_named(tmp_path):
 
 @pytest.mark.example
 def test_all_mistakes_are_named_at_once(tmp_path):
-    """Nobody mends a file one run at a time."""
+    """One run reports all mistakes."""
     with pytest.raises(UserError) as caught:
         load(tmp_path, lambda text: text.replace("users: 8", "users: 0").replace("p95", "p59"))
     assert str(caught.value).count("params.yaml:") == 2
 
 
-def test_a_missing_file_says_where_to_run(tmp_path):
+def test_the_error_for_a_missing_file_names_the_folder_to_run_in(tmp_path):
     """Most likely the command was run in another folder."""
     with pytest.raises(UserError, match="repository's root"):
         load_params(contract.team_model().Params, tmp_path / "params.yaml")
 
 
-def test_a_file_in_another_encoding_says_how_to_save_it(tmp_path):
-    """An editor's UTF-16 is no YAML of ours."""
+def test_the_error_for_another_encoding_names_utf_8(tmp_path):
+    """Some editors save UTF-16."""
     path = tmp_path / "params.yaml"
     path.write_text(Path("params.yaml").read_text("utf-8"), "utf-16")
-    with pytest.raises(UserError, match=r"params\.yaml is no text in UTF-8 .*Save it as UTF-8"):
+    with pytest.raises(UserError, match=r"params\.yaml is not UTF-8 text .*Save it as UTF-8"):
         load_params(contract.team_model().Params, path)
 
 
 def test_an_empty_file_is_refused(tmp_path):
-    """Defaults never stand in for a file that says nothing."""
+    """Defaults never replace an empty file."""
     with pytest.raises(UserError, match="holds no keys"):
         load(tmp_path, lambda _: "# nothing\n")
 
 
 @pytest.mark.example
 def test_the_fingerprint_follows_every_value(tmp_path):
-    """Two files that differ in one value have two fingerprints; a comment makes none."""
+    """Another value changes the fingerprint; a comment does not."""
     plain = load(tmp_path, lambda text: text).fingerprint
     assert load(tmp_path, lambda text: text + "# a remark\n").fingerprint == plain
     assert load(tmp_path, lambda text: text.replace("seed: 0", "seed: 1", 1)).fingerprint != plain
@@ -131,8 +131,8 @@ def test_the_schema_refuses_what_loading_refuses(old, new):
     assert not validator.is_valid(yaml.safe_load(text.replace(old, new)))
 
 
-def test_a_key_mistyped_in_one_of_several_records_is_told(tmp_path):
-    """Where the team's section may be one of two, the keys of that one are allowed."""
+def test_a_mistyped_key_in_a_union_of_records_is_reported(tmp_path):
+    """The allowed keys are those of the record that pydantic tried."""
     one, other = create_model("One", a=(int, 1)), create_model("Other", width=(int, 1))
     for record in (one, other):
         record.model_config["extra"] = "forbid"
@@ -144,8 +144,8 @@ def test_a_key_mistyped_in_one_of_several_records_is_told(tmp_path):
         load_params(declared, path)
 
 
-def test_a_section_of_the_team_s_that_says_nothing_of_unknown_keys_refuses_them(tmp_path):
-    """pydantic would drop `c: 1.0` without a word, and the default would train."""
+def test_a_team_s_section_refuses_unknown_keys_by_default(tmp_path):
+    """pydantic would silently ignore `c: 1.0` and train with the default."""
     declared = create_model("Params", C=(float, 2.0))
     path = tmp_path / "params.yaml"
     path.write_text("{name: a, data: {}, train: {}, model: {c: 1.0}}", "utf-8")

@@ -1,12 +1,13 @@
-"""Months that are not like those before: each fault, planted in real rows, meets its rule."""
+"""Months unlike those before: each fault, planted in real rows, fails its rule."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlops.config.params import CheckParams
+from mlops.gate.quality import quality
 from mlops.rules import Verdict, worst
-from mlops.statistics.quality import findings, profile
+from mlops.statistics.quality import profile
 from mlops.training import contract
 
 pytestmark = pytest.mark.example
@@ -17,26 +18,26 @@ BEFORE = ("2013-08", "2013-09", "2013-10", "2013-11")
 
 @pytest.fixture(scope="module")
 def months():
-    """All the months of the example, each as it is."""
+    """All months of the example, unchanged."""
     return {name: contract.load([name]).frame for name in contract.team_data().partitions()}
 
 
-def found(frames):
-    """What the rules find, the newest month held out."""
+def findings_of(frames):
+    """The findings of the rules, the newest month held out."""
     profiles = {name: profile(frame, "date") for name, frame in frames.items()}
-    return findings(profiles, tuple(frames)[-1:], contract.params().check)
+    return quality(profiles, tuple(frames)[-1:], contract.params().check)
 
 
 def refused(months, december):
-    """Rules and subjects that object to a December like this."""
+    """The rules, with subjects, that a December like this fails."""
     frames = {name: months[name] for name in BEFORE} | {"2013-12": december}
-    return {(f.rule, f.subject) for f in found(frames) if f.verdict is Verdict.FAIL}
+    return {(f.rule, f.subject) for f in findings_of(frames) if f.verdict is Verdict.FAIL}
 
 
 @pytest.mark.parametrize("first", [0, 4, 10])
 def test_every_real_month_passes(months, first):
-    """The year as it was, and the shorter histories that a fork begins with."""
-    assert worst(found(dict(list(months.items())[first:]))) is Verdict.PASS
+    """The whole year, and the shorter histories that a fork begins with."""
+    assert worst(findings_of(dict(list(months.items())[first:]))) is Verdict.PASS
 
 
 def test_half_of_the_rows_gone_is_refused(months):
@@ -57,7 +58,7 @@ def test_a_weather_feed_that_stopped_is_refused(months):
 
 
 def test_missing_values_filled_with_a_default_are_refused(months):
-    """Gusts are missing most of the time; all there is as suspicious as none there."""
+    """Gusts are mostly missing; a full column is as suspicious as an empty one."""
     december = months["2013-12"].fillna({"wind_gust": 20.0})
     assert refused(months, december) == {("D103", "2013-12 wind_gust")}
 
@@ -71,7 +72,7 @@ def test_destinations_spelt_another_way_are_refused(months):
 
 
 def test_a_column_that_froze_is_refused(months):
-    """A constant in the place of what used to vary, a category or a number."""
+    """A constant category or number that used to vary."""
     december = months["2013-12"].assign(origin="JFK", distance=np.int16(1000))
     assert refused(months, december) == {("D105", "2013-12 origin"), ("D105", "2013-12 distance")}
 
@@ -90,59 +91,61 @@ def test_rows_of_the_training_months_are_refused(months):
     assert refused(months, december) == {("D106", "held-out rows")}
 
 
-@pytest.mark.parametrize("known", [2, 3])
-@pytest.mark.parametrize("strange", [20, 21])
-def test_as_many_twins_and_strangers_as_allowed_pass(known, strange):
-    """Of two hundred held-out rows two may be known by heart, twenty hold a new category."""
+@pytest.mark.parametrize("twins", [2, 3])
+@pytest.mark.parametrize("unseen", [20, 21])
+def test_as_many_twins_and_unseen_categories_as_allowed_pass(twins, unseen):
+    """Of two hundred held-out rows two may be duplicates, twenty may have a new category."""
     limits = CheckParams(max_twins=0.01, max_unseen=0.1)
     then = pd.DataFrame({"date": range(200), "km": range(200), "town": ["a", "b"] * 100})
-    now = then.assign(km=then["km"].where(then.index < known, then["km"] + 1000))
-    now.loc[200 - strange :, "town"] = "c"
+    now = then.assign(km=then["km"].where(then.index < twins, then["km"] + 1000))
+    now.loc[200 - unseen :, "town"] = "c"
     profiles = {"1": profile(then, "date"), "2": profile(now, "date")}
-    told = {f.rule: f.verdict for f in findings(profiles, ("2",), limits)}
-    assert (told["D106"] is Verdict.PASS) == (known == 2)
-    assert (told["D104"] is Verdict.PASS) == (strange == 20)
+    verdicts = {f.rule: f.verdict for f in quality(profiles, ("2",), limits)}
+    assert (verdicts["D106"] is Verdict.PASS) == (twins == 2)
+    assert (verdicts["D104"] is Verdict.PASS) == (unseen == 20)
 
 
-def test_a_column_of_names_for_the_first_time_says_nothing():
-    """Where no partition had a category, none is new."""
+def test_a_column_of_categories_for_the_first_time_passes():
+    """If no earlier partition has a category, none counts as new."""
     frames = [pd.DataFrame({"date": [1, 2], "town": town}) for town in ([None] * 2, ["a", "b"])]
     profiles = {
         str(n): profile(frame.astype({"town": object}), "date") for n, frame in enumerate(frames)
     }
-    told = {f.rule: f.verdict for f in findings(profiles, ("1",), CheckParams(missing_shift=1.0))}
-    assert told["D104"] is Verdict.PASS
+    verdicts = {
+        f.rule: f.verdict for f in quality(profiles, ("1",), CheckParams(missing_shift=1.0))
+    }
+    assert verdicts["D104"] is Verdict.PASS
 
 
-def told(rule, *columns, holdout="2"):
-    """What a rule says of partitions with such a column."""
+def verdicts_of(rule, *columns, holdout="2"):
+    """The verdicts of a rule on partitions with these values in a column."""
     profiles = {
         str(n): profile(pd.DataFrame({"date": range(len(column)), "it": column}), "date")
         for n, column in enumerate(columns, 1)
     }
     limits = CheckParams(missing_shift=1.0, least_rows=0.1)
-    return {f.verdict for f in findings(profiles, (holdout,), limits) if f.rule == rule}
+    return {f.verdict for f in quality(profiles, (holdout,), limits) if f.rule == rule}
 
 
 @pytest.mark.parametrize("before", [[np.nan] * 4, [np.nan, np.nan, np.nan, 1.0]])
 def test_a_column_that_begins_with_one_value_has_not_frozen(before):
-    """Where there were none or one there were not several."""
-    assert told("D105", before, [7.0] * 4) == {Verdict.PASS}
-    assert told("D105", [1.0, 2.0, np.nan, np.nan], [7.0] * 4) == {Verdict.FAIL}
+    """No value or one value before is not several."""
+    assert verdicts_of("D105", before, [7.0] * 4) == {Verdict.PASS}
+    assert verdicts_of("D105", [1.0, 2.0, np.nan, np.nan], [7.0] * 4) == {Verdict.FAIL}
 
 
 def test_a_category_that_was_only_declared_is_new():
-    """A type names what may be, not what any partition before had."""
+    """A categorical type declares values that no earlier partition may have."""
     kinds = pd.CategoricalDtype(["a", "b", "c"])
     before, now = (pd.Series(list(values), dtype=kinds) for values in ("aabb", "aacc"))
-    assert told("D104", before, now) == {Verdict.FAIL}
-    assert told("D104", before, before) == {Verdict.PASS}
+    assert verdicts_of("D104", before, now) == {Verdict.FAIL}
+    assert verdicts_of("D104", before, before) == {Verdict.PASS}
 
 
 def test_free_text_is_no_category(months):
-    """Remarks are new in every row, which says nothing."""
+    """Remarks are new in every row, which means nothing."""
     frames = {
         name: frame.assign(remark=[f"{name} {n}" for n in range(len(frame))])
         for name, frame in list(months.items())[-2:]
     }
-    assert worst(found(frames)) is Verdict.PASS
+    assert worst(findings_of(frames)) is Verdict.PASS

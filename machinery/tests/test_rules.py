@@ -1,23 +1,24 @@
-"""How what a rule found is kept and told, whatever the rule."""
+"""Findings are stored, abridged and formatted, whatever the rule."""
 
 import dataclasses
 
 import pytest
 
 from mlops import gate
-from mlops.rules import RULES, Finding, by_kind, find
+from mlops.gate import RULES
+from mlops.rules import Finding, abridged
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [(0.12345, "0.1235"), (-9.99994, "-9.9999"), (10, "10"), (-12345.678, "-1.235e+04")],
 )
-def test_numbers_are_told_to_four_digits(value, told):
-    """Enough to compare by, and no column full of digits."""
-    assert gate.number(value) == told
+def test_numbers_have_four_digits(value, text):
+    """Enough to compare by."""
+    assert gate.number(value) == text
 
 
-def test_what_is_no_number_is_told_so():
+def test_an_undefined_value_is_shown_as_no_number():
     """Alone, with its interval, and as a difference."""
     nothing = {"value": None, "low": None, "high": None}
     assert gate.number(None) == gate.interval(nothing) == "no number"
@@ -25,17 +26,17 @@ def test_what_is_no_number_is_told_so():
     assert gate.signed(nothing | {"value": 0.5}) == "+0.5000 [no number, no number]"
 
 
-@pytest.mark.parametrize(("many", "told"), [(1, (1, 0)), (4, (4, 0)), (5, (3, 2))])
-def test_of_many_findings_of_a_kind_the_first_few_are_told(many, told):
-    """A line that says there is one more takes as much room as the one."""
-    findings = [find(RULES[0], str(number), False, "") for number in range(many)]
-    ((shown, rest),) = by_kind(findings)
-    assert (len(shown), len(rest)) == told
+@pytest.mark.parametrize(("count", "lengths"), [(1, (1, 0)), (4, (4, 0)), (5, (3, 2))])
+def test_of_many_findings_of_a_rule_the_first_few_are_shown(count, lengths):
+    """The line "1 more" takes as much room as the finding."""
+    findings = [RULES[0].finding(str(number), False, "") for number in range(count)]
+    ((shown, rest),) = abridged(findings)
+    assert (len(shown), len(rest)) == lengths
 
 
-def test_a_finding_is_kept_as_it_was():
-    """Only one that is waived says so."""
-    finding = find(RULES[0], "data", False, "bad")
+def test_a_finding_survives_its_dictionary():
+    """Only a waived one has the key `waived`."""
+    finding = RULES[0].finding("data", False, "bad")
     waived = dataclasses.replace(finding, waived=True)
     assert "waived" not in finding.as_dict() and waived.as_dict()["waived"] is True
-    assert [Finding.of(one.as_dict()) for one in (finding, waived)] == [finding, waived]
+    assert [Finding.from_dict(one.as_dict()) for one in (finding, waived)] == [finding, waived]

@@ -93,7 +93,7 @@ def test_one_that_the_lock_lacks_is_refused_and_one_that_it_has_is_served(with_p
     path.write_text("".join(served.values()), "utf-8")
     with_pipeline.git("commit", "--quiet", "--all", "--message", "Lock scikit-learn")
     packaged = with_pipeline.mlops(*STEPS, "promote", "deploy", "--env", "dev")
-    assert "50 held-out rows were answered as in process." in packaged.stdout
+    assert "50 held-out rows have the same scores as in process." in packaged.stdout
     request = urllib.request.Request(
         f"http://127.0.0.1:{with_pipeline.port('dev')}/predict",
         json.dumps({"rows": [{"km": 10.0, "zone": "outer", "wait": None}]}).encode(),

@@ -1,4 +1,4 @@
-"""Slices: what is bad for a part of the rows is found, and luck is not taken for it."""
+"""Slices: a loss in a part of the rows is found, and chance is not mistaken for one."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from mlops.gate.slices import slices
 from mlops.rules import Verdict, worst
 from mlops.statistics.bootstrap import Comparison
 from mlops.statistics.metrics import BUILT_IN
-from mlops.statistics.slices import MISSING, Scored, measure, widening
+from mlops.statistics.slices import MISSING, ScoredRows, measure, widening
 from mlops.training import contract
 
 GATE = GateParams(
@@ -21,8 +21,8 @@ SETTINGS = EvaluateParams(replicates=400)
 
 
 def scored(seed=0, broken=None, sizes=(2000, 2000, 500, 100)):
-    """Rows of 30 days in four zones; the candidate differs from the champion by noise alone,
-    but for one zone, whose scores it mixes up."""
+    """Rows of 30 days in four zones; the candidate differs from the champion by noise only,
+    and by shuffled scores in the broken zone."""
     random = np.random.default_rng(seed)
     zone = np.repeat(["a", "b", "c", "d"][: len(sizes)], sizes)
     day = random.integers(0, 30, len(zone))
@@ -32,24 +32,24 @@ def scored(seed=0, broken=None, sizes=(2000, 2000, 500, 100)):
     if broken:
         rows = zone == broken
         candidate[rows] = random.permutation(candidate[rows])
-    return Scored(pd.DataFrame({"zone": zone}), target, day, candidate, chance)
+    return ScoredRows(pd.DataFrame({"zone": zone}), target, day, candidate, chance)
 
 
 def judged(scored, gate=GATE):
-    """What the rule finds about these scores."""
+    """The rule's findings about these scores."""
     metric = BUILT_IN["log_loss"]
-    found = measure(scored, ("zone",), [metric], SETTINGS, gate)
+    measured = measure(scored, ("zone",), [metric], SETTINGS, gate)
     evaluation = {
         "rows": len(scored.target),
         "champion": None if scored.champion is None else {"error": None},
         "metrics": {"log_loss": {"higher_is_better": False}},
-        "slices": found,
+        "slices": measured,
     }
     return list(slices(evaluation, gate))
 
 
 def test_a_broken_slice_is_refused_by_name():
-    """One zone's scores are mixed up, a ninth of all rows."""
+    """The scores of one zone, a ninth of all rows, are shuffled."""
     (finding,) = judged(scored(broken="c"))
     assert (finding.rule, finding.subject, finding.verdict) == ("M108", "zone=c", Verdict.FAIL)
     assert "0.0200 is allowed, in 500 rows" in finding.message
@@ -60,29 +60,29 @@ def test_noise_is_seldom_refused():
     assert all(worst(judged(scored(seed))) is Verdict.PASS for seed in range(20))
 
 
-def test_what_is_too_small_is_named():
-    """A zone of 100 rows is not compared, and the message says so."""
+def test_a_slice_that_is_too_small_is_named():
+    """A zone of 100 rows is not compared, and the message names it."""
     (finding,) = judged(scored())
     assert "3 of 4 values compared, 97.8% of the rows" in finding.message
-    assert finding.message.endswith("too few rows to tell: d.")
+    assert finding.message.endswith("too few rows to compare: d.")
 
 
 def test_too_many_small_slices_are_inconclusive():
-    """Where most rows lie in small slices nothing is known about them."""
+    """Most rows in small slices are compared with nothing."""
     (finding,) = judged(scored(sizes=(400, 250, 250, 250)))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "gate.slices.min_share" in finding.message
 
 
 def test_few_groups_make_a_slice_too_small():
-    """A thousand rows of three days tell no more than three days do."""
+    """A thousand rows of three days count as three groups."""
     rows = scored()
     rows.cluster[rows.frame["zone"] == "a"] %= 3
-    found = measure(rows, ("zone",), [], SETTINGS, GATE)
-    assert found["columns"]["zone"]["small"]["largest"] == ["a", "d"]
+    measured = measure(rows, ("zone",), [], SETTINGS, GATE)
+    assert measured["columns"]["zone"]["small"]["largest"] == ["a", "d"]
 
 
-def test_as_many_groups_as_are_asked_for_are_enough():
+def test_as_many_groups_as_required_are_enough():
     """Each zone of 500 rows or more has all thirty days."""
     for least, compared in ((30, 3), (31, 0)):
         gate = GATE.model_copy(update={"min_clusters": least})
@@ -94,43 +94,47 @@ def test_a_slice_s_interval_is_that_of_its_rows_widened(cluster):
     """Three zones in two metrics are six comparisons; the value itself stays."""
     rows, metrics = scored(broken="c"), [BUILT_IN["log_loss"], BUILT_IN["brier"]]
     rows = dataclasses.replace(rows, cluster=rows.cluster if cluster else None)
-    found = measure(rows, ("zone",), metrics, SETTINGS, GATE)
-    assert found["comparisons"] == 6
-    for part in found["compared"]:
-        mine = (rows.frame["zone"] == part["value"]).to_numpy()
-        days = rows.cluster[mine] if cluster else None
-        alone = Comparison(rows.target[mine], days, SETTINGS)
-        wanted = alone.estimates(metrics[0], rows.candidate[mine], rows.champion[mine])
-        plain, times = wanted["difference"], widening(0.95, 6, alone.drawn)
+    measured = measure(rows, ("zone",), metrics, SETTINGS, GATE)
+    assert measured["comparisons"] == 6
+    for part in measured["compared"]:
+        inside = (rows.frame["zone"] == part["value"]).to_numpy()
+        days = rows.cluster[inside] if cluster else None
+        alone = Comparison(rows.target[inside], days, SETTINGS)
+        expected = alone.estimates(metrics[0], rows.candidate[inside], rows.champion[inside])
+        plain, times = expected["difference"], widening(0.95, 6, alone.drawn)
         assert alone.drawn == (30 if cluster else 400)
-        told = part["metrics"]["log_loss"]["difference"]
-        assert told["value"] == plain.value
-        assert told["value"] - told["low"] == pytest.approx(times * (plain.value - plain.low))
-        assert told["high"] - told["value"] == pytest.approx(times * (plain.high - plain.value))
+        difference = part["metrics"]["log_loss"]["difference"]
+        assert difference["value"] == plain.value
+        assert difference["value"] - difference["low"] == pytest.approx(
+            times * (plain.value - plain.low)
+        )
+        assert difference["high"] - difference["value"] == pytest.approx(
+            times * (plain.high - plain.value)
+        )
 
 
 def test_a_slice_of_one_class_has_no_auc():
-    """It is told as no number, and the other metrics judge the slice."""
+    """The AUC is null, and the other metrics judge the slice."""
     rows = scored()
     rows.target[rows.frame["zone"] == "c"] = 0
-    found = measure(rows, ("zone",), [BUILT_IN["auc"], BUILT_IN["brier"]], SETTINGS, GATE)
-    (part,) = [part for part in found["compared"] if part["value"] == "c"]
+    measured = measure(rows, ("zone",), [BUILT_IN["auc"], BUILT_IN["brier"]], SETTINGS, GATE)
+    (part,) = [part for part in measured["compared"] if part["value"] == "c"]
     assert part["metrics"]["auc"]["difference"]["value"] is None
     assert part["metrics"]["brier"]["difference"]["value"] is not None
 
 
 def test_missing_values_are_a_slice():
-    """Rows without a value are nobody's, unless they are somebody's."""
+    """Rows without a value form a slice of their own."""
     rows = scored()
     rows.frame.loc[rows.frame["zone"] == "a", "zone"] = None
-    found = measure(rows, ("zone",), [], SETTINGS, GATE)
-    assert MISSING in [part["value"] for part in found["compared"]]
+    measured = measure(rows, ("zone",), [], SETTINGS, GATE)
+    assert MISSING in [part["value"] for part in measured["compared"]]
 
 
 def test_without_a_champion_slices_are_measured():
-    """The first model's slices are shown, and judged by nothing."""
+    """The first model's slices are shown but not judged."""
     rows = scored()
-    alone = Scored(rows.frame, rows.target, rows.cluster, rows.candidate, None)
+    alone = ScoredRows(rows.frame, rows.target, rows.cluster, rows.candidate, None)
     assert worst(judged(alone)) is Verdict.PASS
 
 
@@ -141,9 +145,9 @@ def test_intervals_widen_with_comparisons_and_few_groups(comparisons, groups, ti
 
 
 def test_a_constant_score_is_compared_too():
-    """It ranks nothing and is worse everywhere, which no division by zero hides."""
+    """It is worse everywhere, and its lack of variance causes no error."""
     rows = scored()
-    flat = Scored(
+    flat = ScoredRows(
         rows.frame, rows.target, rows.cluster, np.full(len(rows.target), 0.9), rows.champion
     )
     assert {finding.subject for finding in judged(flat)} == {"zone=a", "zone=b", "zone=c"}
@@ -162,5 +166,5 @@ def test_an_airline_whose_schedule_is_wrong_is_refused():
     broken.loc[frame["carrier"] == "EV", list(times)] = list(times.values())
     before, after = (contract.predict(model, rows) for rows in (frame[features], broken))
     target, day = frame["late"].to_numpy(), frame["date"].to_numpy()
-    found = judged(Scored(frame.assign(zone=frame["carrier"]), target, day, after, before))
-    assert [f.subject for f in found if f.verdict is Verdict.FAIL] == ["zone=EV"]
+    findings = judged(ScoredRows(frame.assign(zone=frame["carrier"]), target, day, after, before))
+    assert [f.subject for f in findings if f.verdict is Verdict.FAIL] == ["zone=EV"]

@@ -1,4 +1,4 @@
-"""Training: what it leaves is of one piece, whoever kills it, and is judged as it was made."""
+"""Training: its results are consistent even if it is killed, and later changes are detected."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from mlops.files import digest_folder
 from mlops.paths import MODELS, RECORD
 
-# `train`, dying just before or after the function named is called for the first time.
+# `train`, killed just before or after the first call of a function.
 DRIVER = """
 import os, signal, sys
 import model
@@ -29,39 +29,39 @@ def dying(*arguments, **options):
 setattr(owner, name, dying)
 cli.main(["train"])
 """
-# The model is fitted and saved aside; its folder is renamed; it is made again; the record is
-# written aside and replaces the old one.
+# The steps in order: fit, save to a temporary folder, rename it, fit again, write the record to a
+# temporary file, replace the old record.
 OLD = [("before", "train"), ("after", "save"), ("after", "rename"), ("before", "replace")]
 NEW = ("after", "replace")
 
 
 @pytest.fixture(scope="module")
 def trained(fork):
-    """The fork with a model that was trained."""
+    """The fork with a trained model."""
     fork.mlops("train")
     return fork
 
 
 @pytest.fixture
 def proposal(trained, tmp_path):
-    """A branch for a change, left again after the test, with what was trained before."""
+    """A temporary branch with a trained model; the test's changes are removed afterwards."""
     trained.git("checkout", "--quiet", "-B", "proposal")
-    build, kept = trained.folder / "build", tmp_path / "build"
-    shutil.copytree(build, kept)
+    build, saved = trained.folder / "build", tmp_path / "build"
+    shutil.copytree(build, saved)
     yield trained
     trained.git("checkout", "--quiet", "--force", "main")
     shutil.rmtree(build)
-    shutil.copytree(kept, build)
+    shutil.copytree(saved, build)
 
 
 def recorded(fork):
-    """The record as it is, without its cost."""
+    """The record without its cost."""
     record = json.loads((fork.folder / RECORD).read_text("utf-8"))
     return {key: value for key, value in record.items() if key != "cost"}
 
 
 def killed(fork, when, name):
-    """Train until the moment comes; return the digest in the record and that of its model."""
+    """Train until the kill; return the digest in the record and the digest of its model."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, when, name],
         cwd=fork.folder,
@@ -71,8 +71,10 @@ def killed(fork, when, name):
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
-    told = recorded(fork)["model"]["digest"]
-    return told, digest_folder(fork.folder / MODELS / told.removeprefix("sha256:"))
+    recorded_digest = recorded(fork)["model"]["digest"]
+    return recorded_digest, digest_folder(
+        fork.folder / MODELS / recorded_digest.removeprefix("sha256:")
+    )
 
 
 def test_changing_the_data_after_training_is_noticed(proposal):
@@ -89,11 +91,11 @@ def test_changing_the_params_after_training_is_noticed(proposal):
     proposal.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     done = proposal.mlops("evaluate", check=False)
     assert done.returncode == 2
-    assert "`model` is no longer what the model was trained with" in done.stderr
+    assert "`model` changed since training" in done.stderr
 
 
 def test_training_twice_gives_the_same_record(trained):
-    """All of it but its cost."""
+    """All of it except its cost."""
     before = recorded(trained)
     trained.mlops("train")
     assert recorded(trained) == before
@@ -101,12 +103,12 @@ def test_training_twice_gives_the_same_record(trained):
 
 @pytest.mark.slow
 def test_a_killed_training_loses_nothing(proposal):
-    """Killed at any moment, the record and the model it names are whole; training again works."""
+    """After a kill at any moment record and model are consistent, and training works again."""
     before = recorded(proposal)["model"]["digest"]
     proposal.edit("params.yaml", "ridge: 0.5", "ridge: 0.4")
     for when, name in OLD:
         assert killed(proposal, when, name) == (before, before)
-    told, found = killed(proposal, *NEW)
-    assert told == found != before
+    digest, actual = killed(proposal, *NEW)
+    assert digest == actual != before
     proposal.mlops("train", "evaluate")
-    assert recorded(proposal)["model"]["digest"] == told
+    assert recorded(proposal)["model"]["digest"] == digest

@@ -1,4 +1,4 @@
-"""Waivers: an objection accepted for a while is told and decides nothing; then it decides again."""
+"""Waivers: until its last day a waived finding is shown but decides nothing."""
 
 from datetime import date, timedelta
 
@@ -27,74 +27,74 @@ def judged(text=TEXT, findings=(FINE, WORSE), day=DAY):
 
 
 def refused(*arguments, **options):
-    """Rules and subjects that decide against the candidate."""
-    found = judged(*arguments, **options)
-    return {(f.rule, f.subject) for f in found if f.verdict is not Verdict.PASS and not f.waived}
+    """Rules and subjects that fail the candidate."""
+    findings = judged(*arguments, **options)
+    return {(f.rule, f.subject) for f in findings if f.verdict is not Verdict.PASS and not f.waived}
 
 
 def test_a_waived_objection_decides_nothing_and_stays():
-    """The verdict is a pass that counts it; the finding still says fail, and why that is fine."""
-    found = judged()
-    assert worst(found) is Verdict.PASS
+    """The verdict is a pass that counts it; the finding stays a failure, with the reason."""
+    findings = judged()
+    assert worst(findings) is Verdict.PASS
     reason = "All 4 checks passed but 1, waived for a while. Better."
-    assert gate.summary(found, Verdict.PASS) == reason
-    told = found[1].as_dict()
-    assert (told["verdict"], told["waived"]) == ("fail", True)
-    assert told["message"].endswith("Waived until 2014-01-31 by Kim: MQ leaves in March.")
+    assert gate.summary(findings, Verdict.PASS) == reason
+    values = findings[1].as_dict()
+    assert (values["verdict"], values["waived"]) == ("fail", True)
+    assert values["message"].endswith("Waived until 2014-01-31 by Kim: MQ leaves in March.")
 
 
-def test_a_waiver_that_is_over_is_refused():
-    """From the next day the objection decides again, and so does the stale waiver."""
+def test_an_expired_waiver_is_refused():
+    """From the next day on the finding decides again, and the waiver fails V101."""
     assert refused(day=date(2014, 2, 1)) == {("M108", "carrier=MQ"), ("V101", "M108 carrier=MQ")}
 
 
-def test_a_waiver_that_is_over_is_refused_even_where_nothing_objects():
-    """A file of stale exceptions is no file to trust."""
+def test_an_expired_waiver_is_refused_even_without_a_finding():
+    """The file must hold valid waivers only."""
     assert refused(findings=[FINE], day=date(2014, 2, 1)) == {("V101", "M108 carrier=MQ")}
 
 
-@pytest.mark.parametrize(("day", "words"), [(31, "Waived until"), (32, "It was waived until")])
-def test_a_waiver_is_told_with_its_day(day, words):
-    """Until then as a fact, afterwards with what to do."""
-    found = judged(day=date(2014, 1, 1) + timedelta(days=day - 1))
-    (said,) = [f.message for f in found if f.rule == "V101"]
-    assert said.startswith(words) and ("Mend what it is about" in said) == (day > 31)
+@pytest.mark.parametrize(("day", "opening"), [(31, "Waived until"), (32, "It was waived until")])
+def test_a_waiver_is_reported_with_its_day(day, opening):
+    """Until its day as a fact, afterwards with the remedy."""
+    findings = judged(day=date(2014, 1, 1) + timedelta(days=day - 1))
+    (message,) = [f.message for f in findings if f.rule == "V101"]
+    assert message.startswith(opening) and ("Fix the cause" in message) == (day > 31)
 
 
 def test_another_subject_is_not_covered():
-    """What was accepted for one airline is not for another."""
+    """A waiver for one airline does not cover another."""
     assert ("M108", "carrier=MQ") in refused(TEXT.replace("MQ\n", "VX\n", 1))
 
 
 def test_another_rule_is_not_covered():
-    """What was accepted of a slice is accepted of nothing else there."""
+    """A waiver of a slice covers no other rule for it."""
     other = Finding("M107", "carrier=MQ", Verdict.FAIL, "worse.")
     assert refused(findings=[WORSE, other]) == {("M107", "carrier=MQ")}
     whole = TEXT.replace("  subject: carrier=MQ\n", "")
     assert refused(whole, findings=[WORSE, other]) == {("M107", "carrier=MQ")}
 
 
-def test_what_passes_is_not_waived():
-    """A waiver that nothing needs any more shows as none."""
+def test_a_pass_is_not_waived():
+    """A waiver that is no longer needed marks nothing."""
     fine = Finding("M108", "carrier=MQ", Verdict.PASS, "as before.")
     assert judged(findings=[fine])[0] == fine
 
 
 def test_without_a_subject_the_whole_rule_is_covered():
-    """The team's choice, and the message shows it."""
+    """The waiver covers each subject."""
     assert refused(TEXT.replace("  subject: carrier=MQ\n", "")) == set()
 
 
-@pytest.mark.parametrize(("rule", "why"), [("M999", "is no rule"), ("M101", "is never waived")])
+@pytest.mark.parametrize(("rule", "why"), [("M999", "is not a rule"), ("M101", "is never waived")])
 def test_what_cannot_be_waived_is_refused(rule, why):
-    """A typing error, and a champion that knows the rows it is judged on."""
+    """An unknown rule, and the rule that held-out rows are later."""
     objection = Finding(rule, "champion", Verdict.FAIL, "saw the rows.")
     text = TEXT.replace("M108", rule).replace("carrier=MQ", "champion")
-    found = judged(text, [objection])
-    assert not found[0].waived
-    (said,) = [f for f in found if f.rule == "V102"]
-    assert said.verdict is Verdict.FAIL
-    assert f"{rule} {why}" in said.message and "M108" in said.message
+    findings = judged(text, [objection])
+    assert not findings[0].waived
+    (finding,) = [f for f in findings if f.rule == "V102"]
+    assert finding.verdict is Verdict.FAIL
+    assert f"{rule} {why}" in finding.message and "M108" in finding.message
 
 
 @pytest.mark.parametrize(

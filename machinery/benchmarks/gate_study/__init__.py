@@ -1,1 +1,1 @@
-"""How the gate errs, measured: intervals that miss, innocents refused, regressions let through."""
+"""Measured errors of the gate: coverage of intervals, false refusals, missed regressions."""

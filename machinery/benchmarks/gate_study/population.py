@@ -1,7 +1,7 @@
-"""A population of groups with a known truth, of which months are drawn and judged.
+"""A population of groups with a known true difference, from which months are drawn and judged.
 
-Groups are drawn with replacement, so what a metric is over all of the population's groups is
-exactly what samples of it estimate; that value is the truth.
+Groups are drawn with replacement, so the metric over all groups of the population is exactly what
+a sample estimates; that value is the truth.
 """
 
 from collections import Counter
@@ -11,12 +11,12 @@ from functools import cache
 import numpy as np
 
 from mlops.config.params import EvaluateParams, GateParams
-from mlops.gate.champion import against_champion
-from mlops.rules import NOT_WORSE, Verdict, worst
+from mlops.gate.champion import NOT_WORSE, against_champion
+from mlops.rules import Verdict, worst
 from mlops.statistics.bootstrap import Estimate, draws, estimate, tails
 from mlops.statistics.metrics import Metric
 
-# A trial repeats thousands of times; the gate's own number would change no figure here.
+# Thousands of trials: with the gate's own number of replicates the figures are the same.
 SETTINGS = EvaluateParams(replicates=1000)
 
 
@@ -24,7 +24,7 @@ SETTINGS = EvaluateParams(replicates=1000)
 class Trial:
     """One drawn month: the gate's interval, and that of plain quantiles of the same replicates."""
 
-    kept: Estimate
+    gate: Estimate
     plain: Estimate
 
 
@@ -52,23 +52,24 @@ class Population:
         values = self._difference(_weights(size) @ drawn)
         outside = 0.5 - SETTINGS.confidence / 2
         return Trial(
-            kept=estimate(values, tails(SETTINGS.confidence, size)),
+            gate=estimate(values, tails(SETTINGS.confidence, size)),
             plain=estimate(values, (outside, 1 - outside)),
         )
 
     def verdicts(self, margin: float, size: int, trials: int, seed: int) -> Counter[Verdict]:
-        """Return how often the gate gives each verdict on months drawn from here."""
+        """Return how often the gate gives each verdict on months drawn from this population."""
         random = np.random.default_rng(seed)
-        found = (self.trial(size, random).kept for _ in range(trials))
-        return Counter(verdict({self.metric: one}, {self.metric.name: margin}) for one in found)
+        estimates = (self.trial(size, random).gate for _ in range(trials))
+        margins = {self.metric.name: margin}
+        return Counter(verdict({self.metric: one}, margins) for one in estimates)
 
     def coverage(self, size: int, trials: int, seed: int) -> dict[str, float]:
-        """Return the share of intervals that hold the truth, as kept and by plain quantiles."""
+        """Return the share of intervals that contain the truth, the gate's and plain quantiles'."""
         random = np.random.default_rng(seed)
-        found = [self.trial(size, random) for _ in range(trials)]
+        drawn = [self.trial(size, random) for _ in range(trials)]
         return {
-            "kept": np.mean([_holds(trial.kept, self.truth) for trial in found]),
-            "plain": np.mean([_holds(trial.plain, self.truth) for trial in found]),
+            "gate": np.mean([_contains(trial.gate, self.truth) for trial in drawn]),
+            "plain": np.mean([_contains(trial.plain, self.truth) for trial in drawn]),
         }
 
     def _difference(self, weights: np.ndarray) -> np.ndarray:
@@ -77,14 +78,14 @@ class Population:
 
 
 def verdict(differences: dict[Metric, Estimate], margins: dict[str, float]) -> Verdict:
-    """Return what the gate's own rule M107 says of these differences."""
+    """Return the verdict of the gate's rule M107 on these differences."""
     measured = {
         metric.name: {
             "title": metric.title,
             "higher_is_better": metric.higher_is_better,
-            "difference": {"value": found.value, "low": found.low, "high": found.high},
+            "difference": {"value": one.value, "low": one.low, "high": one.high},
         }
-        for metric, found in differences.items()
+        for metric, one in differences.items()
     }
     champion = {"release_id": "the champion", "error": None}
     evaluation = {"champion": champion, "metrics": measured}
@@ -93,7 +94,7 @@ def verdict(differences: dict[Metric, Estimate], margins: dict[str, float]) -> V
 
 
 def loss(metric: Metric, difference: float) -> float:
-    """Return by how much a difference is worse."""
+    """Return a difference with its sign set so that positive is worse."""
     return -difference if metric.higher_is_better else difference
 
 
@@ -103,5 +104,5 @@ def _weights(size: int) -> np.ndarray:
     return np.vstack([np.ones(size), draws(size, SETTINGS.replicates, SETTINGS.seed)])
 
 
-def _holds(found: Estimate, truth: float) -> bool:
-    return found.low <= truth <= found.high
+def _contains(interval: Estimate, truth: float) -> bool:
+    return interval.low <= truth <= interval.high

@@ -1,4 +1,4 @@
-"""Models trained the way the gate's candidates are, and their scores on later partitions."""
+"""Models trained like the gate's candidates, and their scores on later partitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FOLDER = BUILD / "study"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is trained from: partitions, a seed, and rows as they come or reordered."""
+    """The inputs of a training: partitions, a seed, and whether the rows are reordered."""
 
     partitions: tuple[str, ...]
     seed: int = 0
@@ -25,8 +25,8 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Rows of some partitions: targets (rows,), a group a row or None, and scores by name."""
+class RecipeScores:
+    """Rows of partitions: targets (rows,), groups (rows,) or None, and the scores by recipe."""
 
     target: np.ndarray
     cluster: np.ndarray | None
@@ -34,7 +34,7 @@ class Judged:
 
 
 class Scores:
-    """Scores of recipes on partitions, kept below build/study by what they were made from."""
+    """Scores of recipes on partitions, cached below build/study by a digest of their inputs."""
 
     def __init__(self) -> None:
         """Read params.yaml and the team's code; raises UserError with fewer than 4 partitions."""
@@ -43,41 +43,41 @@ class Scores:
         self.partitions = list(contract.team_data().partitions())
         if len(self.partitions) < 4:
             raise UserError(
-                f"The study needs 4 partitions or more, data/ has {len(self.partitions)}: some to "
-                "train on, and several to judge on."
+                f"The study needs at least 4 partitions, data/ has {len(self.partitions)}. Add "
+                "partitions."
             )
-        self._prints = contract.load(self.partitions).fingerprints
+        self._fingerprints = contract.load(self.partitions).fingerprints
         code = {str(path): digest_file(path) for path in sorted(Path("model").rglob("*.py"))}
-        self._made_with = {"code": code, "model": self._params.model.model_dump()}
+        self._inputs = {"code": code, "model": self._params.model.model_dump()}
 
-    def judged(self, partitions: Sequence[str], recipes: dict[str, Recipe]) -> Judged:
-        """Return the rows of partitions with the scores of models of these recipes."""
+    def load(self, partitions: Sequence[str], recipes: dict[str, Recipe]) -> RecipeScores:
+        """Return the rows of partitions with the cached scores of these recipes."""
         columns, rows = self._columns, contract.load(partitions).frame
-        return Judged(
+        return RecipeScores(
             target=rows[columns.target].to_numpy(),
             cluster=None if columns.cluster is None else rows[columns.cluster].to_numpy(),
             scores={
-                name: np.concatenate([np.load(self._place(recipe, p)) for p in partitions])
+                name: np.concatenate([np.load(self._path(recipe, p)) for p in partitions])
                 for name, recipe in recipes.items()
             },
         )
 
-    def make(self, wanted: dict[Recipe, Sequence[str]]) -> None:
-        """Train every recipe whose scores on the partitions wanted of it are not kept yet."""
-        for recipe, partitions in wanted.items():
-            missing = [p for p in partitions if not self._place(recipe, p).exists()]
+    def compute(self, needed: dict[Recipe, Sequence[str]]) -> None:
+        """Train the recipes whose scores on the needed partitions are not cached yet."""
+        for recipe, partitions in needed.items():
+            missing = [p for p in partitions if not self._path(recipe, p).exists()]
             if missing:
-                self._make(recipe, missing)
+                self._compute(recipe, missing)
 
-    def _make(self, recipe: Recipe, partitions: Sequence[str]) -> None:
-        how = f"seed {recipe.seed}" + (", rows reordered" if recipe.reordered else "")
+    def _compute(self, recipe: Recipe, partitions: Sequence[str]) -> None:
+        settings = f"seed {recipe.seed}" + (", rows reordered" if recipe.reordered else "")
         span = f"{recipe.partitions[0]} to {recipe.partitions[-1]}"
-        say("study", f"training on {span} ({how})")
+        say("study", f"training on {span} ({settings})")
         model = self._train(recipe)
         for name in partitions:
             rows = contract.load([name]).frame
             scores = contract.predict(model, rows[list(self._columns.features)])
-            with new_folder(self._place(recipe, name).parent) as folder:
+            with new_folder(self._path(recipe, name).parent) as folder:
                 np.save(folder / "scores.npy", scores)
 
     def _train(self, recipe: Recipe):
@@ -93,12 +93,12 @@ class Scores:
             seed=recipe.seed,
         )
 
-    def _place(self, recipe: Recipe, partition: str) -> Path:
+    def _path(self, recipe: Recipe, partition: str) -> Path:
         names = (*recipe.partitions, partition)
-        made_from = {
-            **self._made_with,
-            "data": [self._prints[name] for name in names],
+        inputs = {
+            **self._inputs,
+            "data": [self._fingerprints[name] for name in names],
             "seed": recipe.seed,
             "reordered": recipe.reordered,
         }
-        return FOLDER / digest(canonical(made_from)).removeprefix("sha256:") / "scores.npy"
+        return FOLDER / digest(canonical(inputs)).removeprefix("sha256:") / "scores.npy"

@@ -1,1 +1,1 @@
-"""`make replay`: the year as it would have happened, with a gate, without one, and untouched."""
+"""`make replay`: a simulated year with the gate, without it, and without any retraining."""

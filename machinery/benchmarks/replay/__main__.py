@@ -1,7 +1,7 @@
-"""`make replay`: make a throw-away clone below build/replay, live the year there, keep the result.
+"""`make replay`: run the year in a temporary clone below build/replay and copy the results.
 
-The checkout, its history and its build/ stay as they are; --publish also renews the documents'
-picture, machinery/docs/images/replay.svg.
+The checkout, its history and its build/ do not change; --publish also updates the picture in
+machinery/docs/images/replay.svg.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
     parser.add_argument("--publish", action="store_true", help=f"write {PICTURE} too")
     options = parser.parse_args()
-    return cli.exit_code_of(lambda: _replay(options.publish), "`make replay` begins anew")
+    return cli.exit_code_of(lambda: _replay(options.publish), "`make replay` starts again")
 
 
 def _replay(publish: bool) -> int:
@@ -39,7 +39,7 @@ def _replay(publish: bool) -> int:
 
 
 def _in_a_clone() -> int:
-    """Clone HEAD and run the year there, as somebody else and with the clone's own code."""
+    """Clone HEAD and run the year there, with the clone's own code and another git identity."""
     commit = git.head()
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
@@ -47,7 +47,7 @@ def _in_a_clone() -> int:
     subprocess.run(["git", "checkout", "--quiet", "-B", "main", commit], cwd=CLONE, check=True)
     changed = git.changed()
     if changed:
-        print(f"{len(changed)} file(s) not committed here are no part of the replay.", flush=True)
+        print(f"{len(changed)} uncommitted file(s) here are not part of the replay.", flush=True)
     people = {f"GIT_{who}_NAME": "replay" for who in ("AUTHOR", "COMMITTER")}
     people |= {f"GIT_{who}_EMAIL": "replay@localhost" for who in ("AUTHOR", "COMMITTER")}
     command = [sys.executable, "-m", "benchmarks.replay.year"]

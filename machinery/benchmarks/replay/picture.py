@@ -1,4 +1,4 @@
-"""One picture: the three worlds month by month, what the gate was worth, and what it refused."""
+"""The picture of the replay: three worlds month by month, the gate's effect and refusals."""
 
 import io
 from typing import Any
@@ -8,7 +8,7 @@ from benchmarks.replay.worlds import WORLDS, Year
 NEVER, ALWAYS, GATED = WORLDS
 COLOURS = {NEVER: "#8a8a8a", ALWAYS: "#c0392b", GATED: "#1f6fb2"}
 STYLE = {
-    # Names of the elements follow from the figures, not from chance.
+    # A fixed salt, so that the same figures give the same element ids.
     "svg.hashsalt": "replay",
     "svg.fonttype": "none",
     "font.size": 9,
@@ -51,22 +51,22 @@ def _lines(axis: Any, year: Year, name: str) -> None:
     for world in WORLDS:
         values = [year.interval(name, [month], world)[0] for month in year.months]
         axis.plot(values, color=COLOURS[world], marker="o", ms=4, lw=1.5, label=world)
-    # Room for the words below the lines.
+    # Room for the text below the lines.
     low, high = axis.get_ylim()
     axis.set_ylim(low - 0.15 * (high - low), high)
 
 
 def _differences(axis: Any, year: Year, name: str) -> None:
-    """Draw differences with intervals: those of a month's values would hide what is shared."""
-    found = [year.interval(name, [month], GATED, ALWAYS) for month in year.months]
-    value, low, high = zip(*found, strict=True)
+    """Draw differences with intervals, in which the variation shared by both worlds cancels."""
+    intervals = [year.interval(name, [month], GATED, ALWAYS) for month in year.months]
+    value, low, high = zip(*intervals, strict=True)
     bars = ([v - l for v, l in zip(value, low)], [h - v for v, h in zip(value, high)])
     axis.axhline(0, color="#000000", lw=0.8)
     axis.errorbar(range(len(value)), value, bars, color=COLOURS[GATED], fmt="o", ms=4, lw=1.5)
 
 
 def _months(axis: Any, year: Year, bad: str) -> None:
-    """Name the months served and shade the one whose labels came inverted."""
+    """Label the served months and shade the one with inverted labels."""
     axis.set_xticks(range(len(year.months)), year.months, rotation=30)
     if bad in year.months:
         at = year.months.index(bad)

@@ -1,4 +1,4 @@
-"""What the replay says: a line a month while it runs, and the comparison of the worlds."""
+"""The text output of the replay: a line for each month, and tables that compare the worlds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +10,16 @@ Story = list[dict[str, Any]]
 NEVER, ALWAYS, GATED = WORLDS
 
 
-def line(told: dict[str, Any], seconds: float) -> str:
-    """Return one line about a month: who served it, what was decided and why."""
-    served = f"{told['month']}  served by {told['release'].rsplit('-', 2)[1]}"
-    if "decision" not in told:
+def line(entry: dict[str, Any], seconds: float) -> str:
+    """Return one line about a month: the serving release, the decision and its reason."""
+    served = f"{entry['month']}  served by {entry['release'].rsplit('-', 2)[1]}"
+    if "decision" not in entry:
         return f"{served}  ({seconds:.0f} s)"
-    return f"{served}  {told['decision'].upper():<12} {told['why']}  ({seconds:.0f} s)"
+    return f"{served}  {entry['decision'].upper():<12} {entry['why']}  ({seconds:.0f} s)"
 
 
-def tell(year: Year, story: Story, bad: str) -> str:
-    """Return the tables, one a metric, the differences that matter, and what was refused."""
+def render(year: Year, story: Story, bad: str) -> str:
+    """Return a table for each metric, the differences to the gated world, and the refusals."""
     parts = [_metric(year, metric) for metric in year.metrics]
     parts += [_differences(year, metric, bad) for metric in year.metrics]
     parts.append(_refused(story))
@@ -39,25 +39,25 @@ def _metric(year: Year, metric: Metric) -> str:
 
 
 def _differences(year: Year, metric: Metric, bad: str) -> str:
-    """Compare the gated world with the others, before and after the bad month is learned from."""
-    # Adopted when it arrived, it is trained on from the next month on, and serves the one after.
+    """Compare the gated world with the others, before and after training on the bad month."""
+    # A model trained on the bad month serves two months after it.
     after = year.months.index(bad) + 2
     spans = [(year.months[:after], "clean"), (year.months[after:], "after the bad one")]
     rows = []
     for months, what in [*spans, (year.months, "all")]:
         span = f"{months[0]} to {months[-1]}, {what}"
-        found = [_signed(year.interval(metric.name, months, GATED, w)) for w in (NEVER, ALWAYS)]
-        rows.append([span, *found])
+        cells = [_signed(year.interval(metric.name, months, GATED, w)) for w in (NEVER, ALWAYS)]
+        rows.append([span, *cells])
     title = f"{metric.title}: gated minus"
     return _table([title, NEVER, ALWAYS], rows)
 
 
 def _refused(story: Story) -> str:
-    said = [s for s in story if s.get("decision") not in (None, "pass")]
-    if not said:
+    refused = [s for s in story if s.get("decision") not in (None, "pass")]
+    if not refused:
         return "The gate refused nothing."
-    lines = [f"- {s['month']}, {s['decision']}: {s['why']}" for s in said]
-    return "What the gate refused, and why:\n\n" + "\n".join(lines)
+    lines = [f"- {s['month']}, {s['decision']}: {s['why']}" for s in refused]
+    return "Refusals of the gate, with their reasons:\n\n" + "\n".join(lines)
 
 
 def _table(head: Sequence[str], rows: list[list[str]]) -> str:
@@ -67,18 +67,18 @@ def _table(head: Sequence[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
-def _cell(found: tuple[float, float, float]) -> str:
-    value, low, high = found
+def _cell(interval: tuple[float, float, float]) -> str:
+    value, low, high = interval
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _signed(found: tuple[float, float, float]) -> str:
-    value, low, high = found
+def _signed(interval: tuple[float, float, float]) -> str:
+    value, low, high = interval
     return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def plain(year: Year, story: Story) -> dict[str, Any]:
-    """Return the figures and the decisions as JSON can hold them."""
+    """Return the figures and the decisions as plain values for JSON."""
     figures = {
         metric.name: {
             month: {world: year.interval(metric.name, [month], world) for world in WORLDS}

@@ -1,1 +1,1 @@
-"""What people configure: params.yaml, and YAML files read as strict records."""
+"""Configuration: params.yaml, and YAML files parsed into strict records."""

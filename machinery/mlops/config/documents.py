@@ -1,4 +1,4 @@
-"""YAML files as strict records: every mistake is told with file, line, key, value and remedy."""
+"""YAML files as strict records; errors name file, line, key, value and remedy."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from mlops.errors import UserError, did_you_mean
 
 
 class Strict(BaseModel):
-    """A part of a document: frozen, and no key beyond those declared."""
+    """A part of a document: frozen, and without undeclared keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -22,23 +22,23 @@ class Strict(BaseModel):
 def _without_secret(address: str) -> str:
     if re.match(r"(.*://)?[^/\s]*:[^/\s]*@", address):
         raise ValueError(
-            "it holds a password, and Git forgets nothing: a variable can name the place instead"
+            "it holds a password, which Git would keep forever: set an environment variable instead"
         )
     return address
 
 
-# A folder or URL, which is committed.
+# A folder or URL in a committed file.
 Address = Annotated[str, AfterValidator(_without_secret)]
-# What somebody has to say.
-Words = Annotated[str, Field(min_length=1)]
+# Text that must not be empty.
+NonEmpty = Annotated[str, Field(min_length=1)]
 T = TypeVar("T", bound=BaseModel)
 
 
 class Acceptance(Strict):
     """A known problem that the team accepts until a day, that day included."""
 
-    reason: Words
-    by: Words
+    reason: NonEmpty
+    by: NonEmpty
     until: date
 
     def is_over(self, day: date) -> bool:
@@ -46,9 +46,9 @@ class Acceptance(Strict):
         return day > self.until
 
 
-# The loader in C is ten times faster, where there is one.
+# The C loader, where it is installed, is ten times faster.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Reads what JSON can hold: a date stays text, for its record to judge."""
+    """Reads JSON types only: a date stays text, which its record parses."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -57,18 +57,18 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def text_of(path: Path) -> str:
-    """Return a file's text; raises UserError where it is no UTF-8, FileNotFoundError if absent."""
+    """Return a file's text; raises UserError if it is not UTF-8, FileNotFoundError if missing."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path} is no text in UTF-8 (byte {error.start + 1:,} is none). Save it as UTF-8, "
+            f"{path} is not UTF-8 text (byte {error.start + 1:,} is invalid). Save it as UTF-8, "
             f"or put it back: git checkout HEAD -- {path}"
         ) from None
 
 
 def parse(text: str, where: str, kind: type[T]) -> T:
-    """Read a YAML text as a record; raises UserError for all mistakes in it at once."""
+    """Parse a YAML text into a record; raises UserError with all mistakes in it."""
     lines: dict[tuple, int] = {}
     try:
         values = _construct(yaml.compose(text, _Loader), (), lines)
@@ -85,20 +85,20 @@ def parse(text: str, where: str, kind: type[T]) -> T:
 
 
 def parse_list(text: str, where: str, kind: type[T]) -> tuple[T, ...]:
-    """Read a YAML text as a list of records; only comments, as at first, are none."""
+    """Parse a YAML text into records; a text of comments only, as at first, has none."""
     if all(line.strip()[:1] in ("", "#") for line in text.splitlines()):
         return ()
     return parse(text, where, RootModel[tuple[kind, ...]]).root
 
 
 def dump(value: Any, header: str) -> str:
-    """Return plain values as YAML below a header of comment lines, keys in the order given."""
+    """Return plain values as YAML below a header of comments; keys keep their order."""
     body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
     return f"{header}{body}"
 
 
 def _construct(node: yaml.Node | None, at: tuple, lines: dict[tuple, int]) -> Any:
-    """Build plain values, noting the line of every key and refusing a key given twice."""
+    """Build plain values, record the line of every key and refuse duplicate keys."""
     if node is None:
         return None
     lines.setdefault(at, node.start_mark.line + 1)
@@ -107,7 +107,7 @@ def _construct(node: yaml.Node | None, at: tuple, lines: dict[tuple, int]) -> An
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.value in values:
-                raise ValueError(f"line {line}: the key {key.value!r} is given twice or no text.")
+                raise ValueError(f"line {line}: the key {key.value!r} is a duplicate or not text.")
             lines[(*at, key.value)] = line
             values[key.value] = _construct(value, (*at, key.value), lines)
         return values
@@ -117,12 +117,12 @@ def _construct(node: yaml.Node | None, at: tuple, lines: dict[tuple, int]) -> An
 
 
 def _scalar(node: yaml.ScalarNode, at: tuple) -> Any:
-    """Build a plain value; ValueError for what JSON cannot hold, whatever tag asks for it."""
+    """Build a plain value; raises ValueError for a value that JSON cannot hold."""
     try:
         value = yaml.SafeLoader("").construct_object(node)
         json.dumps(value, allow_nan=False)
         return value
-    # PyYAML's own words for a tag that does not fit are a KeyError or an AttributeError.
+    # PyYAML raises KeyError or AttributeError for a tag that does not fit its value.
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(
             f"line {node.start_mark.line + 1}: {'.'.join(map(str, at)) or 'the file'} is "
@@ -133,43 +133,43 @@ def _scalar(node: yaml.ScalarNode, at: tuple) -> Any:
 def _explain(where: str, kind: type[BaseModel], mistake: Any, lines: dict[tuple, int]) -> str:
     at = tuple(mistake["loc"])
     line = next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), 1)
-    place = f"{where}:{line}: {'.'.join(map(str, at)) or 'the file'}"
+    key = f"{where}:{line}: {'.'.join(map(str, at)) or 'the file'}"
     if mistake["type"] == "missing":
-        return f"{place}: this key is required."
-    found = without_password(repr(mistake["input"]))
+        return f"{key}: this key is required."
+    value = without_password(repr(mistake["input"]))
     if mistake["type"] != "extra_forbidden":
-        return f"{place}: found {found}. {mistake['msg']}."
+        return f"{key}: found {value}. {mistake['msg']}."
     allowed = _keys(kind, at[:-1])
     hint = did_you_mean(str(at[-1]), allowed)
-    return f"{place}: unknown key (found {found}). Allowed here: {', '.join(allowed)}.{hint}"
+    return f"{key}: unknown key (found {value}). Allowed here: {', '.join(allowed)}.{hint}"
 
 
 def _keys(kind: Any, at: tuple) -> list[str]:
-    """Return the keys the record at a path below `kind` may have."""
+    """Return the allowed keys of the record at a path below `kind`."""
     for step in at:
         kind = _below(kind, step)
     return sorted(_fields(kind))
 
 
 def _below(kind: Any, step: str | int) -> Any:
-    """Return the type of what an annotation such as `dict[str, Record]` has below a step."""
+    """Return the type one step below an annotation such as `dict[str, Record]`."""
     for one in (kind, *get_args(kind)):
         if get_origin(one) is dict:
             return get_args(one)[1]
-        # Of several records that it may be, pydantic names the one it tried.
+        # In a union of records, pydantic's path names the one it tried.
         if getattr(one, "__name__", None) == step:
             return one
     return _fields(kind).get("root" if isinstance(step, int) else step, kind)
 
 
 def _fields(kind: Any) -> dict[str, Any]:
-    """Return the annotation of each key of the record that an annotation speaks of."""
+    """Return the annotation of each key of the record in an annotation."""
     record = _record_in(kind) or BaseModel
     return {field.alias or name: field.annotation for name, field in record.model_fields.items()}
 
 
 def _record_in(annotation: Any) -> Any:
-    """Return the record type that an annotation such as `tuple[Record, ...] | None` speaks of."""
+    """Return the record type in an annotation such as `tuple[Record, ...] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_record_in, get_args(annotation))), None)

@@ -1,4 +1,4 @@
-"""The options steps share, so that `--env` means the same wherever it is given."""
+"""Command-line options, and those that several steps share, such as `--env`."""
 
 from argparse import ArgumentParser
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Option:
         if self.switch:
             parser.add_argument(self.flag, action="store_true", help=self.help)
         else:
-            words = {"metavar": self.metavar, "required": self.required, "help": self.help}
-            parser.add_argument(self.flag, **words)
+            keywords = {"metavar": self.metavar, "required": self.required, "help": self.help}
+            parser.add_argument(self.flag, **keywords)
 
 
 ENV = Option("--env", "the environment: a folder below environments/", "NAME", required=True)

@@ -1,4 +1,4 @@
-"""What params.yaml may say, as strict records."""
+"""params.yaml as strict records."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DataParams(Strict):
-    """Which partitions are used; the newest of them are held out."""
+    """The partitions in use; the newest of them are held out."""
 
     first: str | None = Field(None, description="oldest partition used; null: the oldest there is")
     last: str | None = Field(None, description="newest partition used; null: the newest there is")
@@ -29,23 +29,27 @@ class CheckParams(Strict):
         0.5, gt=0, le=1, description="least rows as a share of the usual; its inverse is the most"
     )
     missing_shift: Share = Field(
-        0.2, description="how far a column's share of missing values may leave the range before"
+        0.2, description="how far a column's share of missing values may leave its earlier range"
     )
-    max_unseen: Share = Field(0.1, description="share of rows with a category not seen before")
-    max_twins: Share = Field(0.01, description="share of held-out rows that equal one trained on")
+    max_unseen: Share = Field(
+        0.1, description="largest share of rows with a category that no earlier partition has"
+    )
+    max_twins: Share = Field(
+        0.01, description="largest share of held-out rows that are duplicates of training rows"
+    )
 
 
 class TrainParams(Strict):
-    """How training runs, whatever the model."""
+    """Settings of training that do not depend on the model."""
 
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where to train")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: all cores")
     seed: int = Field(0, ge=0, lt=2**31, description="random seed")
-    repeat: bool = Field(True, description="train twice, to see that it gives the same model")
+    repeat: bool = Field(True, description="train twice, to test that both give the same model")
 
 
 class EvaluateParams(Strict):
-    """How the intervals are computed."""
+    """Settings of the intervals."""
 
     replicates: int = Field(2000, ge=200, le=100_000, description="bootstrap replicates")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
@@ -53,27 +57,25 @@ class EvaluateParams(Strict):
 
 
 class SliceParams(Strict):
-    """Which parts of the rows are judged by themselves."""
+    """Settings of the slices of rows that are compared."""
 
     min_rows: int = Field(200, ge=2, description="a slice of fewer rows is not compared")
     min_share: Share = Field(
-        0.8, description="fewer of the rows in slices that are compared: inconclusive"
+        0.8, description="smaller share of the rows in compared slices: inconclusive"
     )
 
 
 class LeakageParams(Strict):
-    """How much a single feature may know of the outcome."""
+    """How well a single feature may predict the outcome."""
 
     max_auc: float = Field(
-        0.8, gt=0.5, le=1, description="highest AUC of one feature by itself; labels 0 and 1"
+        0.8, gt=0.5, le=1, description="highest AUC of one feature alone, for labels 0 and 1"
     )
-    max_r2: Share = Field(
-        0.98, description="highest share of variance explained by one feature; other targets"
-    )
+    max_r2: Share = Field(0.98, description="highest R2 of one feature alone, for other targets")
 
 
 class BudgetParams(Strict):
-    """What a model may weigh, and how long one row may take in process."""
+    """Budgets for the model's size and the time to score one row in process."""
 
     model_mb: Positive = Field(500, description="size of the model's files, MB")
     p50_ms: Positive = Field(50, description="median time to score one row, ms")
@@ -81,7 +83,7 @@ class BudgetParams(Strict):
 
 
 class GateParams(Strict):
-    """What a candidate must show to be merged."""
+    """The bounds a candidate must meet to be merged."""
 
     cluster: str | None = Field(
         None, description="column whose values group dependent rows; null: rows are independent"
@@ -91,14 +93,16 @@ class GateParams(Strict):
         {}, description="worst value allowed of a metric, on the candidate alone"
     )
     margins: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        {}, description="how much worse than the champion a metric may be"
+        {}, description="how much worse than the champion's a metric may be"
     )
     beat_constant: list[str] = Field(
-        [], description="metrics that must be better than the best constant answer's"
+        [], description="metrics that must beat the best constant prediction"
     )
     slices: SliceParams = SliceParams()
     leakage: LeakageParams = LeakageParams()
-    ceilings: dict[str, float] = Field({}, description="best value believed of a metric")
+    ceilings: dict[str, float] = Field(
+        {}, description="a better value of a metric is refused as implausible"
+    )
     budgets: BudgetParams = BudgetParams()
     max_miscalibration: Positive | None = Field(
         None, description="mean distance of score and outcome by tenths; null: not judged"
@@ -106,7 +110,7 @@ class GateParams(Strict):
 
 
 class ServeParams(Strict):
-    """How the service answers."""
+    """Limits of the service."""
 
     max_rows: int = Field(1000, ge=1, le=100_000, description="most rows in one request")
     ready_seconds: Positive = Field(60, description="how long a deployment may take to be ready")
@@ -134,7 +138,7 @@ class ServeParams(Strict):
 
 
 class LoadtestParams(Strict):
-    """The traffic a release must survive."""
+    """The load a release must withstand."""
 
     users: int = Field(8, ge=1, le=10_000, description="concurrent users")
     spawn_rate: Positive = Field(8, description="users started a second")
@@ -145,7 +149,7 @@ class LoadtestParams(Strict):
 
 
 class MonitorParams(Strict):
-    """When what is served differs from what was promised or trained on."""
+    """When served rows or metrics differ too much from training rows or the gate's metrics."""
 
     days: int = Field(31, ge=4, description="how many of the newest days with rows are judged")
     min_rows: int = Field(1000, ge=20, description="fewer rows than this: inconclusive")
@@ -154,23 +158,26 @@ class MonitorParams(Strict):
         0.5, description="labels for a smaller share of days decide nothing"
     )
     times_usual: Positive = Field(
-        4, description="how many times what is usual in training a column or the scores may move"
+        4, description="how many times the usual drift in training a column or the scores may drift"
     )
     max_auc: float = Field(
-        0.9, gt=0.5, lt=1, description="how well a classifier may tell served from training days"
+        0.9,
+        gt=0.5,
+        lt=1,
+        description="how well a classifier may separate served from training days",
     )
 
 
 class RetrainParams(Strict):
-    """When production's model is trained anew without being asked."""
+    """When a retraining of production's model is proposed automatically."""
 
     max_age_days: int | None = Field(
-        None, ge=1, description="production's release may be this old; null: as old as it likes"
+        None, ge=1, description="largest age of production's release in days; null: no limit"
     )
 
 
 class Params(Strict):
-    """Everything a fork sets without touching code."""
+    """Everything a fork configures without code."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$", description="prefix of release ids")
     store: Address = Field(
@@ -197,24 +204,24 @@ class Params(Strict):
 
 
 class AnyModel(BaseModel):
-    """The `model:` section unread: moving a release must not depend on code that may be broken."""
+    """The unchecked `model:` section: promotions must not depend on code that may be broken."""
 
     model_config = ConfigDict(extra="allow")
 
 
 def params_type(model: type[BaseModel]) -> type[Params]:
-    """Return the type of params.yaml for a team whose `model:` section is `model`.
+    """Return the type of params.yaml for a team whose `model:` section has this type.
 
-    An unknown key there is an error as anywhere else, unless the team's own type says otherwise.
+    An unknown key in it is an error as anywhere else, unless the team's type allows it.
     """
     if "extra" not in model.model_config:
-        said = {"__doc__": model.__doc__, "__module__": model.__module__}
-        model = type(model.__name__, (model,), said | {"model_config": {"extra": "forbid"}})
+        namespace = {"__doc__": model.__doc__, "__module__": model.__module__}
+        model = type(model.__name__, (model,), namespace | {"model_config": {"extra": "forbid"}})
     return create_model("Params", __base__=Params, model=(model, ...))
 
 
 def load_params(model: type[BaseModel], path: Path = PARAMS) -> Params:
-    """Read and check params.yaml; raises UserError for every mistake in it at once."""
+    """Read and check params.yaml; raises UserError with all mistakes in it."""
     try:
         text = text_of(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The JSON Schema of params.yaml, with which an editor completes and checks it."""
+"""The JSON Schema of params.yaml, by which an editor completes and checks the file."""
 
 import json
 

@@ -5,7 +5,7 @@ import pytest
 
 from mlops.config.params import Params
 from mlops.serving.schema import request_type
-from mlops.statistics.latency import as_sent
+from mlops.statistics.latency import as_records
 from mlops.training import contract
 from mlops.training.row_schema import row_schema
 
@@ -48,12 +48,12 @@ def test_what_is_loaded_scores_as_what_was_saved(trained, few, save):
 def test_lists_score_as_a_frame(trained, few):
     """Training sees a DataFrame, the service a dict of lists."""
     expected = contract.predict(trained, few)
-    np.testing.assert_allclose(scores(trained, lists(as_sent(few))), expected, rtol=TOLERANCE)
+    np.testing.assert_allclose(scores(trained, lists(as_records(few))), expected, rtol=TOLERANCE)
 
 
 def test_a_row_scores_the_same_in_any_company(trained, few):
     """Requests that arrive together are scored together."""
-    alone = [scores(trained, lists([row]))[0] for row in as_sent(few)]
+    alone = [scores(trained, lists([row]))[0] for row in as_records(few)]
     np.testing.assert_allclose(alone, contract.predict(trained, few), rtol=TOLERANCE)
 
 
@@ -63,7 +63,7 @@ def test_none_scores_as_a_missing_value_does(trained, few):
     for name in (name for name in few.columns if declared[name].nullable):
         without = few.copy()
         without.loc[without.index[0], name] = None
-        sent = as_sent(without)
+        sent = as_records(without)
         assert sent[0][name] is None
         np.testing.assert_allclose(
             scores(trained, lists(sent))[0],
@@ -82,7 +82,7 @@ def schema(sample):
 def test_the_service_takes_the_rows_of_the_data(schema, few, params: Params):
     """A row that training saw is never refused, and the schema's example is a row too."""
     request = request_type(schema, params.serve.max_rows)
-    rows = as_sent(few)[: params.serve.max_rows]
+    rows = as_records(few)[: params.serve.max_rows]
     request.validate_python({"rows": rows})
     request.validate_python({"rows": schema["examples"][:1]})
 
@@ -91,4 +91,4 @@ def test_the_service_refuses_a_field_that_the_data_lack(schema, few, params: Par
     """A misspelt field is an error, not a missing value."""
     request = request_type(schema, params.serve.max_rows)
     with pytest.raises(ValueError, match="extra_forbidden|not permitted"):
-        request.validate_python({"rows": [{**as_sent(few)[0], "no such field": 1}]})
+        request.validate_python({"rows": [{**as_records(few)[0], "no such field": 1}]})

@@ -1,28 +1,39 @@
-"""The gate: from a record, the check of its data and params.yaml to findings; reads no file.
+"""The gate: judges a record and the check of its data by the rules; reads no file.
 
-One file a family of rules; each rule says what it found, whether it objects or not.
+One file a family of rules. Each rule returns its findings, passes too.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from mlops.config.params import GateParams
-from mlops.gate.champion import against_champion
+from mlops.gate import catalogue, waivers
+from mlops.gate.champion import NOT_WORSE, against_champion
 from mlops.gate.data import data_checked, held_out
 from mlops.gate.formatting import interval, number, signed
-from mlops.gate.leakage import believable, leaking
-from mlops.gate.metric_names import NAMING, misnamed
-from mlops.gate.metrics import bounds, calibrated, constant, enough, finite
+from mlops.gate.leakage import BELIEVABLE, believable, leaking
+from mlops.gate.metrics import BOUND, CONSTANT, bounds, calibrated, constant, enough, finite
 from mlops.gate.slices import slices
 from mlops.gate.training import budgets, same_twice
-from mlops.rules import NOT_WORSE, Finding, Verdict
+from mlops.gate.unknown_metrics import CONSTANT_KEY, unknown_metrics
+from mlops.rules import Finding, Verdict
 from mlops.training.record import Record
 
-__all__ = ["NAMING", "interval", "judge", "misnamed", "number", "signed", "summary"]
+__all__ = ["interval", "judge", "number", "signed", "summary", "unknown_metrics"]
+
+RULES = (*catalogue.RULES, *waivers.RULES)
+SENTENCES = {rule.id: rule.sentence for rule in RULES}
+# The rules that judge the metrics named in params.yaml, and their keys below `gate:`.
+METRIC_KEYS = {
+    BOUND: "bounds",
+    CONSTANT: CONSTANT_KEY,
+    NOT_WORSE: "margins",
+    BELIEVABLE: "ceilings",
+}
 
 
 def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -> list[Finding]:
-    """Return what every rule finds about a record that has been evaluated."""
+    """Return the findings of every rule about an evaluated record."""
     evaluation = record["evaluation"]
     metrics = evaluation["metrics"]
     return [
@@ -43,7 +54,7 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
 
 
 def summary(findings: list[Finding], verdict: Verdict) -> str:
-    """Return why the verdict is what it is, in a sentence or two, with the rule that says so."""
+    """Return the reason for the verdict in a sentence or two, with the rule that decides."""
     deciding = [one for one in findings if one.verdict is verdict and not one.waived]
     if verdict is Verdict.PASS:
         waived = sum(finding.waived for finding in findings)
@@ -55,11 +66,11 @@ def summary(findings: list[Finding], verdict: Verdict) -> str:
 
 
 def _compared(findings: list[Finding]) -> Iterator[str]:
-    """Yield how the candidate stands beside the champion, the same of several metrics once."""
-    told: dict[str, list[str]] = {}
+    """Yield the comparison with the champion, metrics with the same conclusion in one sentence."""
+    figures: dict[str, list[str]] = {}
     for finding in findings:
         if finding.rule == NOT_WORSE.id:
-            said, _, figures = finding.message.removesuffix(".").partition(": ")
-            told.setdefault(said, []).append(figures)
-    for said, figures in told.items():
-        yield f"{said}: {'; '.join(figures)}." if any(figures) else f"{said}."
+            conclusion, _, figure = finding.message.removesuffix(".").partition(": ")
+            figures.setdefault(conclusion, []).append(figure)
+    for conclusion, values in figures.items():
+        yield f"{conclusion}: {'; '.join(values)}." if any(values) else f"{conclusion}."

@@ -4,63 +4,68 @@ from collections.abc import Iterator
 
 from mlops.config.params import GateParams
 from mlops.gate.formatting import Measured, differs, number
-from mlops.gate.metric_names import misnamed
-from mlops.rules import CHAMPION_RAN, NOT_WORSE, Finding, Verdict, find
+from mlops.gate.unknown_metrics import unknown_metrics
+from mlops.rules import Finding, Rule, Verdict
 
+CHAMPION_RAN = Rule("M106", "The champion can be scored on the same rows.", waivable=True)
+NOT_WORSE = Rule(
+    "M107",
+    "The candidate is not worse than the champion by more than the margin.",
+    waivable=True,
+)
 PRODUCTION = "the model in production"
 
 
 def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
-    """Find whether the champion ran, and whether the candidate is worse beyond gate.margins."""
+    """Check that the champion ran, and that no metric is worse by more than gate.margins."""
     champion, metrics = evaluation["champion"], evaluation["metrics"]
-    yield from misnamed(NOT_WORSE, metrics, gate)
+    yield from unknown_metrics(NOT_WORSE, "margins", metrics, gate)
     if champion is None:
         message = "There is no champion yet, so the bounds alone decide."
-        yield Finding(NOT_WORSE.id, "champion", Verdict.PASS, message)
+        yield NOT_WORSE.finding("champion", True, message)
         return
     if champion["error"]:
         error, *traced = champion["error"].split("\n", 1)
         message = (
-            f"{champion['release_id']} could not be scored: {error} Mend that, or roll "
-            "production back to a release that runs; without it nobody knows if this is better."
+            f"{champion['release_id']} could not be scored: {error} Fix that, or roll "
+            "production back to a release that runs; without its scores nothing can be compared."
         )
-        # Last, since a report cuts what is long.
-        message = "\n".join([message, *traced])
-        yield Finding(CHAMPION_RAN.id, "champion", Verdict.INCONCLUSIVE, message)
+        # The traceback comes last, since a report cuts long messages.
+        yield CHAMPION_RAN.inconclusive("champion", "\n".join([message, *traced]))
         return
-    yield find(CHAMPION_RAN, "champion", True, f"{champion['release_id']} scored the same rows.")
+    yield CHAMPION_RAN.finding("champion", True, f"{champion['release_id']} scored the same rows.")
     if not gate.margins:
         message = "params.yaml: gate.margins names no metric to compare by. Name at least one."
-        yield Finding(NOT_WORSE.id, "metrics", Verdict.INCONCLUSIVE, message)
+        yield NOT_WORSE.inconclusive("metrics", message)
     for name, margin in gate.margins.items():
         if name in metrics:
             yield _not_worse(name, metrics[name], margin)
 
 
 def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
-    """Judge one difference; `least` and `most` say how much worse it is at either end."""
+    """Judge one difference; `least` and `most` are the ends of the loss against the champion."""
     difference, higher = measured["difference"], measured["higher_is_better"]
     if difference["low"] is None:
         message = "The difference has no interval: no replicate gave a number for both models."
-        return Finding(NOT_WORSE.id, name, Verdict.INCONCLUSIVE, message)
+        return NOT_WORSE.inconclusive(name, message)
     least, most = difference["low"], difference["high"]
     if higher:
         least, most = -most, -least
-    verdict, said = _said(least, most, margin)
-    told = [f"{said} than {PRODUCTION}: {measured['title']} is {differs(difference)}"]
+    verdict, conclusion = _conclude(least, most, margin)
+    parts = [f"{conclusion} than {PRODUCTION}: {measured['title']} is {differs(difference)}"]
     if least > 0:
-        told.append(f"{number(margin)} is allowed at worst")
+        parts.append(f"{number(margin)} is allowed at worst")
     elif most > margin:
-        told.append(f"{-margin if higher else margin:+.4f} is allowed at worst")
-    remedy = " Hold out more rows (data.holdout) to tell."
-    message = f"{', '.join(told)}.{remedy if verdict is Verdict.INCONCLUSIVE else ''}"
+        parts.append(f"{-margin if higher else margin:+.4f} is allowed at worst")
+    remedy = " Hold out more rows (data.holdout) to decide."
+    message = f"{', '.join(parts)}.{remedy if verdict is Verdict.INCONCLUSIVE else ''}"
     return Finding(NOT_WORSE.id, name, verdict, message)
 
 
-def _said(least: float, most: float, margin: float) -> tuple[Verdict, str]:
-    """Return the verdict on a loss between two ends, and what it means."""
+def _conclude(least: float, most: float, margin: float) -> tuple[Verdict, str]:
+    """Return the verdict on a loss between two ends, and its wording."""
     if most <= margin:
         if least > 0:
-            return Verdict.PASS, "Worse, but no more than is allowed,"
+            return Verdict.PASS, "Worse, but within the margin,"
         return Verdict.PASS, "Better" if most < 0 else "Not worse, and not proven better,"
     return (Verdict.FAIL, "Worse") if least > 0 else (Verdict.INCONCLUSIVE, "Perhaps worse")

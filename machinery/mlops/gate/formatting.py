@@ -1,4 +1,4 @@
-"""How numbers, intervals and differences are told to people."""
+"""Numbers, intervals and differences as people read them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Measured = dict[str, Any]
 
 
 def number(value: float | None) -> str:
-    """Return a metric's value as people read it."""
+    """Return a metric's value to four digits."""
     return "no number" if value is None else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
 
 
@@ -27,7 +27,7 @@ def signed(estimate: Measured) -> str:
 
 
 def differs(estimate: Measured) -> str:
-    """Return a difference in words, its interval in brackets: signed only where that holds 0."""
+    """Return a difference in words with its interval, which is signed only where it includes 0."""
     value, low, high = (estimate[key] for key in ("value", "low", "high"))
     way = "higher" if value > 0 else "lower"
     if value == low == high == 0:
@@ -40,6 +40,6 @@ def differs(estimate: Measured) -> str:
 
 
 def titled(measured: Measured) -> str:
-    """Return a metric's title as a sentence begins."""
+    """Return a metric's title with a capital letter."""
     title = measured["title"]
     return f"{title[:1].upper()}{title[1:]}"

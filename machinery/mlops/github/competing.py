@@ -7,8 +7,9 @@ from mlops import git
 from mlops.github import proposals, remote
 from mlops.github.proposals import Move, Offer, Upgrade
 from mlops.releases import environments
-from mlops.releases.promotion import check_evidence
 from mlops.releases.release import is_release_id, sequence
+from mlops.releases.rules.evidence import check_evidence
+from mlops.releases.rules.facts import Facts
 from mlops.retraining import proposal
 from mlops.upgrading.upgrade import MARK
 
@@ -29,8 +30,8 @@ def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
     fields = ("release_id", "supersedes", "rollback")
     if any(getattr(ours, field) != getattr(found, field) for field in fields):
         return False
-    demands = environments.environment(mine.place).policy.evidence
-    return found.rollback is not None or not list(check_evidence(theirs.release, demands, now))
+    policy = environments.environment(mine.place).policy
+    return not list(check_evidence(Facts(mine.place, theirs.release, policy, now)))
 
 
 def rivals(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str, Any]]:

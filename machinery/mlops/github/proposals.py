@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops import git
 from mlops.files import read_json
-from mlops.releases.environment_history import held_at
+from mlops.releases.environment_history import release_at
 from mlops.releases.release import Release, catalogue_ids, sequence
 from mlops.retraining import proposal
 from mlops.upgrading.upgrade import MARK, PACKED
@@ -60,7 +60,7 @@ def move(commit: str) -> Move | None:
     """Return the promotion or rollback that a commit is, None where it is something else."""
     names = git.git("diff-tree", "--no-commit-id", "--name-only", "-r", commit).splitlines()
     places = [found[1] for name in names if (found := _RELEASE_FILE.fullmatch(name))]
-    release = held_at(commit, places[0]) if len(places) == 1 else None
+    release = release_at(commit, places[0]) if len(places) == 1 else None
     if release is None:
         return None
     kind = "rollback" if release.spec.rollback else "promote"

@@ -1,6 +1,6 @@
-"""What Grafana and the Prometheus operator take, rendered from environments/monitoring/.
+"""The Grafana dashboard and the PrometheusRule, rendered from environments/monitoring/.
 
-People edit alerts.yaml, which is Prometheus' own format, and panels.yaml; the rest follows.
+People edit alerts.yaml, in Prometheus' own format, and panels.yaml; the rest is generated.
 """
 
 import json
@@ -13,7 +13,7 @@ from mlops.errors import UserError
 from mlops.paths import ENVIRONMENTS
 
 MONITORING = ENVIRONMENTS / "monitoring"
-MADE = "# Made from alerts.yaml by `make dashboards`; do not edit.\n"
+HEADER = "# Made from alerts.yaml by `make dashboards`; do not edit.\n"
 WIDTH, HEIGHT = 12, 8
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 
@@ -29,7 +29,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 def panels() -> list[dict[str, Any]]:
-    """Return the questions and the queries that answer them."""
+    """Return the panels: a question each, and the queries that answer it."""
     return _read("panels.yaml")
 
 
@@ -46,7 +46,7 @@ def _text(name: str) -> str:
 
 
 def bound(alert: str) -> float:
-    """Return the number that an alert's expression compares with first."""
+    """Return the first bound in an alert's expression."""
     return float(re.search(r"> ([\d.]+)", alerts()[alert]["expr"])[1])
 
 
@@ -58,13 +58,13 @@ def prometheus_rule() -> str:
         "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n"
         "metadata:\n  name: predictor\n  labels: {app.kubernetes.io/part-of: mlops}\nspec:\n"
     )
-    # The very lines, so that a reader finds the reasons there too.
-    return MADE + head + re.sub(r"(?m)^(?=.)", "  ", groups)
+    # The lines are copied with their comments, so that the reasons are there too.
+    return HEADER + head + re.sub(r"(?m)^(?=.)", "  ", groups)
 
 
 def dashboard() -> str:
     """Return the dashboard as Grafana imports it."""
-    plain = {
+    content = {
         "title": "The model in production",
         "uid": "mlops-predictor",
         "tags": ["mlops"],
@@ -75,7 +75,7 @@ def dashboard() -> str:
         "templating": {"list": [_source(), *_choices()]},
         "panels": [_panel(number, panel) for number, panel in enumerate(panels())],
     }
-    return json.dumps(plain, indent=1) + "\n"
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _source() -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _source() -> dict[str, Any]:
 
 
 def _choices() -> list[dict[str, Any]]:
-    """Return the model and the environment to look at, of those that answer."""
+    """Return the variables that select a model and an environment."""
     return [_choice("model", ""), _choice("environment", '{model="$model"}')]
 
 

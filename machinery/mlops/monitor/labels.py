@@ -1,4 +1,4 @@
-"""Labels that arrive later: files with an id and an outcome, joined to predictions by id."""
+"""Labels, which arrive later: files with an id and an outcome, joined to predictions by id."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 COLUMNS = ("id", "outcome")
-WORDS = {"true": 1.0, "false": 0.0}
-KINDS = (".csv", ".parquet")
+BOOLEANS = {"true": 1.0, "false": 0.0}
+SUFFIXES = (".csv", ".parquet")
 
 
 @dataclass
 class Labels:
-    """The outcomes known, by prediction id, and what could not be used."""
+    """The outcomes by prediction id, and the number of labels that cannot be used."""
 
     files: list[str] = field(default_factory=list)
     outcomes: dict[str, float] = field(default_factory=dict)
@@ -24,12 +24,12 @@ class Labels:
     conflicting: int = 0
     example: str | None = None
 
-    def tell(self, example: str) -> None:
-        """Keep the first example of what could not be used."""
+    def add_example(self, example: str) -> None:
+        """Record an example of a label that cannot be used; only the first is kept."""
         self.example = self.example or example
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was read, without the outcomes."""
+        """Return the files and the counts, without the outcomes."""
         return {
             "files": self.files,
             "outcomes": len(self.outcomes),
@@ -40,14 +40,14 @@ class Labels:
 
 
 def find_labels(folder: Path) -> list[Path]:
-    """Return the files of labels in a folder, if there is one."""
-    return sorted(path for path in folder.glob("*") if path.suffix in KINDS)
+    """Return the label files in a folder; none if the folder does not exist."""
+    return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
 
 
 def read_labels(paths: list[Path], allowed: set[float] | None) -> Labels:
-    """Read labels; `allowed` are the outcomes there can be, None for any number.
+    """Read labels; `allowed` are the possible outcomes, None for any number.
 
-    An id with two different outcomes has none. Raises UserError for a file that is none of labels.
+    An id with two different outcomes is dropped. Raises UserError for a file without labels.
     """
     labels, conflicts = Labels(), set()
     for path in paths:
@@ -60,11 +60,13 @@ def read_labels(paths: list[Path], allowed: set[float] | None) -> Labels:
         if not usable.all():
             labels.unusable += int((~usable).sum())
             row = int((~usable).to_numpy().argmax())
-            labels.tell(f"{path.name}, row {row + 1}: outcome {frame['outcome'].iloc[row]!r}")
+            labels.add_example(
+                f"{path.name}, row {row + 1}: outcome {frame['outcome'].iloc[row]!r}"
+            )
         for identity, outcome in zip(frame["id"][usable].astype(str), outcomes[usable]):
             if labels.outcomes.setdefault(identity, outcome) != outcome:
                 conflicts.add(identity)
-                labels.tell(f"{path.name}: {identity} has two different outcomes")
+                labels.add_example(f"{path.name}: {identity} has two different outcomes")
     labels.conflicting = len(conflicts)
     for identity in conflicts:
         del labels.outcomes[identity]
@@ -74,15 +76,15 @@ def read_labels(paths: list[Path], allowed: set[float] | None) -> Labels:
 def _read(path: Path) -> "DataFrame":
     import pandas as pd
 
-    if path.suffix not in KINDS:
-        raise UserError(f"{path}: labels are a file {' or '.join(KINDS)}, with an id and outcome.")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path}: a file of labels ends in {' or '.join(SUFFIXES)}.")
     try:
         if path.suffix == ".csv":
             frame = pd.read_csv(path, dtype=str, skipinitialspace=True)
         else:
             frame = pd.read_parquet(path)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: no labels there.") from None
+        raise UserError(f"{path} is missing. Name an existing file or folder.") from None
     # Damaged files fail in many ways: ParserError, UnicodeDecodeError, ArrowInvalid among them.
     except Exception as error:  # pylint: disable=broad-except
         raise UserError(f"{path} cannot be read: {error}") from None
@@ -101,5 +103,5 @@ def _numbers(outcomes: "Series") -> "Series":
     import numpy as np
     import pandas as pd
 
-    text = outcomes.map(lambda value: WORDS.get(str(value).strip().lower(), value))
+    text = outcomes.map(lambda value: BOOLEANS.get(str(value).strip().lower(), value))
     return pd.to_numeric(text, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)

@@ -1,4 +1,4 @@
-"""Reading a prediction log: whatever is in it, however much, and while it is written."""
+"""Reading a prediction log of any size and content while services write it."""
 
 import os
 from collections import Counter
@@ -12,13 +12,13 @@ from zlib import crc32
 
 from pydantic_core import from_json
 
-# Rows whose features are kept. Of more, a part is, chosen by id: the same rows on every reading.
+# The number of rows whose features are sampled, by id, so that each reading takes the same rows.
 MOST = 100_000
-NAMED = 3
+EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedRow:
     """A row that was scored: its score and its day (UTC)."""
 
     score: float
@@ -26,8 +26,8 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a line holds: rows of one release and day."""
+class LogLine:
+    """A line of the log: rows of one release and day."""
 
     release_id: str | None
     day: str
@@ -37,15 +37,15 @@ class Made:
 
 
 @dataclass
-class Log:  # pylint: disable=too-many-instance-attributes # each is told to the user
-    """What one release answered, as far as it was logged."""
+class Log:  # pylint: disable=too-many-instance-attributes # each is reported to the user
+    """The logged predictions of one release."""
 
     files: list[str] = field(default_factory=list)
-    # of this release: rows a day, a sample of rows with their features, and the rows asked for
+    # of this release: rows by day, a sample of rows with features, and the labelled rows by id
     per_day: Counter[str] = field(default_factory=Counter)
-    sample: list[tuple[Served, dict[str, Any]]] = field(default_factory=list)
-    wanted: dict[str, Served] = field(default_factory=dict)
-    # of other releases, and what is no row
+    sample: list[tuple[ServedRow, dict[str, Any]]] = field(default_factory=list)
+    labelled: dict[str, ServedRow] = field(default_factory=dict)
+    # rows by other release, and lines that hold no rows
     others: Counter[str] = field(default_factory=Counter)
     broken: int = 0
     examples: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Log:  # pylint: disable=too-many-instance-attributes # each is told to the
         return sorted(self.per_day)[-days:]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was read, without the rows."""
+        """Return the files and the counts, without the rows."""
         return {
             "files": sorted(self.files),
             "rows": self.per_day.total(),
@@ -68,39 +68,41 @@ class Log:  # pylint: disable=too-many-instance-attributes # each is told to the
         }
 
 
-def read_log(folder: Path, release_id: str, wanted: Collection[str] = (), most: int = MOST) -> Log:
-    """Read the rows of a release from all files of a log; `wanted` are ids looked for."""
+def read_log(
+    folder: Path, release_id: str, labelled: Collection[str] = (), most: int = MOST
+) -> Log:
+    """Read a release's rows from all files of a log; `labelled` are the ids that have a label."""
     log = Log()
-    # A row is kept if a hash of its id is below the limit, which halves when there are too many.
+    # A row is sampled if its id's hash is below the limit, which halves when there are too many.
     limit = 2**32
     for name, number, line in _lines(folder, log):
         try:
-            made = _parse(line)
+            entry = _parse(line)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             log.broken += 1
-            if len(log.examples) < NAMED:
-                log.examples.append(f"{name}:{number}: {_why(error)}")
+            if len(log.examples) < EXAMPLES:
+                log.examples.append(f"{name}:{number}: {_problem(error)}")
             continue
-        if made.release_id != release_id:
-            log.others[str(made.release_id)] += len(made.ids)
+        if entry.release_id != release_id:
+            log.others[str(entry.release_id)] += len(entry.ids)
             continue
-        log.per_day[made.day] += len(made.ids)
-        for place, identity in enumerate(made.ids):
-            served = Served(made.scores[place], made.day)
-            if identity in wanted:
-                log.wanted[identity] = served
+        log.per_day[entry.day] += len(entry.ids)
+        for position, identity in enumerate(entry.ids):
+            row = ServedRow(entry.scores[position], entry.day)
+            if identity in labelled:
+                log.labelled[identity] = row
             if crc32(identity.encode()) < limit:
-                log.sample.append((served, made.features[place] | {"": identity}))
+                log.sample.append((row, entry.features[position] | {"": identity}))
         while len(log.sample) > most:
             limit //= 2
-            log.sample = [kept for kept in log.sample if crc32(kept[1][""].encode()) < limit]
+            log.sample = [pair for pair in log.sample if crc32(pair[1][""].encode()) < limit]
     for _, features in log.sample:
         del features[""]
     return log
 
 
 def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
-    """Yield file name, line number and content of every whole line there was when this began."""
+    """Yield file name, line number and content of each line that was complete at the start."""
     for path, file in _opened(folder):
         name = path.relative_to(folder).as_posix()
         log.files.append(name)
@@ -109,58 +111,58 @@ def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
             for number, line in enumerate(file, 1):
                 left -= len(line)
                 if left < 0 or not line.endswith(b"\n"):
-                    # Somebody writes it right now, or did when the machine stopped.
+                    # A service is writing it now, or was when its machine stopped.
                     log.unfinished += left >= 0
                     break
                 yield name, number, line
 
 
 def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
-    """Open each file once, whatever names it gets while it is set aside for a new one.
+    """Open each file once, although rotation may rename it meanwhile.
 
-    Several services may have folders of their own in this one, as the pods of a cluster do.
+    Several services may have their own folders in this one, as the pods of a cluster do.
     """
-    seen: dict[tuple[int, int], tuple[Path, IO[bytes]]] = {}
+    files: dict[tuple[int, int], tuple[Path, IO[bytes]]] = {}
     while True:
-        before = len(seen)
+        before = len(files)
         for path in sorted(folder.rglob("*.jsonl")):
             try:
                 file = path.open("rb")
             except FileNotFoundError:
                 continue
             status = os.fstat(file.fileno())
-            if (status.st_dev, status.st_ino) in seen:
+            if (status.st_dev, status.st_ino) in files:
                 file.close()
             else:
-                seen[(status.st_dev, status.st_ino)] = path, file
-        if len(seen) == before:
-            return list(seen.values())
+                files[(status.st_dev, status.st_ino)] = path, file
+        if len(files) == before:
+            return list(files.values())
 
 
-def _parse(line: bytes) -> Made:
-    """Return what a line holds; raises what a line that holds no rows does."""
-    told = from_json(line)
-    time = datetime.fromisoformat(told["time"])
+def _parse(line: bytes) -> LogLine:
+    """Parse a line; raises ValueError, KeyError, TypeError or OverflowError if it holds no rows."""
+    values = from_json(line)
+    time = datetime.fromisoformat(values["time"])
     if time.tzinfo is None:
-        raise ValueError(f"its time {told['time']!r} has no zone")
-    ids, scores, features = told["id"], told["score"], told["features"]
+        raise ValueError(f"its time {values['time']!r} has no zone")
+    ids, scores, features = values["id"], values["score"], values["features"]
     if isinstance(ids, str):
-        # One row without lists: so may a log be that another service wrote.
+        # One row without lists: the format of a log that another service wrote.
         ids, scores, features = [ids], [scores], [features]
     scores = [float(score) for score in scores]
     if not all(map(isfinite, scores)):
-        raise ValueError("one of its scores is no finite number")
+        raise ValueError("one of its scores is not a finite number")
     if not all(isinstance(identity, str) for identity in ids):
-        raise TypeError("one of its ids is no text")
+        raise TypeError("one of its ids is not text")
     if not all(isinstance(row, dict) for row in features):
-        raise TypeError("the features of one of its rows are no object")
+        raise TypeError("the features of one of its rows are not an object")
     if not len(ids) == len(scores) == len(features):
         raise ValueError(f"it has {len(ids)} ids, {len(scores)} scores and {len(features)} rows")
     day = time.astimezone(UTC).date().isoformat()
-    return Made(told["release_id"], day, ids, scores, features)
+    return LogLine(values["release_id"], day, ids, scores, features)
 
 
-def _why(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]!r}"
     return str(error)

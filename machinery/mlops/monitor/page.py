@@ -1,11 +1,11 @@
-"""Evidently's report of data drift, a page for people; it decides nothing."""
+"""Evidently's report of data drift as a page; no verdict depends on it."""
 
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.files import write
-from mlops.statistics.drift import is_number
+from mlops.statistics.histograms import is_number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
     """Write the report as one HTML file; takes seconds, most of them to import Evidently."""
-    # Its dependencies warn of each other.
+    # Evidently's dependencies print warnings about each other.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        # Evidently refuses a column without any value; W105 has told of it.
+        # Evidently refuses a column without any value; W105 has reported it.
         columns = [
             name for name in trained if all(f[name].notna().any() for f in (trained, served))
         ]
@@ -31,5 +31,5 @@ def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
             for frame in (served, trained)
         )
         # The current rows come first.
-        made = Report([DataDriftPreset()]).run(current, reference)
-        write(path, made.get_html_str(as_iframe=False))
+        snapshot = Report([DataDriftPreset()]).run(current, reference)
+        write(path, snapshot.get_html_str(as_iframe=False))

@@ -1,4 +1,4 @@
-"""How well the model did where labels came, against what the gate measured; pure."""
+"""The metrics of labelled rows, compared with those that the gate measured; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One metric of what was served; a loss is positive where the model is worse, with interval.
+class LiveMetric:
+    """One metric of the served rows, and its losses with intervals, positive where it is worse.
 
-    `beyond_constant` is the loss against the best constant answer, `beyond_promise` the one
+    `loss_to_constant` is the loss against the best constant prediction, `loss_to_gate` the loss
     against the gate's measurement; None where there is nothing to compare with.
     """
 
     name: str
     value: "Estimate"
     constant: float | None
-    promised: float | None
-    beyond_constant: "Estimate | None"
-    beyond_promise: "Estimate | None"
+    at_gate: float | None
+    loss_to_constant: "Estimate | None"
+    loss_to_gate: "Estimate | None"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return it as plain values for JSON."""
         return {
             "value": self.value.value,
             "low": self.value.low,
             "high": self.value.high,
             "constant": self.constant,
-            "promised": self.promised,
+            "promised": self.at_gate,
         }
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows whose outcome is known: targets, scores and days (rows,)."""
+    """Rows with a known outcome: targets, scores and days (rows,)."""
 
     target: "np.ndarray"
     score: "np.ndarray"
@@ -53,27 +53,29 @@ class Labelled:
 def measure(
     rows: Labelled,
     names: Mapping[str, Any],
-    promise: Mapping[str, Any],
+    gate_metrics: Mapping[str, Any],
     settings: EvaluateParams,
     threshold: float = THRESHOLD,
-) -> list[Measured]:
+) -> list[LiveMetric]:
     """Measure the team's metrics (`names`) on labelled rows, intervals by a bootstrap over days.
 
-    `promise` is what the gate's evidence says of each metric. A metric that is no number here,
-    such as an AUC where all outcomes are alike, is left out.
+    `gate_metrics` holds the gate's evidence for each metric. An undefined metric, such as an AUC
+    where all outcomes are equal, is left out.
     """
     from mlops.statistics import metrics
     from mlops.statistics.bootstrap import Comparison
 
     comparison = Comparison(rows.target, rows.days, settings)
-    chosen = metrics.chosen(dict(names), threshold)
-    found = (_measure(comparison, rows, metric, promise.get(metric.name)) for metric in chosen)
-    return [one for one in found if one is not None]
+    chosen = metrics.select(dict(names), threshold)
+    results = (
+        _measure(comparison, rows, metric, gate_metrics.get(metric.name)) for metric in chosen
+    )
+    return [one for one in results if one is not None]
 
 
 def _measure(
-    comparison: "Comparison", rows: Labelled, metric: "Metric", promised: Mapping[str, Any] | None
-) -> Measured | None:
+    comparison: "Comparison", rows: Labelled, metric: "Metric", at_gate: Mapping[str, Any] | None
+) -> LiveMetric | None:
     import numpy as np
 
     constant, sign = comparison.constant(metric), -1 if metric.higher_is_better else 1
@@ -82,41 +84,41 @@ def _measure(
     value = estimates["candidate"]
     if not all(map(np.isfinite, (value.value, value.low, value.high))):
         return None
-    return Measured(
+    return LiveMetric(
         metric.name,
         value,
         constant,
-        promised and promised["value"],
-        None if best is None else _turned(estimates["difference"], sign),
-        promised and _loss(value, constant, promised, sign),
+        at_gate and at_gate["value"],
+        None if best is None else _as_loss(estimates["difference"], sign),
+        at_gate and _loss_to_gate(value, constant, at_gate, sign),
     )
 
 
-def _turned(estimate: "Estimate", sign: int) -> "Estimate":
-    """Return an estimate whose larger values are worse."""
+def _as_loss(estimate: "Estimate", sign: int) -> "Estimate":
+    """Return an estimate with its sign set so that larger is worse."""
     from mlops.statistics.bootstrap import Estimate
 
     low, high = sorted((sign * estimate.low, sign * estimate.high))
     return Estimate(sign * estimate.value, low, high, estimate.undefined)
 
 
-def _loss(
-    value: "Estimate", constant: float | None, promised: Mapping[str, Any], sign: int
+def _loss_to_gate(
+    value: "Estimate", constant: float | None, at_gate: Mapping[str, Any], sign: int
 ) -> "Estimate":
-    """Return how much worse a metric is than promised.
+    """Return how much worse a metric is than at the gate.
 
-    The interval is that of a difference of independent estimates (Zou and Donner 2008). Where a
-    constant answer has a value, both count from it: in a month with more late flights the log
-    loss is larger whatever the model.
+    The interval is that of a difference of independent estimates (Zou and Donner 2008). Where the
+    best constant prediction has a value, both metrics are measured from it: in a month with more
+    late flights the log loss of any model is larger.
     """
     from mlops.statistics.bootstrap import Estimate
 
-    now = _turned(value, sign)
-    then = _turned(Estimate(promised["value"], promised["low"], promised["high"]), sign)
+    now = _as_loss(value, sign)
+    then = _as_loss(Estimate(at_gate["value"], at_gate["low"], at_gate["high"]), sign)
     loss = now.value - then.value
     low = loss - hypot(now.value - now.low, then.high - then.value)
     high = loss + hypot(now.high - now.value, then.value - then.low)
-    if constant is not None and promised.get("constant") is not None:
-        harder = sign * (constant - promised["constant"])
+    if constant is not None and at_gate.get("constant") is not None:
+        harder = sign * (constant - at_gate["constant"])
         loss, low, high = loss - harder, low - harder, high - harder
     return Estimate(loss, low, high)

@@ -1,15 +1,15 @@
-"""The rows a release was trained on, and those it served, made comparable."""
+"""The training rows of a release and the rows it served, with the same columns and types."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.config.params import Params
-from mlops.monitor.drift import SAMPLE, Rows, Shift, shift
+from mlops.monitor.drift import SAMPLE, DatedRows, Shift, shift
 from mlops.monitor.log import Log
 from mlops.releases.champion import Champion
 from mlops.releases.release import Release
 from mlops.releases.store import Store
-from mlops.statistics.drift import is_number
+from mlops.statistics.histograms import is_number
 from mlops.training import contract
 from mlops.training.record import data_fingerprint
 
@@ -25,18 +25,18 @@ class Reference:
     """The training rows of a release, as the team's `data` gives them now."""
 
     release: Release
-    rows: Rows
+    rows: DatedRows
     columns: contract.Columns
-    # Whether they are, byte for byte, what the release was made from.
+    # Whether they are byte for byte the rows that the release was trained on.
     unchanged: bool
 
     def outcomes(self) -> set[float] | None:
-        """Return the outcomes there can be, where training knows but two; else None."""
-        known = self.rows.frame[self.columns.target].dropna().unique()
-        return {float(value) for value in known} if len(known) <= 2 else None
+        """Return the possible outcomes if training has at most two, else None."""
+        values = self.rows.frame[self.columns.target].dropna().unique()
+        return {float(value) for value in values} if len(values) <= 2 else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return which rows these are."""
+        """Return the partitions and the number of rows as plain values."""
         return {
             "partitions": list(self.release.promoted.data.train),
             "rows": len(self.rows.days),
@@ -45,19 +45,19 @@ class Reference:
 
 
 def reference(release: Release, params: Params) -> Reference:
-    """Load the partitions that the release names; raises UserError where one is gone."""
+    """Load the partitions that the release names; raises UserError where one is missing."""
     columns, data = contract.columns(params.gate.cluster), release.promoted.data
     train, holdout = (contract.load(names) for names in (data.train, data.holdout))
     contract.require(train.frame, columns, "training rows")
     days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
-    found = data_fingerprint(train.fingerprint, holdout.fingerprint)
-    return Reference(release, Rows(train.frame, days), columns, found == data.fingerprint)
+    unchanged = data_fingerprint(train.fingerprint, holdout.fingerprint) == data.fingerprint
+    return Reference(release, DatedRows(train.frame, days), columns, unchanged)
 
 
-def served(log: Log, days: list[str], trained: Reference) -> Rows:
-    """Return the sampled rows of these days, with the types of training.
+def served(log: Log, days: list[str], trained: Reference) -> DatedRows:
+    """Return the sampled rows of these days, with the types of the training rows.
 
-    A column that none of them has is left out.
+    A column that no row has is left out.
     """
     import pandas as pd
 
@@ -70,15 +70,15 @@ def served(log: Log, days: list[str], trained: Reference) -> Rows:
             for name in shared
         }
     )
-    return Rows(frame, _days(log, days))
+    return DatedRows(frame, _days(log, days))
 
 
-def answered(log: Log, days: list[str]) -> Rows:
-    """Return the scores of the same rows; a feature may be called as they are."""
+def served_scores(log: Log, days: list[str]) -> DatedRows:
+    """Return the scores of the sampled rows; apart, as a feature may be called `score` too."""
     import pandas as pd
 
     scores = [row.score for row, _ in log.sample if row.day in days]
-    return Rows(pd.DataFrame({SCORE: scores}), _days(log, days))
+    return DatedRows(pd.DataFrame({SCORE: scores}), _days(log, days))
 
 
 def _days(log: Log, days: list[str]) -> "np.ndarray":
@@ -92,9 +92,9 @@ def _like(column: "Series", values: list[Any]) -> "Series":
     import pandas as pd
 
     if not is_number(column):
-        return pd.Series(map(_word, values), dtype=object)
+        return pd.Series(map(_category, values), dtype=object)
     numbers = pd.Series(map(_number, values), dtype=float)
-    # A float32 of 0.7 is another number than 0.7 in a log.
+    # A float32 of 0.7 differs from the 0.7 in a log.
     with np.errstate(over="ignore"):
         return numbers.astype(column.dtype) if column.dtype.kind == "f" else numbers
 
@@ -106,18 +106,19 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def _word(value: Any) -> Any:
+def _category(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else str(value)
 
 
-def score_shift(trained: Reference, scores: Rows, params: Params) -> Shift:
-    """Compare what was answered with what the same bundle answers to training rows.
+def score_shift(trained: Reference, scores: DatedRows, params: Params) -> Shift:
+    """Compare the served scores with the same bundle's scores of training rows.
 
-    Raises UserError when the bundle cannot be had or gives none.
+    Raises UserError when the bundle cannot be fetched or fails.
     """
     import numpy as np
     import pandas as pd
 
     sample = trained.rows.sample(SAMPLE, np.random.default_rng(0))
-    given = Champion(trained.release).score(sample.frame, Store(params.store))
-    return shift(SCORE, Rows(pd.DataFrame({SCORE: given}), sample.days), scores)
+    trained_scores = Champion(trained.release).score(sample.frame, Store(params.store))
+    before = DatedRows(pd.DataFrame({SCORE: trained_scores}), sample.days)
+    return shift(SCORE, before, scores)

@@ -1,1 +1,1 @@
-"""The releases: what they are, which environment holds which, and what may move."""
+"""Releases: their files, their environments, and the rules for promotion and rollback."""

@@ -1,4 +1,4 @@
-"""The bundle: a Bento packed as one file whose bytes follow from commit, model and data alone."""
+"""The bundle: a Bento packed as one file; commit, model and data alone decide its bytes."""
 
 import io
 import json
@@ -27,16 +27,16 @@ from mlops.upgrading import manifest
 SERVICE = "mlops.serving.service:Predictor"
 LOCK = "requirements-serve.txt"
 DOCKERFILE = "Dockerfile"
-# The team's code that the service imports, and the image is built by; paths in the repository.
+# The team's code that the service imports or the image build reads; paths in the repository.
 TEAM = ("model", "data/*.py", LOCK, DOCKERFILE)
-# The same of the machinery; paths in the package `mlops`.
+# The machinery's code for the same; paths in the package `mlops`.
 STAGES = "container/Dockerfile"
 MACHINERY = ("__init__.py", "errors.py", "files.py", "exit.py", "serving", STAGES)
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A packed bundle, and the schema of the rows that its service takes."""
+class PackedBundle:
+    """A packed bundle and the row schema of its service."""
 
     path: Path
     digest: str
@@ -44,41 +44,41 @@ class Bundle:
     schema: dict[str, Any]
 
 
-def pack(made: record.Record, model: Path) -> Bundle:
+def pack(training: record.Record, model: Path) -> PackedBundle:
     """Pack a model with the code of its record's commit; packing twice gives the same digest.
 
-    Raises UserError when what was packed cannot answer a row.
+    Raises UserError if the packed model cannot score a row.
     """
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pack.", dir=BUILD) as scratch:
         stage = Path(scratch).absolute() / "stage"
-        schema = _stage(made, model, stage)
-        bento = _build(made, stage)
+        schema = _stage(training, model, stage)
+        bento = _build(training, stage)
         _run_in(bento / "src", "mlops.serving.scorer", why="The packed model gave no answer")
         packed = Path(scratch) / "bundle.tar"
         _tar(bento, packed)
         digest = files.digest_file(packed)
-        kept = cached(digest)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(packed, kept)
-    return Bundle(kept, digest, kept.stat().st_size, schema)
+        path = cached(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(packed, path)
+    return PackedBundle(path, digest, path.stat().st_size, schema)
 
 
 def fetch(store: Store, digest: str) -> Path:
-    """Return the unpacked bundle of a digest, a Bento to serve; it is kept below build/."""
+    """Return the unpacked bundle of a digest, a Bento to serve, from its folder below build/."""
     return unpack(store.fetch(digest), digest, folder_of(digest))
 
 
 def folder_of(digest: str) -> Path:
-    """Return the folder below build/ that a bundle of this digest is unpacked in."""
+    """Return the folder below build/ for the unpacked bundle of this digest."""
     return CACHE / "bundles" / digest.removeprefix("sha256:")
 
 
 def unpack(path: Path, digest: str, into: Path) -> Path:
-    """Unpack a bundle into a folder; one already there stays only if nothing in it was changed."""
-    found = files.digest_file(path)
-    if found != digest:
-        raise UserError(f"{path} is not the bundle {digest}: its digest is {found}. Remove it.")
+    """Unpack a bundle into a folder; an unchanged folder stays, a changed one is replaced."""
+    actual = files.digest_file(path)
+    if actual != digest:
+        raise UserError(f"{path} is not the bundle {digest}: its digest is {actual}. Remove it.")
     with tarfile.open(path) as tar:
         if into.exists() and not _is_unchanged(into, tar):
             shutil.rmtree(into)
@@ -88,9 +88,9 @@ def unpack(path: Path, digest: str, into: Path) -> Path:
     return into
 
 
-def _stage(made: record.Record, model: Path, stage: Path) -> dict[str, Any]:
-    """Lay out what becomes the `src` folder, and return the schema of a row."""
-    commit, machinery = made["source"]["commit"], [f"mlops/{name}" for name in MACHINERY]
+def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
+    """Lay out the `src` folder, and return the schema of a row."""
+    commit, machinery = training["source"]["commit"], [f"mlops/{name}" for name in MACHINERY]
     _extract(commit, TEAM, stage)
     if IN_TREE.is_dir():
         _extract(f"{commit}:{IN_TREE.parent}", machinery, stage)
@@ -98,15 +98,15 @@ def _stage(made: record.Record, model: Path, stage: Path) -> dict[str, Any]:
         _copy_installed(stage / "mlops")
     _complete_dockerfile(stage)
     shutil.copytree(model, stage / "trained")
-    files.write_json(stage / "record.json", record.identity(made))
-    schema = _schema(made)
+    files.write_json(stage / "record.json", record.identity(training))
+    schema = _schema(training)
     # Not sorted: the fields keep the order of data.SCHEMA.
     files.write(stage / "schema.json", json.dumps(schema, indent=1) + "\n")
     return schema
 
 
 def _extract(tree: str, paths: Sequence[str], folder: Path) -> None:
-    """Write the files of a commit's tree below a folder: what git does not know cannot slip in."""
+    """Write the files of a commit's tree below a folder; untracked files are left out."""
     command = ["git", "archive", tree, "--", *paths]
     archive = subprocess.run(command, capture_output=True, check=False)
     if archive.returncode:
@@ -135,56 +135,57 @@ def _complete_dockerfile(stage: Path) -> None:
     shutil.rmtree(stages.parent)
 
 
-def _schema(made: record.Record) -> dict[str, Any]:
-    columns = contract.columns(made["params"]["values"]["gate"]["cluster"])
-    newest = made["data"]["holdout"]["partitions"][-1:]
+def _schema(training: record.Record) -> dict[str, Any]:
+    columns = contract.columns(training["params"]["values"]["gate"]["cluster"])
+    newest = training["data"]["holdout"]["partitions"][-1:]
     return row_schema(columns.features, contract.load(newest).frame)
 
 
-def _build(made: record.Record, stage: Path) -> Path:
-    """Have BentoML build a Bento from the stage, and make it the same every time."""
-    name, commit = made["name"], made["source"]["commit"]
+def _build(training: record.Record, stage: Path) -> Path:
+    """Let BentoML build a Bento from the stage, and make it reproducible."""
+    name, commit = training["name"], training["source"]["commit"]
+    model_digest = training["model"]["digest"]
     version = files.digest_folder(stage).removeprefix("sha256:")[:16]
     options = {
         "service": SERVICE,
         "name": name,
-        "description": f"# {name}\n\nModel {made['model']['digest']}, built at commit {commit}.\n",
+        "description": f"# {name}\n\nModel {model_digest}, built at commit {commit}.\n",
         "include": ["*"],
         "exclude": ["__pycache__/", DOCKERFILE],
-        "docker": {"python_version": ".".join(made["environment"]["python"].split(".")[:2])},
-        # Locked already; BentoML would ask a registry again.
+        "docker": {"python_version": ".".join(training["environment"]["python"].split(".")[:2])},
+        # The lock exists; BentoML would resolve it again.
         "python": {"lock_packages": False},
     }
     files.write(stage / "bentofile.yaml", yaml.safe_dump(options, sort_keys=False))
-    # The file is named because BentoML, left to find it, refuses a path with a hidden folder in it.
+    # BentoML finds the file by itself, but not below a hidden folder, so it is named.
     build = ("build", "--version", version, "--bentofile", "bentofile.yaml")
     _run_in(stage, "bentoml", *build, why="BentoML built no bundle")
     bento = stage.parent / "bentoml" / "bentos" / name / version
     _fix_time(bento / "bento.yaml", git.commit_time(commit))
     (bento / "src" / LOCK).replace(bento / "env/python/requirements.txt")
     (bento / "env/python/requirements.in").unlink()
-    # BentoML's own, which `bentoml containerize` writes anew, gives an image four times the size.
+    # The Dockerfile of `bentoml containerize` gives an image four times the size.
     (stage / DOCKERFILE).replace(bento / "env/docker" / DOCKERFILE)
     return bento
 
 
 def _fix_time(path: Path, commit_time: str) -> None:
-    """Replace the time a Bento was built, which differs every time, by that of its commit."""
-    described = yaml.safe_load(path.read_text(encoding="utf-8"))
-    described["creation_time"] = datetime.fromisoformat(commit_time).astimezone(UTC).isoformat()
-    files.write(path, yaml.safe_dump(described, sort_keys=False))
+    """Replace the build time of a Bento by the time of its commit."""
+    metadata = yaml.safe_load(path.read_text(encoding="utf-8"))
+    metadata["creation_time"] = datetime.fromisoformat(commit_time).astimezone(UTC).isoformat()
+    files.write(path, yaml.safe_dump(metadata, sort_keys=False))
 
 
 def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
-    """Run a module where only the folder's code is found; raises UserError with why it failed."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "MLOPS_"))}
-    kept.pop("PYTHONPATH", None)
-    # In a process of its own: BentoML keeps the first home it sees, and imports the service.
+    """Run a module with the folder's code only; UserError with the reason."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "MLOPS_"))}
+    inherited.pop("PYTHONPATH", None)
+    # A new process: BentoML keeps the first home that it reads, and imports the service.
     home = {"BENTOML_HOME": str(folder.parent / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
-        env={**kept, **home, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**inherited, **home, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -195,7 +196,7 @@ def _run_in(folder: Path, module: str, *arguments: str, why: str) -> None:
 
 
 def _tar(folder: Path, path: Path) -> None:
-    """Write a folder's files so that nothing but their names and contents decides the bytes."""
+    """Write a folder's files as a tar; only their names and contents decide its bytes."""
     # Not compressed: the bytes would depend on the version of zlib.
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, source in sorted(_files(folder).items()):
@@ -214,8 +215,9 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _is_unchanged(folder: Path, tar: tarfile.TarFile) -> bool:
-    """Return whether a folder holds the files of a tar and no others, Python's caches aside."""
-    there, wanted = _files(folder), {entry.name: entry for entry in tar}
-    return there.keys() == wanted.keys() and all(
-        tar.extractfile(entry).read() == there[name].read_bytes() for name, entry in wanted.items()
+    """Return whether a folder holds exactly the files of a tar, apart from Python's caches."""
+    present, entries = _files(folder), {entry.name: entry for entry in tar}
+    return present.keys() == entries.keys() and all(
+        tar.extractfile(entry).read() == present[name].read_bytes()
+        for name, entry in entries.items()
     )

@@ -1,4 +1,4 @@
-"""The model production runs, asked for its scores with its own code, in its own process."""
+"""The champion: production's model, which scores rows with its own code in its own process."""
 
 import subprocess
 import sys
@@ -28,24 +28,24 @@ class Champion:
     release: Release
 
     def record(self, store: Store) -> Record:
-        """Return the record in the bundle; raises UserError where there is no bundle."""
+        """Return the record in the bundle; UserError if the store has no bundle."""
         folder = bundle.fetch(store, self.release.spec.promoted.bundle.digest)
         return files.read_json(folder / "src" / "record.json", made_by="package")
 
     def score(self, rows: "DataFrame", store: Store) -> "ndarray":
-        """Return the champion's scores (rows,) of a frame; raises UserError if it gives none."""
+        """Return the champion's scores (rows,) of a frame; UserError if its code fails."""
         import numpy as np
 
         folder = bundle.fetch(store, self.release.spec.promoted.bundle.digest)
         with tempfile.TemporaryDirectory() as scratch:
-            asked, answered = Path(scratch, "rows.parquet"), Path(scratch, "scores.npy")
-            rows.to_parquet(asked)
-            _run("mlops.serving.score", str(asked), str(answered), folder=folder / "src")
-            return np.load(answered)
+            rows_file, scores_file = Path(scratch, "rows.parquet"), Path(scratch, "scores.npy")
+            rows.to_parquet(rows_file)
+            _run("mlops.serving.score", str(rows_file), str(scores_file), folder=folder / "src")
+            return np.load(scores_file)
 
 
 def champion() -> Champion | None:
-    """Return the release the last environment holds, or None before the first promotion there."""
+    """Return the last environment's release, None before the first promotion there."""
     release = environments.production().release
     return None if release is None else Champion(release)
 

@@ -1,4 +1,4 @@
-"""What git remembers of a file: every version that was committed, newest first."""
+"""The committed versions of a file, newest first."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from pathlib import Path
 
 from mlops import git
 from mlops.errors import UserError
+from mlops.releases.release import Release
 
 
 @dataclass(frozen=True)
-class Version:
-    """A file as one commit left it; `text` is None where the commit removed it."""
+class FileVersion:
+    """A file as one commit left it; `text` is None if the commit removed it."""
 
     commit: str
     at: datetime
@@ -19,28 +20,41 @@ class Version:
     text: str | None
 
 
-def versions(path: Path) -> list[Version]:
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A version of an environment's release file, and the release in it, if any."""
+
+    version: FileVersion
+    release: Release | None
+
+    @property
+    def release_id(self) -> str | None:
+        """The id of the release, None for none."""
+        return self.release and self.release.release_id
+
+
+def versions(path: Path) -> list[FileVersion]:
     """Return the versions of a file up to HEAD, newest first; UserError in a shallow clone."""
-    _require_whole()
+    _require_full_clone()
     lines = git.git("log", "--format=%H %cI", "HEAD", "--", path.as_posix()).splitlines()
     commits = [line.split(" ", 1) for line in lines]
     blobs = _blobs([f"{commit}:{path.as_posix()}" for commit, _ in commits])
     return [
-        Version(commit, datetime.fromisoformat(at), *blob)
+        FileVersion(commit, datetime.fromisoformat(at), *blob)
         for (commit, at), blob in zip(commits, blobs, strict=True)
     ]
 
 
 def reaches(commit: str) -> bool:
-    """Say whether HEAD is or descends from a commit; UserError if a shallow clone cannot tell."""
-    # Git prints nothing for a commit it does not know.
-    found = git.git("merge-base", commit, "HEAD", check=False) == commit
-    if not found:
-        _require_whole()
-    return found
+    """Return whether HEAD is or descends from a commit; UserError if a shallow clone hides it."""
+    # Git prints nothing for a commit that it does not know.
+    is_ancestor = git.git("merge-base", commit, "HEAD", check=False) == commit
+    if not is_ancestor:
+        _require_full_clone()
+    return is_ancestor
 
 
-def _require_whole() -> None:
+def _require_full_clone() -> None:
     if git.git("rev-parse", "--is-shallow-repository") == "true":
         raise UserError(
             "This clone holds only a part of the history, and promotions are judged by it. "
@@ -49,20 +63,20 @@ def _require_whole() -> None:
 
 
 def _blobs(names: list[str]) -> list[tuple[str, str | None]]:
-    """Return the id and text of blobs named as `commit:path`, all of them by one git."""
+    """Return the id and text of blobs named as `commit:path`, read by one git process."""
     done = subprocess.run(
         ["git", "cat-file", "--batch"],
         input="".join(f"{name}\n" for name in names).encode(),
         capture_output=True,
         check=True,
     )
-    output, found = done.stdout, []
+    output, blobs = done.stdout, []
     for _ in names:
         first, _, output = output.partition(b"\n")
         if first.endswith(b" missing"):
-            found.append(("", None))
+            blobs.append(("", None))
             continue
         blob, _, size = first.decode().split(" ")
-        found.append((blob, output[: int(size)].decode(errors="replace")))
+        blobs.append((blob, output[: int(size)].decode(errors="replace")))
         output = output[int(size) + 1 :]
-    return found
+    return blobs

@@ -1,4 +1,4 @@
-"""What people write about an environment: settings.yaml and policy.yaml."""
+"""The files of an environment that people write: settings.yaml and policy.yaml."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,7 +13,7 @@ KEY_NAME = r"[a-z0-9][a-z0-9._-]*"
 
 
 class Replicas(Strict):
-    """How many pods there are, from the quietest hour to the busiest."""
+    """The least and the greatest number of pods."""
 
     least: int = Field(ge=1)
     most: int = Field(ge=1)
@@ -26,7 +26,7 @@ class Replicas(Strict):
 
 
 class Kubernetes(Strict):
-    """How a release runs on a cluster: kustomize puts these values into environments/base/."""
+    """Settings of a cluster: kustomize puts these values into environments/base/."""
 
     namespace: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     url: str = Field(
@@ -40,29 +40,29 @@ class Kubernetes(Strict):
 
 
 class Docker(Strict):
-    """What a container may use of its machine; null: all there is."""
+    """Limits of a container; null: the whole machine."""
 
     cpus: float | None = Field(None, gt=0, description="cores")
     memory: str | None = Field(None, pattern=r"^\d+(Mi|Gi)$", description="beyond it is killed")
 
 
 class Annotations(Strict):
-    """What has kustomize read an object and send it to no cluster."""
+    """The annotation with which kustomize reads an object but does not render it."""
 
     local_config: Literal["true"] = Field(alias="config.kubernetes.io/local-config")
 
 
 class Metadata(Strict):
-    """What makes settings.yaml an object that kustomize can read."""
+    """The head that makes settings.yaml an object for kustomize."""
 
     name: str = Field(description="the environment's own name: its folder's")
     annotations: Annotations
 
 
 class Settings(Strict):
-    """How a release runs here; never promoted."""
+    """settings.yaml: how a release runs here; never promoted."""
 
-    # Only kustomize needs the head; without one the environment has no rendering.
+    # Only kustomize needs the head; without one the environment cannot be rendered.
     api_version: Literal["mlops/v1"] = Field("mlops/v1", alias="apiVersion")
     kind: Literal["Settings"] = "Settings"
     metadata: Metadata | None = None
@@ -86,7 +86,7 @@ class Settings(Strict):
 
 
 class Demand(Strict):
-    """Evidence that a release must bring."""
+    """Evidence that a release needs."""
 
     kind: str
     environment: str = Field(description="where it was collected: `build` or an environment")
@@ -94,7 +94,7 @@ class Demand(Strict):
 
 
 class Freeze(Strict):
-    """A time in which nothing but a rollback moves: local times, `to` itself excluded."""
+    """A window in which only a rollback moves: local times, `to` itself excluded."""
 
     start: NaiveDatetime = Field(alias="from")
     end: NaiveDatetime = Field(alias="to")
@@ -116,10 +116,10 @@ class Freeze(Strict):
             raise ValueError("`to` must be later than `from`")
         return self
 
-    def holds(self, now: datetime) -> bool:
-        """Say whether a moment falls into the window.
+    def contains(self, now: datetime) -> bool:
+        """Return whether a moment falls into the window.
 
-        Where the clocks change, a local time comes twice or never: the longer window counts.
+        When clocks change, a local time exists twice or never: the longer window counts.
         """
         return min(self._moments(self.start)) <= now < max(self._moments(self.end))
 
@@ -129,7 +129,7 @@ class Freeze(Strict):
 
 
 class Signer(Strict):
-    """Whose signature counts: a key of environments/signers/, or a workflow through Sigstore."""
+    """A trusted signer: a key of environments/signers/, or a workflow through Sigstore."""
 
     key: str | None = Field(None, pattern=f"^{KEY_NAME}$", description="its file there, less .pub")
     identity: str | None = Field(None, min_length=1, description="as `sign` prints it")
@@ -143,12 +143,12 @@ class Signer(Strict):
 
     @property
     def name(self) -> str:
-        """Who that is, in words."""
+        """The signer, as messages name it."""
         return f"the key {self.key}" if self.key else str(self.identity)
 
 
 class Policy(Strict):
-    """What a release must show before this environment takes it."""
+    """policy.yaml: what a release needs before this environment takes it."""
 
     origin: str = Field(alias="from", description="the environment before; `build` for the first")
     evidence: tuple[Demand, ...]

@@ -1,4 +1,4 @@
-"""A release: everything that was built, sealed by a hash. A promotion moves it, unchanged."""
+"""A release: everything that was built, sealed by a hash. A promotion moves it unchanged."""
 
 import re
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class Bundle(Part):
     bytes: int = Field(ge=0)
 
 
-class Model(Part):
+class ReleasedModel(Part):
     """The trained model inside the bundle."""
 
     name: str
@@ -74,7 +74,7 @@ class Source(Part):
 
 
 class Contract(Part):
-    """Digests of what the service takes and gives."""
+    """Digests of the schemas of a row and of an answer."""
 
     input: Digest
     output: Digest
@@ -88,11 +88,11 @@ class Image(Part):
 
 
 class Promoted(Part):
-    """What moves, byte for byte the same in every environment."""
+    """The sealed content, byte for byte the same in every environment."""
 
     bundle: Bundle
     image: Image | None = None
-    model: Model
+    model: ReleasedModel
     data: Data
     source: Source
     contract: Contract
@@ -102,15 +102,15 @@ class Promoted(Part):
     def seal(self) -> str:
         """First 12 hex digits of the hash over this block.
 
-        What is absent is left out of the hash, so a field that a later version adds
-        as optional leaves the seals of older releases valid.
+        Absent fields are left out of the hash: an optional field added by a later version
+        keeps the seals of older releases valid.
         """
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return files.digest(files.canonical(plain)).removeprefix("sha256:")[:12]
 
 
 class Proof(Part):
-    """A verdict that speaks for a release, before it is tied to one."""
+    """A verdict before it names its release."""
 
     kind: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     environment: str
@@ -128,7 +128,7 @@ class Evidence(Proof):
 
 
 class Origin(Part):
-    """Where a promotion took the release from: `build`, or an environment at a commit."""
+    """The source of a promotion: `build`, or an environment at a commit."""
 
     environment: str
     commit: Commit
@@ -136,13 +136,13 @@ class Origin(Part):
 
 
 class Rollback(Part):
-    """The mark that lets an older release pass."""
+    """The mark that allows an older release."""
 
     reason: str = Field(min_length=1)
 
 
 class Spec(Part):
-    """What an environment holds: a release, how it came there and what speaks for it."""
+    """The content of a release file: a release, its origin and its evidence."""
 
     release_id: ReleaseId
     supersedes: ReleaseId | None = None
@@ -154,16 +154,16 @@ class Spec(Part):
 
 def _metadata(value: object) -> object:
     if value != METADATA:
-        raise ValueError(f"it is always {METADATA}")
+        raise ValueError(f"it must be {METADATA}")
     return value
 
 
-# Kustomize reads such an object for its replacements and does not send it to the cluster.
+# Kustomize reads such an object for its replacements and does not render it.
 METADATA = {"name": "release", "annotations": {LOCAL_CONFIG: "true"}}
 
 
 class Document(Part):
-    """The file around a release, or around nothing yet."""
+    """A release file, which may hold no release yet."""
 
     api_version: Literal["mlops/v1"] = "mlops/v1"
     kind: Literal["Release"] = "Release"
@@ -172,7 +172,7 @@ class Document(Part):
 
 
 class Release(Document):
-    """A release as a file holds it."""
+    """A release file that holds a release."""
 
     spec: Spec
 
@@ -193,7 +193,7 @@ class Release(Document):
 
 
 def is_release_id(name: str) -> bool:
-    """Say whether this is what ids of releases look like."""
+    """Return whether a name has the form of a release id."""
     return _ID.fullmatch(name) is not None
 
 
@@ -203,7 +203,7 @@ def sequence(release_id: str) -> int:
 
 
 def short(release_id: str) -> str:
-    """Return the part of a release id that tells it from others of the same model."""
+    """Return the short form of a release id, unique among the releases of one model."""
     return "-".join(release_id.rsplit("-", 2)[1:])
 
 
@@ -219,13 +219,13 @@ def none_yet() -> str:
 
 
 def parse_release(text: str, where: str) -> Release | None:
-    """Read a release file's content, None where it holds none yet; UserError when it is broken."""
+    """Read a release file's content, None if it holds no release yet; UserError if it is broken."""
     document = parse(text, where, Document)
     return None if document.spec is None else Release(spec=document.spec)
 
 
 def read_release(path: Path = RELEASE) -> Release | None:
-    """Read a release file, None where there is none or none yet; UserError when it is broken."""
+    """Read a release file, None if there is no file or no release; UserError if it is broken."""
     try:
         return parse_release(text_of(path), str(path))
     except FileNotFoundError:
@@ -237,8 +237,13 @@ def write_release(path: Path, release: Release) -> None:
     files.write(path, release.text)
 
 
+def release_file(environment: str) -> Path:
+    """Return the release file of an environment."""
+    return ENVIRONMENTS / environment / "release.yaml"
+
+
 def catalogue_path(release_id: str) -> Path:
-    """Return where the catalogue keeps a release, written when it enters the first environment."""
+    """Return the catalogue's file of a release; promotion into the first environment writes it."""
     return CATALOGUE / f"{release_id}.yaml"
 
 
@@ -252,16 +257,16 @@ def catalogue_ids() -> list[str]:
 def new_release(promoted: Promoted, evidence: Iterable[Proof]) -> Release:
     """Seal what was built, with the next sequence number of the catalogue.
 
-    The date in its id is that of its commit, so packing twice gives one id. What is in the
-    catalogue already keeps the id it has there.
+    The id has the date of the commit, so packing twice gives one id. Content that is in the
+    catalogue already keeps its id.
     """
-    known = catalogue_ids()
-    release_id = next((i for i in known if seal_of(i) == promoted.seal), None)
+    existing = catalogue_ids()
+    release_id = next((i for i in existing if seal_of(i) == promoted.seal), None)
     if release_id is None:
-        made = datetime.fromisoformat(git.commit_time(promoted.source.commit)).astimezone(UTC)
-        number = max(map(sequence, known), default=0) + 1
-        release_id = f"{promoted.model.name}-{made:%Y%m%d}-{number:04}-{promoted.seal}"
-    # Evidence for the release this one was sealed from speaks for this one too.
-    found = (proof.model_dump(exclude={"release_id"}) for proof in evidence)
-    proofs = tuple(Evidence(release_id=release_id, **proof) for proof in found)
+        day = datetime.fromisoformat(git.commit_time(promoted.source.commit)).astimezone(UTC)
+        number = max(map(sequence, existing), default=0) + 1
+        release_id = f"{promoted.model.name}-{day:%Y%m%d}-{number:04}-{promoted.seal}"
+    # The evidence is about the same content, so it holds for the new id too.
+    verdicts = (proof.model_dump(exclude={"release_id"}) for proof in evidence)
+    proofs = tuple(Evidence(release_id=release_id, **verdict) for verdict in verdicts)
     return Release(spec=Spec(release_id=release_id, promoted=promoted, evidence=proofs))

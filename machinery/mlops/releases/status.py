@@ -1,21 +1,26 @@
-"""What every environment should run and what it does run; what is broken is told, not raised."""
+"""The state of each environment: its release and what runs. Errors become part of the state."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlops import git
 from mlops.errors import Refused, UserError
 from mlops.releases import environments, quarantine
-from mlops.releases.environment_history import check_place, holdings
+from mlops.releases.environment_history import release_history
 from mlops.releases.environments import Environment
 from mlops.releases.policy import BUILD
 from mlops.releases.release import Release, read_release
+from mlops.releases.rules.order import refuse_hand_edit
+
+# What an environment serves now: the id of the release and its address; None for nothing.
+Served = Callable[[Environment], tuple[str, str] | None]
 
 
 @dataclass
-class Row:  # pylint: disable=too-many-instance-attributes # one for each thing to look at
-    """One environment at a glance."""
+class Row:  # pylint: disable=too-many-instance-attributes # one for each column
+    """One environment: its release, what it serves and what is broken."""
 
     environment: str
     desired: str | None = None
@@ -30,7 +35,7 @@ class Row:  # pylint: disable=too-many-instance-attributes # one for each thing 
 
     @property
     def state(self) -> str:
-        """Whether what should run is what runs."""
+        """The state in a word or two."""
         if self.broken:
             return "broken"
         if self.quarantined:
@@ -45,41 +50,42 @@ class Row:  # pylint: disable=too-many-instance-attributes # one for each thing 
         return {**asdict(self), "since": since, "state": self.state}
 
 
-def rows(only: str | None = None) -> list[Row]:
-    """Look at all environments, or at one; raises UserError when there is none of this name."""
+def rows(served: Served, only: str | None = None) -> list[Row]:
+    """Return the state of all environments, or of one; UserError if there is none of this name."""
     if only and only not in environments.folders():
         environments.environment(only)
     try:
-        known = environments.names()
+        names = environments.names()
     except UserError:
-        # Each row says for itself what is wrong.
-        known = environments.folders()
-    return [_row(name) for name in known if only in (None, name)]
+        # Each row reports its own error.
+        names = environments.folders()
+    return [_row(name, served) for name in names if only in (None, name)]
 
 
-def _row(name: str) -> Row:
+def _row(name: str, served: Served) -> Row:
     row = Row(name)
 
-    def look() -> None:
-        """Fill in what can be told; what is broken in one part leaves the other."""
+    def fill() -> None:
+        """Fill in both parts; an error in one leaves the other."""
         environment = environments.read(name)
-        _attempt(row, lambda: _desired(row, environment))
-        _attempt(row, lambda: _live(row, environment))
+        _attempt(row, lambda: _add_desired(row, environment))
+        _attempt(row, lambda: _add_live(row, served(environment)))
 
-    _attempt(row, look)
+    _attempt(row, fill)
     return row
 
 
-def _attempt(row: Row, look: Callable[[], None]) -> None:
+def _attempt(row: Row, fill: Callable[[], None]) -> None:
     try:
-        look()
+        fill()
     except (UserError, Refused, OSError) as error:
         row.broken.append(str(error))
 
 
-def _desired(row: Row, environment: Environment) -> None:
+def _add_desired(row: Row, environment: Environment) -> None:
     release = environment.release
-    row.broken += map(str, check_place(environment.name, holdings(environment.name)))
+    text, history = git.show("HEAD", environment.file), release_history(environment.name)
+    row.broken += map(str, refuse_hand_edit(environment.name, text, history))
     if release is None:
         return
     spec = release.spec
@@ -91,23 +97,19 @@ def _desired(row: Row, environment: Environment) -> None:
     row.quarantined = quarantine.entry_of(release.release_id, quarantine.entries()) is not None
 
 
-def _live(row: Row, environment: Environment) -> None:
-    # Imported here: a target may bring libraries that nothing else of this needs.
-    from mlops.targets import target_of
-
-    live = target_of(environment).live(environment)
+def _add_live(row: Row, live: tuple[str, str] | None) -> None:
     if live:
-        row.live, row.url = live.release_id, live.url
+        row.live, row.url = live
 
 
 def _behind(origin: str, release: Release) -> int:
-    """Count the releases that came to the environment before since it held this one."""
+    """Count the releases that `origin` took after this one."""
     if origin == BUILD:
         built = read_release()
         return int(built is not None and built.release_id != release.release_id)
     newer: set[str | None] = set()
-    for held in holdings(origin):
-        if held.release_id == release.release_id:
+    for entry in release_history(origin):
+        if entry.release_id == release.release_id:
             break
-        newer.add(held.release_id)
+        newer.add(entry.release_id)
     return len(newer - {None})

@@ -1,1 +1,1 @@
-"""The report on a candidate: told once, as a tree, and rendered as Markdown and as a page."""
+"""The report on a candidate: written once, as a tree, and rendered as Markdown and as a page."""

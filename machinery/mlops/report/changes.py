@@ -1,4 +1,4 @@
-"""The sections on what differs: from the champion, and between the data."""
+"""The sections on differences: from the champion, and between training and held-out rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,88 +7,88 @@ from typing import Any
 from mlops.report.subject import Judged, count, short, span
 from mlops.report.tree import Code, Paragraph, Part, Piece, Section, Strong, Table, Text, names
 from mlops.statistics.drift import LEAST
-from mlops.training.provenance import REWRITTEN, Change, Origin, differences, origin
+from mlops.training.provenance import REWRITTEN, Difference, Origin, differences, origin
 
-# What the kinds of changes are called when they are counted.
+# The noun for each kind of difference that is counted.
 NOUNS = {"parameter": "parameter", "code": "file of code", "version": "version"}
 MOST_COLUMNS = 5
 
 
 def changes(judged: Judged) -> Section | None:
-    """Return what differs from the champion in what shapes a model or its verdict."""
-    champion, mine = judged.evaluation["champion"], origin(judged.record)
+    """Return the differences from the champion in what determines a model or its verdict."""
+    champion, candidate = judged.evaluation["champion"], origin(judged.record)
     if champion is None:
         return None
     if champion.get("origin") is None:
         return Section("What changed", (_unreadable(champion),))
-    found = differences(champion["origin"], mine, champion["code"])
-    parts: list[Part] = [Paragraph(_opening(judged, found)), *_remarks(judged, found)]
-    rows = [_row(change) for change in found if change.kind in NOUNS]
+    changed = differences(champion["origin"], candidate, champion["code"])
+    parts: list[Part] = [Paragraph(_opening(judged, changed)), *_remarks(judged, changed)]
+    rows = [_row(change) for change in changed if change.kind in NOUNS]
     if rows:
         parts.append(Table(("what", "name", "champion", "candidate"), rows))
     return Section("What changed", tuple(parts))
 
 
 def _unreadable(champion: dict[str, Any]) -> Paragraph:
-    known = (*span(champion["trained_on"]), ".")
     opening = "The bundle of the champion ", Code(champion["release_id"]), " cannot be read here"
-    return Paragraph((*opening, ", so all that is known of it is that it was trained on ", *known))
+    partitions = (*span(champion["trained_on"]), ".")
+    return Paragraph((*opening, "; only its training partitions are known: ", *partitions))
 
 
-def _opening(judged: Judged, found: list[Change]) -> Text:
-    """Say in one sentence who the champion is and what differs from it."""
+def _opening(judged: Judged, changed: list[Difference]) -> Text:
+    """Return one sentence that names the champion and counts the differences from it."""
     champion, digest = judged.evaluation["champion"], judged.record["model"]["digest"]
     text: list[Piece] = ["Against the champion ", Code(champion["release_id"]), ": "]
-    said = [*_partitions(found), *_counted(found)]
-    for number, piece in enumerate(said):
+    counts = [*_partitions(changed), *_counted(changed)]
+    for number, piece in enumerate(counts):
         text += [", " if number else "", *piece]
     if champion["code"] is not None:
-        text.append(", nothing else." if said else "nothing that shapes the model differs.")
+        text.append(", nothing else." if counts else "nothing that determines the model differs.")
     else:
-        text.append("." if said else "nothing differs in data, parameters and versions.")
+        text.append("." if counts else "nothing differs in data, parameters and versions.")
     if digest == champion["model_digest"]:
         text.append(" The model is the same, byte for byte.")
     return tuple(text)
 
 
-def _partitions(found: list[Change]) -> Iterable[tuple[Piece, ...]]:
-    changed = [change for change in found if change.kind == "partition"]
-    for said in dict.fromkeys(change.after for change in changed):
-        which = [change.name for change in changed if change.after == said]
-        yield (f"{count(which, 'partition')} {said} (", *names(which), ")")
+def _partitions(changed: list[Difference]) -> Iterable[tuple[Piece, ...]]:
+    partitions = [change for change in changed if change.kind == "partition"]
+    for action in dict.fromkeys(change.after for change in partitions):
+        of_action = [change.name for change in partitions if change.after == action]
+        yield (f"{count(of_action, 'partition')} {action} (", *names(of_action), ")")
 
 
-def _counted(found: list[Change]) -> Iterable[tuple[Piece, ...]]:
-    kinds = Counter(change.kind for change in found)
+def _counted(changed: list[Difference]) -> Iterable[tuple[Piece, ...]]:
+    kinds = Counter(change.kind for change in changed)
     for kind, noun in NOUNS.items():
         if kinds[kind]:
             yield (count(range(kinds[kind]), noun),)
 
 
-def _remarks(judged: Judged, found: list[Change]) -> Iterable[Paragraph]:
-    """Say what a reviewer must not overlook."""
+def _remarks(judged: Judged, changed: list[Difference]) -> Iterable[Paragraph]:
+    """Yield the warnings that a reviewer must not overlook."""
     champion, digest = judged.evaluation["champion"], judged.record["model"]["digest"]
-    rewritten = [change.name for change in found if change.after == REWRITTEN]
+    rewritten = [change.name for change in changed if change.after == REWRITTEN]
     if rewritten:
         yield Paragraph(
             (
                 Strong("History was rewritten:"),
                 " ",
                 *names(rewritten),
-                " has other rows now than when the champion was made. Ask why.",
+                " has other rows now than at the champion's training. Ask why.",
             )
         )
     if champion["code"] is None:
         commit = Code(champion["origin"]["commit"][:7])
-        unknown = ", is not in this clone, so changed code is not told. To have it: "
+        unknown = ", is not in this clone, so changes of code are not listed. Fetch it: "
         fetch = Code("git fetch --unshallow")
         yield Paragraph(("The champion's commit, ", commit, unknown, fetch, "."))
-    elif not found and digest != champion["model_digest"]:
+    elif not changed and digest != champion["model_digest"]:
         two = Code(short(champion["model_digest"])), " then, ", Code(short(digest)), " now."
-        yield Paragraph((Strong("Not reproduced:"), " the same gave another model, ", *two))
+        yield Paragraph((Strong("Not reproduced:"), " the same inputs gave another model, ", *two))
 
 
-def _row(change: Change) -> tuple[Text, ...]:
+def _row(change: Difference) -> tuple[Text, ...]:
     if change.kind == "code":
         return ("code", Code(change.name), "", change.after or "")
     sides = (change.before, change.after)
@@ -97,10 +97,10 @@ def _row(change: Change) -> tuple[Text, ...]:
 
 
 def datasets(judged: Judged) -> Section:
-    """Return how many rows there are of which time, and the columns that moved most."""
+    """Return the size and period of the data, and the columns that moved most."""
     record, champion = judged.record["data"], judged.evaluation["champion"]
-    theirs: Origin | None = champion and champion.get("origin")
-    rows = [("champion trained on", *_extent(theirs["data"]))] if theirs else []
+    champion_origin: Origin | None = champion and champion.get("origin")
+    rows = [("champion trained on", *_extent(champion_origin["data"]))] if champion_origin else []
     rows += [("trained on", *_extent(record["train"])), ("held out", *_extent(record["holdout"]))]
     table = Table(("", "partitions", "rows", "from", "to"), rows, frozenset({2}))
     drifted = judged.evaluation.get("drift", [])
@@ -109,7 +109,7 @@ def datasets(judged: Judged) -> Section:
 
 
 def _title(drifted: Sequence[dict[str, Any]]) -> str:
-    """Return the answer, for those who leave the section folded."""
+    """Return the conclusion, for readers who leave the section collapsed."""
     beyond = [drift for drift in drifted if drift["times"] > 1]
     if not beyond:
         return ": no column moved more than usual" if drifted else ""
@@ -117,7 +117,7 @@ def _title(drifted: Sequence[dict[str, Any]]) -> str:
 
 
 def _extent(part: dict[str, Any]) -> tuple[Text, ...]:
-    # Days need no midnight.
+    # A day is clear without its midnight.
     first, last = (part[key].removesuffix("T00:00:00") for key in ("first", "last"))
     return span(part["partitions"]), f"{part['rows']:,}", first, last
 
@@ -139,7 +139,8 @@ def _moved(drifted: Sequence[dict[str, Any]]) -> Iterable[Part]:
     ]
     yield Table(columns, rows, frozenset({1, 2, 4, 5}))
     yield Paragraph(
-        "Moved: population stability index, held-out rows against those trained on; below "
-        f"{LEAST:g} is nothing. Usual: the most that any stretch of training that long differed "
-        "from the rest. Far beyond it, the model answers about rows it has not seen the like of."
+        "Moved: population stability index of the held-out rows against the training rows; below "
+        f"{LEAST:g} is noise. Usual: the largest index between a stretch of training rows of that "
+        "length and the rest. Far above it, the model predicts for rows unlike those it learnt "
+        "from."
     )

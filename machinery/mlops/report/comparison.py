@@ -1,4 +1,4 @@
-"""The sections that measure a candidate and compare it with the champion."""
+"""The sections with a candidate's metrics and their comparison with the champion's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,12 @@ from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table,
 
 
 def metrics(judged: Judged) -> Section:
-    """Return what was measured of candidate and champion, with intervals."""
+    """Return the metrics of candidate and champion, with intervals."""
     columns = ["metric", "better", "candidate", "best constant"]
-    caption = "Metrics with intervals, turned so that better is to the right; dashed: a limit."
+    caption = "Metrics with intervals, oriented so that right is better; dashed: a limit."
     if judged.champion:
         columns[3:3] = ["champion", "difference", "margin"]
-        caption += " Beside them the differences: no interval may pass its margin."
+        caption += " Beside them the differences: no interval may exceed its margin."
     rows = [tuple(_metric(judged, name, measured)) for name, measured in judged.metrics]
     table = Table(tuple(columns), rows, frozenset(range(2, len(columns))))
     return Section("Metrics", (table, Paragraph(_how_measured(judged)), Plot("metrics", caption)))
@@ -40,16 +40,16 @@ def _difference(estimate: dict[str, Any]) -> str:
 
 
 def _how_measured(judged: Judged) -> Text:
-    """Say once what the brackets, the margin and the constant are."""
+    """Explain the brackets, the difference, the margin and the constant."""
     evaluation = judged.evaluation
     cluster, percent = evaluation["cluster"], 100 * evaluation["confidence"]
     text = [f"In brackets: {percent:g} % intervals by a bootstrap over "]
     text += [f"{evaluation['groups']:,} groups of ", Code(cluster)] if cluster else ["rows"]
     text.append(f" ({evaluation['replicates']:,} replicates).")
     if judged.champion:
-        text.append(" Difference: candidate less champion, on the same rows in every replicate.")
-        text.append(" Margin: how much worse it may be; empty where it is not judged.")
-    text.append(" Best constant: what always giving one answer scores, the best there is.")
+        text.append(" Difference: candidate minus champion, on the same rows in every replicate.")
+        text.append(" Margin: the largest loss allowed; empty where the metric is not judged.")
+    text.append(" Best constant: the score of the best prediction that is the same for every row.")
     for name, measured in judged.metrics:
         share = max(part["undefined"] for part in measured.values() if isinstance(part, dict))
         if share:
@@ -58,13 +58,13 @@ def _how_measured(judged: Judged) -> Text:
 
 
 def curves(judged: Judged) -> Section | None:
-    """Return how well the scores are calibrated and how they are distributed."""
+    """Return the calibration and the distribution of the scores."""
     drawn = judged.evaluation["curves"]["candidate"]
     if not drawn["calibration"]:
         return None
     parts: list[Part] = [_calibration(drawn["calibration"]), _scores(drawn["histogram"])]
     if drawn["unplotted"]:
-        parts.append(Paragraph(f"{drawn['unplotted']:,} scores are no number and are not drawn."))
+        parts.append(Paragraph(f"{drawn['unplotted']:,} scores are not numbers and are not drawn."))
     return Section("Calibration and scores", tuple(parts), minor=True)
 
 
@@ -87,4 +87,4 @@ def _scores(histogram: dict[str, Any]) -> Plot:
         upward="rows",
         bars=tuple(float(count) for count in rows),
     )
-    return Plot("scores", "How the scores are distributed over the held-out rows.", simple)
+    return Plot("scores", "The distribution of the scores over the held-out rows.", simple)

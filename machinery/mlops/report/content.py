@@ -1,4 +1,4 @@
-"""What the report says, as a tree: each section is a function, in the order a reviewer asks."""
+"""The content of the report, as a tree: one function a section, in the order a reviewer asks."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from mlops.report.origin import cost, reproduce, versions
 from mlops.report.slices import slices
 from mlops.report.subject import Judged, count, device, span
 from mlops.report.tree import Code, Report, Section, Table, Text, names
-from mlops.rules import SENTENCES, Finding, Verdict
+from mlops.rules import Finding, Verdict
 
 MOST_NAMED = 12
 
@@ -43,12 +43,12 @@ def _subject(judged: Judged) -> Text:
 
 
 def refusals(judged: Judged) -> Section | None:
-    """Return what speaks against the candidate, failures first."""
-    refused = [f for f in rules.by_weight(judged.findings) if f.verdict is not Verdict.PASS]
+    """Return the findings that are not a pass, failures first."""
+    refused = [f for f in rules.worst_first(judged.findings) if f.verdict is not Verdict.PASS]
     refused.sort(key=lambda finding: finding.waived)
     if not refused:
         return None
-    table = Table(("verdict", "rule", "about", "found"), list(_rows(refused)))
+    table = Table(("verdict", "rule", "subject", "finding"), list(_rows(refused)))
     return Section("Rules", (table,))
 
 
@@ -58,36 +58,36 @@ def passes(judged: Judged) -> Section | None:
     if not passed:
         return None
     rows = [row[1:] for row in _rows(passed)]
-    table = Table(("rule", "about", "found"), rows, simple=_brief(passed))
+    table = Table(("rule", "subject", "finding"), rows, simple=_brief(passed))
     return Section(f"{count(passed, 'check')} passed", (table,), minor=True)
 
 
 def _brief(findings: list[Finding]) -> Table:
-    """Return one row for each rule: its finding; machinery/docs/gate.md has its sentence."""
-    about: dict[str, list[str]] = {}
+    """Return one row for each rule; machinery/docs/gate.md has its sentence."""
+    subjects: dict[str, list[str]] = {}
     for finding in findings:
-        about.setdefault(finding.rule, []).append(finding.subject)
+        subjects.setdefault(finding.rule, []).append(finding.subject)
     rows = [
-        (rule, names(subjects, most=rules.MOST_OF_A_KIND + 1)) for rule, subjects in about.items()
+        (rule, names(of_rule, most=rules.MOST_OF_A_KIND + 1)) for rule, of_rule in subjects.items()
     ]
-    return Table(("rule", "about"), rows)
+    return Table(("rule", "subjects"), rows)
 
 
 def _rows(findings: list[Finding]) -> Iterator[tuple[Text, ...]]:
-    """Yield the findings, the sentence of a rule once, and of many of one rule the first few."""
-    for told, rest in rules.by_kind(findings):
-        verdict = f"{told[0].verdict}, waived" if told[0].waived else told[0].verdict
-        rule = told[0].rule
-        for number, one in enumerate(told):
-            title = rule if number else f"{rule} {SENTENCES[rule]}"
+    """Yield a row for each finding, the rule's sentence in its first; long runs are abridged."""
+    for shown, rest in rules.abridged(findings):
+        first = shown[0]
+        verdict, rule = f"{first.verdict}, waived" if first.waived else first.verdict, first.rule
+        for number, one in enumerate(shown):
+            title = rule if number else f"{rule} {gate.SENTENCES[rule]}"
             yield verdict, title, Code(one.subject), one.message
         if rest:
             which = names((one.subject for one in rest), most=MOST_NAMED)
-            opening = f"{len(rest):,} more of the kind: "
+            opening = f"{len(rest):,} more of this rule: "
             yield verdict, rule, "", (opening, *which, f"; see {VERDICT}.")
 
 
-# A later subject, such as drift, is one more function here.
+# A new section is one more function here.
 SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
     refusals,
     changes,

@@ -1,7 +1,6 @@
-"""The report as Markdown: one pull-request comment, CI's summary, the terminal's view.
+"""The report as Markdown, for the pull-request comment and the summary of a CI job.
 
-Whatever a name or message holds is shown as it is: no link, mention, reference, formula or tag
-comes of it.
+Names and messages are shown literally: none becomes a link, mention, reference, formula or tag.
 """
 
 import re
@@ -27,10 +26,10 @@ from mlops.report.tree import (
 )
 from mlops.rules import Verdict
 
-# GitHub refuses a comment of more than 65,536; what posts it may add a few words of its own.
+# GitHub refuses a comment of more than 65,536 characters; the poster may add a few of its own.
 LIMIT = 60_000
 
-# Mermaid's own colours for bars are hard to see on white, and on black.
+# Mermaid's default bar colours are hard to see, on white and on black.
 PALETTE = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#6f9fd0, #c98526"}}}}%%'
 
 _SPECIAL = str.maketrans(
@@ -39,41 +38,41 @@ _SPECIAL = str.maketrans(
         **{"&": "&amp;", "<": "&lt;", "|": "&#124;", "$": "&#36;"},
     }
 )
-# GitHub looks for these in text that is already rendered, where no escape helps: an invisible
-# space parts them. Mentions and mail, issues, links, links without a scheme.
-_PARTED = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?<=\bgh)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
+# GitHub finds these in text that is already rendered, where no escape helps, so an invisible space
+# separates them: mentions and mail addresses, issues, links, links without a scheme.
+_SEPARATED = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?<=\bgh)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
 _INVISIBLE = "&#8203;"
-# These mean something in some places only, and stay readable elsewhere: an underscore at a word's
-# edge, what follows a closing bracket in a link.
+# Special in some positions only, and more readable unescaped elsewhere: an underscore at the edge
+# of a word, the character after a link's closing bracket.
 _IN_PLACE = re.compile(r"(?<![^\W_])_|_(?![^\W_])|(?<=\])[\[(:]")
-# What could make a list, a heading or a quote of a paragraph.
+# Would turn a paragraph into a list, a heading or a quote.
 _OPENING = re.compile(r"^(\d*)(?=[.)#+=>-])")
 _SIMPLE_CODE = re.compile(r"[^`|\\\s](?:[^`|\\]*[^`|\\\s])?")
 
 
 def escape(text: str, width: int) -> str:
-    """Return any text as one line of Markdown that shows it literally, in a paragraph or a cell."""
+    """Return a text as one line of Markdown that shows it literally, in a paragraph or a cell."""
     text = _IN_PLACE.sub(r"\0\g<0>", plain(text, width))
-    text = _PARTED.sub("\1", text).translate(_SPECIAL)
+    text = _SEPARATED.sub("\1", text).translate(_SPECIAL)
     return text.replace("\0", "\\").replace("\1", _INVISIBLE)
 
 
 def code(text: str, width: int) -> str:
-    """Return any text in monospace, as one line that shows it literally."""
+    """Return a text in monospace, as one line that shows it literally."""
     shown = plain(text, width)
     if _SIMPLE_CODE.fullmatch(shown):
         return f"`{shown}`"
-    # A backtick or a bar would end the span or the cell; in a tag the text is escaped as any other.
+    # A backtick would end the span, a bar the cell; inside a tag the text is escaped as usual.
     return f"<code>{escape(text, width)}</code>"
 
 
 def render(report: Report, limit: int = LIMIT) -> str:
-    """Return the report as Markdown of at most `limit` letters; long parts say what was cut."""
+    """Return the report as Markdown of at most `limit` characters; cut parts state it."""
     return fitting(lambda rows, width: _Writer(rows, width).report(report), limit)
 
 
 class _Writer:
-    """Renders parts, tables of at most `rows` rows and texts of at most `width` letters."""
+    """Renders parts, tables of at most `rows` rows and texts of at most `width` characters."""
 
     def __init__(self, rows: int, width: int) -> None:
         self._rows, self._width = rows, width
@@ -128,7 +127,7 @@ class _Writer:
 
     def _cell(self, text: Text, number: bool) -> str:
         shown = self._text(text)
-        # The ends of an interval stay side by side in a narrow column.
+        # A narrow column must not break an interval between its ends.
         return shown.replace(", ", ",\N{NO-BREAK SPACE}") if number else shown
 
     def _table(self, table: Table) -> str:
@@ -137,7 +136,7 @@ class _Writer:
             [self._cell(cell, n in table.numbers) for n, cell in enumerate(row)]
             for row in table.rows[: self._rows]
         ]
-        # A metric's title may head a column.
+        # A column may be headed by a metric's title, which is the team's text.
         columns = [escape(column, self._width) for column in table.columns]
         lines = ["| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows)]
         more = len(table.rows) - len(rows)
@@ -152,14 +151,14 @@ def _fenced(language: str, lines: tuple[str, ...]) -> str:
 
 
 def chart(bars: Bars) -> str:
-    """Return a chart that GitHub draws itself. Nothing in it comes from names or messages."""
-    values, places = (*bars.bars, *bars.line), (str(n + 1) for n in range(len(bars.bars)))
+    """Return a Mermaid chart, which GitHub draws. No name or message is part of it."""
+    values, labels = (*bars.bars, *bars.line), (str(n + 1) for n in range(len(bars.bars)))
     bottom, top = min(0.0, *values), max(0.0, *values)
     lines = [
         PALETTE,
         "xychart-beta",
         f'  title "{bars.title}"',
-        f'  x-axis "{bars.across}" [{", ".join(places)}]',
+        f'  x-axis "{bars.across}" [{", ".join(labels)}]',
         f'  y-axis "{bars.upward}" {_decimal(bottom)} --> {_decimal(top if top > bottom else 1.0)}',
         f"  bar [{', '.join(map(_decimal, bars.bars))}]",
     ]

@@ -1,4 +1,4 @@
-"""The sections that say where a model comes from: its cost, its versions, how to make it again."""
+"""The sections on a model's origin: its cost, its versions, the commands that reproduce it."""
 
 import shlex
 
@@ -8,7 +8,7 @@ from mlops.training.record import record_digest
 
 
 def cost(judged: Judged) -> Section:
-    """Return what training and evaluation took."""
+    """Return the cost of training and evaluation."""
     record = judged.record
     spent, megabytes = record["cost"], record["model"]["bytes"] / 1e6
     threads = spent["train_threads"]
@@ -28,11 +28,11 @@ def cost(judged: Judged) -> Section:
 
 
 def versions(judged: Judged) -> Section:
-    """Return what the model was made with, to the digest."""
+    """Return the versions and digests of everything the model was made from."""
     record = judged.record
     environment, data = record["environment"], record["data"]
-    found = {"Python": environment["python"], **environment["libraries"]}
-    found["platform"] = environment["platform"]
+    made_with = {"Python": environment["python"], **environment["libraries"]}
+    made_with["platform"] = environment["platform"]
     digests = {
         "data trained on": data["train"]["fingerprint"],
         "data held out": data["holdout"]["fingerprint"],
@@ -40,12 +40,12 @@ def versions(judged: Judged) -> Section:
         "model": record["model"]["digest"],
         "record": record_digest(record),
     }
-    rows = [(name, Code(value)) for name, value in {**found, **digests}.items()]
-    return Section("Versions and digests", (Table(("what", "value"), rows),), minor=True)
+    rows = [(name, Code(value)) for name, value in {**made_with, **digests}.items()]
+    return Section("Versions and digests", (Table(("item", "value"), rows),), minor=True)
 
 
 def reproduce(judged: Judged) -> Section:
-    """Return the commands that make this model and this report again."""
+    """Return the commands that reproduce this model and this report."""
     record = judged.record
     commit, changed = record["source"]["commit"], record["source"]["changed"]
     steps = "make check-data train evaluate report gate"
@@ -55,7 +55,9 @@ def reproduce(judged: Judged) -> Section:
     parts: list[Part] = [Commands((*fetch, checkout, "make setup", steps))]
     if changed:
         files = count(changed, "file")
-        opening = f"{files} differed from the commit, which alone does not give this model: "
+        opening = (
+            f"{files} differed from the commit, so the commit alone does not give this model: "
+        )
         parts.append(Paragraph((opening, *names(changed), ".")))
     else:
         digest = Code(short(record["model"]["digest"]))
@@ -63,7 +65,7 @@ def reproduce(judged: Judged) -> Section:
         parts.append(Paragraph((opening, digest, " again.")))
     if judged.evaluation["champion"]:
         store = Code(str(record["params"]["values"]["store"]))
-        # Where it was fetched is no part of a record: that would differ from machine to machine.
-        where = "The champion's bundle comes from the store that ", Code("MLOPS_STORE")
-        parts.append(Paragraph((*where, " names, else from params.yaml's, ", store, ".")))
+        # The record does not contain the store in use, which differs between machines.
+        opening = "The champion's bundle comes from the store in ", Code("MLOPS_STORE")
+        parts.append(Paragraph((*opening, ", by default from params.yaml's, ", store, ".")))
     return Section("Reproduce this", tuple(parts), minor=True)

@@ -1,4 +1,4 @@
-"""The report as one HTML page: everything in it, nothing loaded, nothing run."""
+"""The report as one self-contained HTML page that loads nothing and runs no script."""
 
 import html
 import re
@@ -26,7 +26,7 @@ from mlops.rules import Verdict
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 ROWS, WIDTH, WHOLE = 1000, 2000, 20
 
-# The policy holds whatever the record says: no script runs and no address is asked for anything.
+# The security policy holds whatever the record contains: no script runs, nothing is loaded.
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -51,7 +51,7 @@ PAGE = """\
 
 
 def escape(text: str) -> str:
-    """Return any text as HTML that shows it literally, on one line."""
+    """Return a text as HTML that shows it literally, on one line."""
     return html.escape(plain(text, WIDTH))
 
 
@@ -96,7 +96,7 @@ def _text(text: Text) -> str:
 def _piece(piece: Piece) -> str:
     match piece:
         case Code():
-            # A name stays on its line; only what is as long as a digest may break.
+            # A name stays on one line; only a text as long as a digest may wrap.
             whole = ' class="whole"' if len(piece.text) <= WHOLE else ""
             return f"<code{whole}>{escape(piece.text)}</code>"
         case Strong():
@@ -110,13 +110,13 @@ def _piece(piece: Piece) -> str:
 
 def _table(table: Table) -> str:
     kinds = [' class="number"' if n in table.numbers else "" for n in range(len(table.columns))]
-    # A metric's title may head a column.
+    # A column may be headed by a metric's title, which is the team's text.
     columns = [escape(column) for column in table.columns]
     heads = "".join(f"<th{kind}>{name}</th>" for name, kind in zip(columns, kinds))
     lines = [f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>"]
     for row in table.rows[:ROWS]:
         cells = zip(columns, kinds, row)
-        # The name goes with the cell: on a phone a row becomes a list.
+        # Each cell carries the name of its column: on a phone a row becomes a list.
         filled = (f'<td{kind} data-name="{name}">{_text(cell)}</td>' for name, kind, cell in cells)
         lines.append(f"<tr>{''.join(filled)}</tr>")
     lines.append("</tbody>\n</table>")
@@ -139,5 +139,5 @@ def _picture(picture: Picture) -> str:
     if not picture.title:
         return drawings
     verdict = f"<br>{_piece(picture.verdict)}" if picture.verdict else ""
-    says = f"<p><b>{escape(picture.title)}</b><br>{escape(picture.note)}{verdict}</p>"
-    return f'<div class="row">\n{says}\n{drawings}\n</div>'
+    text = f"<p><b>{escape(picture.title)}</b><br>{escape(picture.note)}{verdict}</p>"
+    return f'<div class="row">\n{text}\n{drawings}\n</div>'

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.gate.champion import NOT_WORSE
 from mlops.report.subject import Judged
 from mlops.report.tree import plain
-from mlops.rules import NOT_WORSE, Verdict
+from mlops.rules import Verdict
 
-# Drawn in these, then handed over to the page: its light and dark inks have the names on the left.
+# Placeholders for matplotlib: the SVG replaces each by the page's colour of that name.
 INKS = {
     "ink": "#000001",
     "faint": "#000002",
@@ -36,18 +37,18 @@ STYLE = {
     "ytick.labelcolor": INKS["ink"],
     "lines.solid_capstyle": "butt",
 }
-# A metric is a row of pictures, and each costs about 20 ms.
+# Each metric is one row of pictures and costs about 20 ms.
 MOST_METRICS = 24
 WIDTH = 400
 KEYS = ("value", "low", "high")
 
-# Names that nothing refers to, turns by nothing, and a font that is the page's to choose.
-_UNWANTED = re.compile(r' id="([\w.-]+)"| transform="rotate\(-0 [^"]*"| ?font-family: [^;]*;|\n *')
+# Removed from the SVG: unused ids, rotations by 0, and fonts, which the page chooses.
+_REMOVED = re.compile(r' id="([\w.-]+)"| transform="rotate\(-0 [^"]*"| ?font-family: [^;]*;|\n *')
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Drawings side by side about one thing, with its title and verdict where it has them."""
+    """Drawings side by side of one subject, with its title and verdict where it has them."""
 
     drawings: tuple[str, ...]
     title: str = ""
@@ -57,7 +58,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Limit:
-    """An upright line at a value; dashed where a rule goes by it."""
+    """A vertical line at a value; dashed where a rule judges by it."""
 
     label: str
     value: float | None
@@ -65,7 +66,7 @@ class Limit:
 
 
 def draw(judged: Judged) -> dict[str, list[Picture]]:
-    """Return the pictures that stand for each plot of the report, by the plot's name."""
+    """Return the pictures of each plot in the report, by the plot's name."""
     import matplotlib
 
     curves = {who: c for who, c in judged.evaluation["curves"].items() if c and c["calibration"]}
@@ -93,21 +94,21 @@ def _metric(judged: Judged, name: str, measured: dict[str, Any]) -> Picture:
             Limit("margin", None if margin is None else (-margin if higher else margin)),
             Limit("", 0.0, judged=False),
         ]
-        ink = judged.said(name, (NOT_WORSE,)) or "faint"
+        ink = judged.verdict_on(name, (NOT_WORSE,)) or "faint"
         values = {"difference": measured["difference"]}
         drawings.append(_strip(f"{title}: difference", values, limits, higher, ink))
     note = f"{'higher' if higher else 'lower'} is better"
-    return Picture(tuple(drawings), title, note, judged.said(name))
+    return Picture(tuple(drawings), title, note, judged.verdict_on(name))
 
 
 def _strip(
-    says: str,
+    label: str,
     estimates: dict[str, dict[str, Any]],
     limits: list[Limit],
     higher: bool,
     ink: str | None = None,
 ) -> str:
-    """Draw intervals one below the other on one axis, turned so that better is to the right."""
+    """Draw intervals one below the other on one axis, oriented so that right is better."""
     figure, axes = _axes(WIDTH, 120, (72, 20, 32, 40))
     limits = [limit for limit in limits if limit.value is not None]
     numbers = [estimate[key] for estimate in estimates.values() for key in KEYS]
@@ -115,15 +116,15 @@ def _strip(
     axes.set(xlim=(low, high) if higher else (high, low), ylim=(0, 1))
     heights = [0.72, 0.26] if len(estimates) > 1 else [0.49]
     axes.set_yticks(heights, list(estimates))
-    _signposts(axes)
+    _directions(axes)
     for height, who in zip(heights, estimates):
         _interval(axes, height, estimates[who], INKS[ink or who])
     for level, limit in enumerate(limits):
         _limit(axes, limit, level)
-    return _svg(figure, f"{says}, with intervals")
+    return _svg(figure, f"{label}, with intervals")
 
 
-def _signposts(axes: Any) -> None:
+def _directions(axes: Any) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.locator_params(axis="x", nbins=5)
@@ -142,13 +143,13 @@ def _interval(axes: Any, height: float, estimate: dict[str, Any], ink: str) -> N
 
 
 def _limit(axes: Any, limit: Limit, level: int) -> None:
-    """Draw an upright line with its label above, on the side where there is room for it."""
+    """Draw a vertical line with its label above, on the side where there is room for it."""
     look = {"color": INKS["fail"], "linestyle": "--"} if limit.judged else {"color": INKS["faint"]}
     axes.axvline(limit.value, linewidth=1, zorder=0, **look)
     at = axes.transAxes.inverted().transform(axes.transData.transform((limit.value, 0)))[0]
     side, shift = ("left", 3) if at < 0.5 else ("right", -3)
-    place = {"ha": side, "xycoords": ("data", "axes fraction"), "color": look["color"]}
-    _annotate(axes, limit.label, (limit.value, 1), (shift, 4 + 14 * level), **place)
+    position = {"ha": side, "xycoords": ("data", "axes fraction"), "color": look["color"]}
+    _annotate(axes, limit.label, (limit.value, 1), (shift, 4 + 14 * level), **position)
 
 
 def _annotate(axes: Any, text: str, at: tuple, offset: tuple, **look: Any) -> None:
@@ -174,7 +175,7 @@ def _scores(curves: dict[str, Any]) -> str:
     for who, curve in reversed(curves.items()):
         edges, rows = curve["histogram"]["edges"], curve["histogram"]["rows"]
         widths = [high - low for low, high in zip(edges, edges[1:])]
-        # Each model has its own steps: only densities can be laid over each other.
+        # Each model has bins of its own, so only densities are comparable.
         density = [count / sum(rows) / width for count, width in zip(rows, widths)]
         axes.stairs(density, edges, color=INKS[who], linewidth=1.4, label=who)
         if who == "candidate":
@@ -190,7 +191,7 @@ def _legend(axes: Any) -> None:
 
 
 def _axes(width: int, height: int, margins: tuple[int, int, int, int]) -> tuple[Any, Any]:
-    """Return a figure of this size in points and its axes, kept off left, right, top and bottom."""
+    """Return a figure of this size in points and its axes; margins are left, right, top, bottom."""
     from matplotlib.figure import Figure
 
     left, right, top, bottom = margins
@@ -200,27 +201,27 @@ def _axes(width: int, height: int, margins: tuple[int, int, int, int]) -> tuple[
 
 
 def _range(values: list[float | None]) -> tuple[float, float]:
-    """Return ends of an axis with some room around the values there are."""
-    found = [value for value in values if value is not None] or [0.0, 1.0]
-    low, high = min(found), max(found)
+    """Return the ends of an axis, with some room around the values that are not None."""
+    numbers = [value for value in values if value is not None] or [0.0, 1.0]
+    low, high = min(numbers), max(numbers)
     room = 0.06 * (high - low) or 0.5 * abs(high) or 0.5
     return low - room, high + room
 
 
-def _svg(figure: Any, says: str) -> str:
-    """Return the drawing as an element of the page, without address, ink or font of its own."""
+def _svg(figure: Any, label: str) -> str:
+    """Return the drawing as an SVG element without namespace, colours or font of its own."""
     import matplotlib
 
-    out, says = io.StringIO(), plain(says, 200)
-    # Ids are hashes of what they name and this salt: the same drawing twice is the same text.
-    with matplotlib.rc_context({"svg.hashsalt": says}):
+    out, label = io.StringIO(), plain(label, 200)
+    # Ids are hashes of content and this salt, so the same drawing gives the same text.
+    with matplotlib.rc_context({"svg.hashsalt": label}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=nothing)
     text = out.getvalue()
     box, body = text.index("viewBox"), text.index("<g id")
     used = set(re.findall(r"#([\w-]+)[\")]", text))
-    drawn = _UNWANTED.sub(lambda found: found[0] if found[1] in used else "", text[body:])
+    drawn = _REMOVED.sub(lambda match: match[0] if match[1] in used else "", text[body:])
     for name, ink in INKS.items():
         drawn = drawn.replace(ink, f"var(--{name})")
     size = text[box : text.index('"', box + 9) + 1]
-    return f'<svg role="img" aria-label="{html.escape(says)}" {size}>{drawn}'
+    return f'<svg role="img" aria-label="{html.escape(label)}" {size}>{drawn}'

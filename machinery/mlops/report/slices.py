@@ -1,4 +1,4 @@
-"""The section about slices: where the model does worst, and where it lost most."""
+"""The section about slices: the worst ones, and the largest losses against the champion."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def slices(judged: Judged) -> Section | None:
     columns = ["slice", "rows", *titles, *(f"{title}: difference" for title in titles if against)]
     rows = [tuple(_row(part, names, against)) for part in order[:SHOWN]]
     table = Table(tuple(columns), rows, frozenset(range(1, len(columns))))
-    return Section("Worst slices", (table, Paragraph(_told(measured, len(rows), against))))
+    return Section("Worst slices", (table, Paragraph(_caption(measured, len(rows), against))))
 
 
 def _is_measured(name: str, measured: dict[str, Any]) -> bool:
@@ -31,14 +31,14 @@ def _is_measured(name: str, measured: dict[str, Any]) -> bool:
 def _badness(part: dict[str, Any], names: list[str], judged: Judged) -> float:
     """Return how much worse a slice is, in margins of the metric in which it is worst."""
     key = "candidate" if judged.champion is None else "difference"
-    found = [float("-inf")]
-    # Without a champion one metric decides: values of several have no common measure.
+    badness = [float("-inf")]
+    # Without a champion one metric decides: the values of different metrics are not comparable.
     for name in names if judged.champion else names[-1:]:
         value, margin = part["metrics"][name][key]["value"], judged.gate.margins[name]
         if value is not None:
             sign = -1 if judged.evaluation["metrics"][name]["higher_is_better"] else 1
-            found.append(sign * value / (margin or 1e-9))
-    return max(found)
+            badness.append(sign * value / (margin or 1e-9))
+    return max(badness)
 
 
 def _row(part: dict[str, Any], names: list[str], against: bool) -> list[Text]:
@@ -49,10 +49,10 @@ def _row(part: dict[str, Any], names: list[str], against: bool) -> list[Text]:
     return row
 
 
-def _told(measured: dict[str, Any], shown: int, against: bool) -> str:
+def _caption(measured: dict[str, Any], shown: int, against: bool) -> str:
     small = sum(extent["small"]["values"] for extent in measured["columns"].values())
     count = len(measured["compared"])
-    text = f"The worst {shown} of {count} slices; {small} more are too small to tell."
+    text = f"The worst {shown} of {count} slices; {small} more are too small to compare."
     if against:
         times = measured["comparisons"]
         text += f" Intervals of the differences hold for all {times} comparisons at once."

@@ -1,21 +1,23 @@
-"""What a report is about, and the few phrases that several of its sections use."""
+"""The subject of a report, and the phrases that several of its sections share."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from mlops import rules
 from mlops.config.params import GateParams
+from mlops.gate.champion import NOT_WORSE
+from mlops.gate.metrics import BOUND, CONSTANT
 from mlops.report.tree import Code, Piece, names
-from mlops.rules import BOUND, CONSTANT, NOT_WORSE, Finding, Rule, Verdict
+from mlops.rules import Finding, Rule, Verdict
 from mlops.training.record import Record
 
-# What a metric can fail by being too bad, rather than by being no number.
-JUDGING = (BOUND, CONSTANT, NOT_WORSE)
+# The rules that a metric fails by its value, rather than by being undefined.
+VALUE_RULES = (BOUND, CONSTANT, NOT_WORSE)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A record that was evaluated, what the rules found, and the numbers they went by."""
+    """An evaluated record, the findings of the rules, and the bounds they used."""
 
     record: Record
     findings: list[Finding]
@@ -23,7 +25,7 @@ class Judged:
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """What `evaluate` measured."""
+        """The evaluation in the record."""
         return self.record["evaluation"]
 
     @property
@@ -34,19 +36,19 @@ class Judged:
 
     @property
     def metrics(self) -> list[tuple[str, dict[str, Any]]]:
-        """The metrics by name with what was measured, those first that the gate goes by."""
+        """The metrics with their values, those first that the gate judges."""
         measured = self.evaluation["metrics"].items()
-        return sorted(measured, key=lambda metric: self.said(metric[0]) is None)
+        return sorted(measured, key=lambda metric: self.verdict_on(metric[0]) is None)
 
-    def said(self, metric: str, asked: tuple[Rule, ...] = JUDGING) -> Verdict | None:
-        """Return what these rules said of a metric, the worst of it; None if they did not ask."""
-        ids = {rule.id for rule in asked}
-        found = [f for f in self.findings if f.rule in ids and f.subject == metric]
-        return rules.worst(found) if found else None
+    def verdict_on(self, metric: str, judging: tuple[Rule, ...] = VALUE_RULES) -> Verdict | None:
+        """Return the worst verdict of these rules on a metric; None if none of them judged it."""
+        ids = {rule.id for rule in judging}
+        findings = [f for f in self.findings if f.rule in ids and f.subject == metric]
+        return rules.worst(findings) if findings else None
 
 
 def span(partitions: list[str]) -> tuple[Piece, ...]:
-    """Return partitions, which are in order, as the first, the last and how many they are."""
+    """Return ordered partitions as the first, the last and their number."""
     if len(partitions) < 3:
         return names(partitions)
     ends = Code(partitions[0]), " to ", Code(partitions[-1])
@@ -54,18 +56,18 @@ def span(partitions: list[str]) -> tuple[Piece, ...]:
 
 
 def device(record: Record) -> str:
-    """Return what a model was trained on, and what was asked for where that differs."""
-    wanted, effective = (record["training"]["device"][key] for key in ("wanted", "effective"))
-    kind = {"gpu": "cuda"}.get(wanted, wanted)
-    met = kind == "auto" or effective.startswith(kind)
-    return effective if met else f"{effective} ({wanted} asked for)"
+    """Return the device a model was trained on, and the requested one where that differs."""
+    requested, effective = (record["training"]["device"][key] for key in ("wanted", "effective"))
+    kind = {"gpu": "cuda"}.get(requested, requested)
+    granted = kind == "auto" or effective.startswith(kind)
+    return effective if granted else f"{effective} ({requested} requested)"
 
 
 def short(digest: str) -> str:
-    """Return the beginning of a digest, enough to tell models apart."""
+    """Return the beginning of a digest, enough to distinguish models."""
     return digest[: len("sha256:") + 12]
 
 
 def count(items: list[Any], noun: str) -> str:
-    """Return how many things there are, in words: `1 file`, `2 files`."""
+    """Return a number with its noun: `1 file`, `2 files`."""
     return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""A report as a tree of a few kinds of parts, its text plain: renderers escape it."""
+"""A report as a tree of a few kinds of parts. Its text is plain; renderers escape it."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -9,20 +9,20 @@ from mlops.rules import Verdict
 
 @dataclass(frozen=True)
 class Code:
-    """A name, path or digest, shown in the letters it has."""
+    """A name, path or digest, shown literally in monospace."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Strong:
-    """A few words of our own that must not be overlooked."""
+    """A phrase of the report itself in bold type."""
 
     text: str
 
 
 Piece = str | Code | Strong | Verdict
-# What stands in a cell or a paragraph: one piece, or several side by side.
+# The text of a cell or a paragraph: one piece, or several side by side.
 Text = Piece | tuple[Piece, ...]
 
 
@@ -35,9 +35,9 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows below headings; the columns in `numbers` hold figures and keep to the right.
+    """Rows below headings; the columns in `numbers` hold figures and are right-aligned.
 
-    `simple` is the table that stands for it where space is short.
+    `simple` is the table that replaces it where space is short.
     """
 
     columns: tuple[str, ...]
@@ -55,7 +55,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Bars:
-    """What a small chart shows: bars side by side and, where given, a line over them."""
+    """The data of a small chart: bars side by side and, optionally, a line over them."""
 
     title: str
     across: str
@@ -66,7 +66,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture by its name; `simple` is the chart that stands for it where pictures cannot."""
+    """A picture by its name; `simple` is the chart that replaces it where there are no pictures."""
 
     name: str
     caption: str
@@ -78,7 +78,7 @@ Part = Paragraph | Table | Commands | Plot
 
 @dataclass(frozen=True)
 class Section:
-    """Parts under a title; a minor one is folded away where space is short."""
+    """Parts under a title; a minor section is collapsed where space is short."""
 
     title: str
     parts: tuple[Part, ...]
@@ -87,7 +87,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict, why, what was judged, and the sections that prove it."""
+    """The verdict, its reason, its subject, and the sections with the evidence."""
 
     name: str
     verdict: Verdict
@@ -97,7 +97,7 @@ class Report:
 
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-# One mark a verdict, in the heading only.
+# Used in the heading only.
 MARKS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", Verdict.FAIL: "✗"}
 
 
@@ -107,7 +107,7 @@ def pieces(text: Text) -> tuple[Piece, ...]:
 
 
 def names(values: Iterable[str], most: int = 3) -> tuple[Piece, ...]:
-    """Return names side by side: all of them, or the first and how many more there are."""
+    """Return names separated by commas: all of them, or the first and the number of the others."""
     values = list(values)
     shown = values if len(values) <= most else values[: most - 1]
     listed = [piece for name in shown for piece in (", ", Code(name))][1:]
@@ -116,9 +116,9 @@ def names(values: Iterable[str], most: int = 3) -> tuple[Piece, ...]:
 
 
 def plain(text: str, width: int) -> str:
-    """Return text on one line, without invisible letters, cut to `width` with a count of the rest.
+    """Return text on one line, without invisible characters, cut to `width`, the rest counted.
 
-    Control and format letters go: they could hide or turn around what a reviewer reads.
+    Control and format characters are replaced: they could hide or reverse what a reviewer reads.
     """
     line = re.sub(r"\s+", " ", text)
     shown = "".join(letter if letter.isprintable() else UNKNOWN for letter in line[:width])

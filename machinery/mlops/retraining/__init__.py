@@ -1,1 +1,1 @@
-"""Retraining: what triggers it, and the branch that proposes it."""
+"""Retraining: its triggers, and the branch that proposes it."""

@@ -1,7 +1,7 @@
-"""A proposal: a branch `retrain/<partition>` with one commit, made beside the user's checkout.
+"""A proposal: a branch `retrain/<partition>` with one commit, made outside the user's checkout.
 
 The commit is made and tried in a git worktree below build/, on no branch. The branch is made last,
-when the gate has passed, so that a run killed at any moment leaves no proposal that was not judged.
+after the gate has passed, so a run killed at any moment leaves no untested proposal.
 """
 
 import os
@@ -20,21 +20,24 @@ from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import VARIABLE, Store
 
 PREFIX = "retrain/"
-# The line by which a commit is known to be a proposal, and one that may be replaced.
+# This line in the message marks a commit of `make retrain`, which may be replaced.
 MARK = "Proposed-by: make retrain"
 HOME = BUILD / "retrain"
 TREE = HOME / "worktree"
 PROPOSAL = HOME / "proposal.json"
-# The branch as one file, for another clone: what trains may not be what pushes.
+# The branch as one file for another clone: the job that trains does not push.
 PACKED = HOME / "proposal.bundle"
-# Which of these files this clone made or took its branch from; it is no part of what others get.
-TAKEN = BUILD / "retrain.taken"
+# Digest of the last bundle made or imported here, so it is imported only once. Not uploaded.
+IMPORTED = BUILD / "retrain.taken"
 LOCK = BUILD / "retrain.lock"
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch below retrain/: its tip, and what it holds that HEAD does not."""
+    """A branch below retrain/, compared with HEAD.
+
+    It is `open` with commits that HEAD lacks, `ours` if `make retrain` made them.
+    """
 
     name: str
     tip: str
@@ -44,23 +47,23 @@ class Branch:
 
 
 def branch_for(partition: str) -> str:
-    """Return the name of the branch that proposes a partition; UserError where git allows none."""
+    """Return the name of the branch that proposes a partition; UserError if git refuses it."""
     name = f"{PREFIX}{partition}"
     if not git.git("check-ref-format", "--branch", name, check=False):
         raise UserError(
-            f"The partition {partition!r} makes no name of a branch: git refuses {name!r}. "
+            f"The partition {partition!r} gives no valid branch name: git refuses {name!r}. "
             "Name partitions with letters, digits, dots and dashes (data.partitions)."
         )
     if git.git("rev-parse", "--verify", "--quiet", "refs/heads/retrain", check=False):
         raise UserError(
-            f"A branch named retrain is in the way: git cannot keep {name} beside it. "
+            f"There is a branch named retrain, so git cannot create {name}. "
             "Rename it: git branch -m retrain <another name>"
         )
     return name
 
 
 def branches() -> list[Branch]:
-    """Return the branches below retrain/ here."""
+    """Return the branches below retrain/ in this clone."""
     lines = git.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/retrain")
     return [_read(*line.split(" ")) for line in lines.splitlines()]
 
@@ -73,7 +76,7 @@ def _read(name: str, tip: str) -> Branch:
 
 
 def require_ours(branch: Branch) -> None:
-    """Raise Refused when a branch holds what people put there."""
+    """Raise Refused if a branch holds commits of people."""
     if not branch.ours:
         raise Refused(
             f"the branch {branch.name} holds commits that `make retrain` did not make, so it is "
@@ -82,13 +85,13 @@ def require_ours(branch: Branch) -> None:
 
 
 def remove(branch: Branch, why: str) -> str:
-    """Remove a proposal and return what is to be told; UserError where it is checked out."""
+    """Remove a proposal and return the line to print; UserError if it is checked out."""
     git.git("branch", "--quiet", "--delete", "--force", branch.name)
     return f"{branch.name} removed ({branch.tip[:12]}): {why}"
 
 
-def alone() -> AbstractContextManager[None]:
-    """Keep another retraining in this clone out; raises Refused while one is running."""
+def lock() -> AbstractContextManager[None]:
+    """Lock this clone for one retraining; raises Refused while another one runs."""
     return file_lock.exclusive(
         LOCK, Refused(f"another retraining holds {LOCK}. Wait for it to end.")
     )
@@ -96,7 +99,7 @@ def alone() -> AbstractContextManager[None]:
 
 @contextmanager
 def worktree(commit: str) -> Iterator[Path]:
-    """Yield a checkout of a commit, on no branch, that shares the cache; gone afterwards."""
+    """Yield a temporary checkout of a commit, on no branch, that shares the cache."""
     _remove_tree()
     TREE.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -108,37 +111,37 @@ def worktree(commit: str) -> Iterator[Path]:
 
 
 def _share(folder: Path) -> None:
-    """Let a folder named from the root be the same one in the worktree."""
-    there = TREE / folder
+    """Link a folder of the checkout into the worktree."""
+    link = TREE / folder
     folder.mkdir(parents=True, exist_ok=True)
-    if not there.exists():
-        there.parent.mkdir(parents=True, exist_ok=True)
-        there.symlink_to(folder.absolute(), target_is_directory=True)
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder.absolute(), target_is_directory=True)
 
 
 def _remove_tree() -> None:
-    """Remove the worktree, one half made by a killed run too; links in it are not followed."""
+    """Remove the worktree, also one left by a killed run; links in it are not followed."""
     shutil.rmtree(TREE, ignore_errors=True)
-    # Twice, for git locks a worktree while it makes it.
+    # `--force` twice also removes a worktree that git locked while it made it.
     git.git("worktree", "remove", "--force", "--force", str(TREE), check=False)
 
 
 def commit(tree: Path, changes: dict[Path, str], message: str) -> str:
-    """Commit changed files in the worktree, an empty commit where there are none."""
+    """Commit changed files in the worktree, an empty commit if nothing changed."""
     git.require_identity()
     for path, text in changes.items():
         files.write(tree / path, text)
-    # No hooks: they are for people's changes, and look for tools the worktree has not.
-    words = ("commit", "--quiet", "--no-verify", "--all", "--allow-empty", "--message")
-    git.git("-C", str(tree), *words, f"{message}\n\n{MARK}")
+    # No hooks: they are for people's changes, and need tools that the worktree lacks.
+    options = ("--quiet", "--no-verify", "--all", "--allow-empty", "--message")
+    git.git("-C", str(tree), "commit", *options, f"{message}\n\n{MARK}")
     return git.git("-C", str(tree), "rev-parse", "HEAD")
 
 
 def propose(name: str, commit: str) -> None:
-    """Make the branch of a proposal, here and for whoever gets build/retrain/."""
+    """Make the branch of a proposal here, and the bundle file for other clones."""
     git.git("branch", "--force", name, commit)
     git.git("bundle", "create", "--quiet", str(PACKED), name, f"^{commit}^")
-    files.write(TAKEN, files.digest_file(PACKED))
+    files.write(IMPORTED, files.digest_file(PACKED))
 
 
 def replay(commit: str, base: str) -> str | None:
@@ -164,35 +167,35 @@ def replay(commit: str, base: str) -> str | None:
 
 
 def tip(name: str) -> str:
-    """Return the commit a proposal's branch is at, "" without one; another clone's is taken once.
+    """Return the commit of a proposal's branch, "" without one.
 
-    A branch that was here and is gone was removed by somebody, who said no.
+    A branch from another clone is imported once: if it is gone later, people rejected it.
     """
     ref = f"refs/heads/{name}"
-    there = git.git("rev-parse", "--verify", "--quiet", ref, check=False)
-    if there or not PACKED.exists() or _is_taken():
-        return there
+    present = git.git("rev-parse", "--verify", "--quiet", ref, check=False)
+    if present or not PACKED.exists() or _is_imported():
+        return present
     git.git("fetch", "--quiet", str(PACKED), f"{ref}:{ref}")
-    files.write(TAKEN, files.digest_file(PACKED))
+    files.write(IMPORTED, files.digest_file(PACKED))
     return git.git("rev-parse", ref)
 
 
-def _is_taken() -> bool:
-    return TAKEN.exists() and TAKEN.read_text(encoding="utf-8") == files.digest_file(PACKED)
+def _is_imported() -> bool:
+    return IMPORTED.exists() and IMPORTED.read_text(encoding="utf-8") == files.digest_file(PACKED)
 
 
 def run_steps(tree: Path, store: Store, *steps: str) -> int:
-    """Run steps with the code of the worktree, let them talk, and return how they ended."""
+    """Run steps with the code of the worktree, and return their exit code."""
     environment = os.environ | {"PYTHONPATH": str((tree / IN_TREE.parent).absolute())}
-    # A folder is named from here, where the worktree would look for its own.
+    # A relative path would name a folder of the worktree.
     environment[VARIABLE] = store.url if "://" in store.url else os.path.abspath(store.url)
     command = [sys.executable, "-m", "mlops", *steps]
     return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
 
 
-def keep(tree: Path, names: tuple[Path, ...]) -> None:
-    """Copy what the steps wrote in the worktree to build/retrain/, in place of what was there."""
-    for path in names:
+def keep(tree: Path, paths: tuple[Path, ...]) -> None:
+    """Copy files of the steps from the worktree to build/retrain/; old ones are replaced."""
+    for path in paths:
         target = HOME / path.name
         target.unlink(missing_ok=True)
         if (tree / path).exists():

@@ -1,4 +1,4 @@
-"""Why to train production's model anew, and what would not be new; no git, no training."""
+"""The reasons to retrain production's model, and the test for an identical model. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +17,18 @@ ALARMS = ("performance", "drift")
 
 @dataclass(frozen=True)
 class Trigger:
-    """One reason to train anew: `new data`, `performance`, `drift` or `age`."""
+    """One reason to retrain: `new data`, `performance`, `drift` or `age`."""
 
     kind: str
     reason: str
 
 
 def new_partitions(partitions: Sequence[str], last: str | None) -> list[str]:
-    """Return the partitions newer than params.yaml's data.last; UserError if that names none."""
+    """Return the partitions newer than params.yaml's data.last; UserError if that is none."""
     if last is None:
         raise UserError(
-            f"{PARAMS}: data.last is not set, so every partition is used as soon as it is there, "
-            "and no commit says so. Name the newest one in use, e.g. "
+            f"{PARAMS}: data.last is not set, so every partition is used as soon as it arrives, "
+            "and no commit records it. Name the newest one in use, e.g. "
             f"`last: {partitions[-1] if partitions else '2013-11'}`: retraining changes that line."
         )
     if last not in partitions:
@@ -42,37 +42,38 @@ def new_partitions(partitions: Sequence[str], last: str | None) -> list[str]:
 def triggers(
     newer: Sequence[str],
     monitored: Mapping[str, Any] | None,
-    held: Release,
+    release: Release,
     max_age_days: int | None,
     today: date,
 ) -> list[Trigger]:
-    """Return every reason to train anew: newer partitions, monitor's alarm, the release's age.
+    """Return every reason to retrain: newer partitions, monitor's alarm, the release's age.
 
-    `monitored` is what build/monitor.json says; about another release than `held` it says nothing.
+    `release` is production's. `monitored` is the content of build/monitor.json; it is ignored if
+    it is about another release.
     """
-    found = []
+    reasons = []
     if newer:
         arrived = "arrived" if len(newer) == 1 else "arrived, oldest first"
-        found.append(Trigger("new data", f"{', '.join(newer)} {arrived}."))
-    if monitored and monitored.get("release_id") == held.release_id:
+        reasons.append(Trigger("new data", f"{', '.join(newer)} {arrived}."))
+    if monitored and monitored.get("release_id") == release.release_id:
         if monitored.get("trigger") in ALARMS:
-            found.append(Trigger(monitored["trigger"], f"{MONITOR}: {monitored['reason']}"))
-    age = (today - _built(held.release_id)).days
+            reasons.append(Trigger(monitored["trigger"], f"{MONITOR}: {monitored['reason']}"))
+    age = (today - _build_date(release.release_id)).days
     if max_age_days is not None and age > max_age_days:
-        reason = f"{held.release_id} is {age} days old, {max_age_days} allowed"
-        found.append(Trigger("age", f"{reason} (retrain.max_age_days)."))
-    return found
+        reason = f"{release.release_id} is {age} days old, {max_age_days} allowed"
+        reasons.append(Trigger("age", f"{reason} (retrain.max_age_days)."))
+    return reasons
 
 
-def _built(release_id: str) -> date:
-    """Return the date in a release id: that of the commit it was built from."""
+def _build_date(release_id: str) -> date:
+    """Return the date in a release id: the date of the commit it was built from."""
     return date.fromisoformat(release_id.rsplit("-", 3)[1])
 
 
 def adopt(text: str, newest: str) -> str:
-    """Return params.yaml's text with data.last naming a partition, all else letter for letter.
+    """Return params.yaml's text with another data.last; every other character stays.
 
-    The text has been read as parameters before, and sets data.last.
+    The text must be valid parameters that set data.last.
     """
     node: Any = yaml.compose(text, yaml.SafeLoader)
     for key in ("data", "last"):
@@ -83,15 +84,15 @@ def adopt(text: str, newest: str) -> str:
     return text[:start] + (newest if plain else quoted) + text[end:]
 
 
-def twin(model_digest: str, releases: Iterable[Release]) -> Release | None:
-    """Return the release among these that is this very model, whatever commit it came from."""
+def same_model(model_digest: str, releases: Iterable[Release]) -> Release | None:
+    """Return the release among these with this model, whatever commit it was built from."""
     return next((r for r in releases if r.promoted.model.digest == model_digest), None)
 
 
 def refusal(code: int, verdict: Mapping[str, Any] | None, check: Mapping[str, Any] | None) -> str:
-    """Say why steps that ended with a code other than 0 did, from the gate's and check's files."""
+    """Return why the steps failed with this exit code, from the files of gate and check-data."""
     if verdict:
-        return f"the gate says {verdict['verdict']}: {verdict['reason']}"
+        return f"the verdict of the gate is {verdict['verdict']}: {verdict['reason']}"
     if check and check["verdict"] != "pass":
-        return f"check-data says {check['verdict']}: {check['reason']}"
-    return f"the steps ended with {code}; what they said stands above"
+        return f"the verdict of check-data is {check['verdict']}: {check['reason']}"
+    return f"the steps ended with exit code {code}; their messages are above"

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mlops.config.documents import Acceptance, Words, parse_list
+from mlops.config.documents import Acceptance, NonEmpty, parse_list
 from mlops.errors import UserError, failure
 from mlops.paths import ENVIRONMENTS
 from mlops.rules import Verdict
@@ -24,8 +24,8 @@ LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 class AcceptedAdvisory(Acceptance):
     """An advisory that the team accepts for one package."""
 
-    id: Words
-    package: Words
+    id: NonEmpty
+    package: NonEmpty
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 from mlops.console import say
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Signer
-from mlops.releases.refusals import ALTERED, STRANGER, UNSIGNED, Refusal, require_none
 from mlops.releases.release import Release
+from mlops.releases.rules.rule import Refusal
+from mlops.releases.rules.signature import ALTERED, STRANGER, UNSIGNED
 from mlops.releases.store import Corrupt, Store
 from mlops.signing import keyless, keys
 from mlops.signing.statement import mismatches
@@ -67,12 +68,6 @@ def check_signature(environment: Environment, release: Release, store: Store) ->
         return [UNSIGNED.refuse(store=store.name, **fields)]
     # The signature nearest to a good one explains most.
     return min(refusals, key=_distance)
-
-
-def require_signature(environment: Environment, release: Release, store: Store) -> None:
-    """Raise Refused if `check_signature` returns refusals."""
-    refusals = check_signature(environment, release, store)
-    require_none(f"{environment.name} does not deploy {release.release_id}", refusals)
 
 
 def _distance(refusals: list[Refusal]) -> int:

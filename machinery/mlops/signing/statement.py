@@ -9,16 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mlops.files import canonical, digest
-from mlops.releases.refusals import (
+from mlops.releases.release import Promoted, Release
+from mlops.releases.rules.rule import PromotionRule, Refusal
+from mlops.releases.rules.signature import (
     OTHER_BUNDLE,
     OTHER_COMMIT,
     OTHER_IMAGE,
     OTHER_MODEL,
     OTHER_PARTS,
-    Reason,
-    Refusal,
 )
-from mlops.releases.release import Promoted, Release
 
 PAYLOAD = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"
@@ -27,7 +26,7 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:mlops:package:v1"
 
 # `parts` comes last, since its digest differs if any of the others does.
-_REASONS: dict[str, Reason] = {
+_REASONS: dict[str, PromotionRule] = {
     "bundle": OTHER_BUNDLE,
     "model": OTHER_MODEL,
     "commit": OTHER_COMMIT,

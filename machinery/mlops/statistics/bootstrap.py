@@ -1,8 +1,8 @@
 """Intervals by a paired bootstrap over groups of dependent rows.
 
 Rows of one day share weather and congestion, so whole groups are drawn with replacement (Davison
-and Hinkley 1997, section 3.8); candidate and champion get the same draws, so that what they share
-cancels in the difference.
+and Hinkley 1997, section 3.8). Candidate and champion get the same draws, so that the variation
+they share cancels in the difference.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ import numpy as np
 from mlops.config.params import EvaluateParams
 from mlops.statistics.metrics import Metric
 
-# The AUC needs groups squared numbers, so more groups than this are put together at random. This
-# many tell a standard error to within 4 %.
+# The AUC needs a matrix of groups x groups, so more groups than this are merged at random. This
+# many estimate a standard error to within 4 %.
 MOST_GROUPS = 400
 
 
@@ -29,14 +29,14 @@ class Estimate:
 
 
 def groups_of(values: np.ndarray | None, rows: int, seed: int) -> tuple[np.ndarray, int]:
-    """Return the group that is drawn with each row (rows,) and how many of them there are."""
-    return _together(*_numbered(values, rows), seed)
+    """Return the group that is drawn with each row (rows,) and the number of groups."""
+    return _merged(*_numbered(values, rows), seed)
 
 
 def _numbered(values: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
-    """Return a group number a row (rows,) and how many groups there are.
+    """Return the group number of each row (rows,) and the number of groups.
 
-    Without a column of groups rows count as independent.
+    Without group values each row is a group, as rows then count as independent.
     """
     if values is None:
         return np.arange(rows), rows
@@ -44,10 +44,10 @@ def _numbered(values: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
     return numbers, int(numbers.max()) + 1
 
 
-def _together(numbers: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, int]:
-    """Return groups put together at random until there are at most 400.
+def _merged(numbers: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, int]:
+    """Return groups merged at random until there are at most 400.
 
-    What is independent stays so, so very many groups become few that have the same variance.
+    Merging independent groups at random keeps them independent and leaves the variance unchanged.
     """
     if count <= MOST_GROUPS:
         return numbers, count
@@ -61,11 +61,12 @@ def draws(groups: int, replicates: int, seed: int) -> np.ndarray:
 
 
 def tails(confidence: float, groups: int) -> tuple[float, float]:
-    """Return which quantiles of the replicates are the ends of an interval.
+    """Return the quantiles of the replicates that are the ends of an interval.
 
-    Few groups make plain quantiles too narrow: replicates vary like a variance that was divided by
-    groups, not by groups - 1, and like a normal, not Student's t. The quantiles are moved outwards
-    by as much (Hesterberg 2015, What Teachers Should Know About the Bootstrap, section 5.3).
+    With few groups plain quantiles are too narrow: the variance of replicates is divided by groups
+    instead of groups - 1, and they are normal instead of Student's t. The quantiles are moved
+    outwards to correct both (Hesterberg 2015, What Teachers Should Know About the Bootstrap,
+    section 5.3).
     """
     from scipy.special import stdtrit  # pylint: disable=no-name-in-module  # it is compiled
 
@@ -76,7 +77,7 @@ def tails(confidence: float, groups: int) -> tuple[float, float]:
 
 
 def estimate(values: np.ndarray, quantiles: tuple[float, float]) -> Estimate:
-    """Return the first of the values (1 + replicates,) with the interval of the others."""
+    """Return the first of the values (1 + replicates,) with the interval from the others."""
     replicates = values[1:]
     defined = replicates[np.isfinite(replicates)]
     if not defined.size:
@@ -89,8 +90,8 @@ def estimate(values: np.ndarray, quantiles: tuple[float, float]) -> Estimate:
 class Comparison:
     """Scores of one or two models on the same rows, ready to be resampled.
 
-    `groups` are those in the rows; `drawn`, at most 400, are what the replicates are made of, and
-    so what the degrees of freedom of an interval follow from.
+    `groups` counts the groups in the rows; `drawn`, at most 400, counts the merged groups that the
+    replicates draw, which determine the degrees of freedom of an interval.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Comparison:
         """Fix targets (rows,), the values that group rows (rows,) or None, and the draws."""
         self._target = target
         numbers, self.groups = _numbered(values, len(target))
-        self._group, self.drawn = _together(numbers, self.groups, settings.seed)
+        self._group, self.drawn = _merged(numbers, self.groups, settings.seed)
         self._tails = tails(settings.confidence, self.drawn)
         self._weights = draws(self.drawn, settings.replicates, settings.seed)
 
@@ -107,14 +108,14 @@ class Comparison:
         self, metric: Metric, candidate: np.ndarray, champion: np.ndarray | None
     ) -> dict[str, Estimate]:
         """Return estimates of the candidate and, given its scores, of champion and difference."""
-        found = {"candidate": self._replicate(metric, candidate)}
+        values = {"candidate": self._replicate(metric, candidate)}
         if champion is not None:
-            found["champion"] = self._replicate(metric, champion)
-            found["difference"] = found["candidate"] - found["champion"]
-        return {name: estimate(values, self._tails) for name, values in found.items()}
+            values["champion"] = self._replicate(metric, champion)
+            values["difference"] = values["candidate"] - values["champion"]
+        return {name: estimate(one, self._tails) for name, one in values.items()}
 
     def constant(self, metric: Metric) -> float | None:
-        """Return a metric of the constant score that does best; None where that says nothing."""
+        """Return the metric of the best constant score; None where a constant is meaningless."""
         if metric.constant is None:
             return None
         score = np.full(len(self._target), metric.constant(self._target))
@@ -123,7 +124,7 @@ class Comparison:
 
     def _replicate(self, metric: Metric, score: np.ndarray) -> np.ndarray:
         weights = np.vstack([np.ones(self.drawn), self._weights])
-        # Sorting would give a score that is no number some place in the ranking.
+        # Sorting would give NaN a rank.
         if not np.isfinite(score).all():
             return np.full(len(weights), np.nan)
         return metric.prepare(self._target, score, self._group, self.drawn)(weights)

@@ -1,4 +1,4 @@
-"""How long one row takes in process: HTTP is added to it, and nothing makes it less."""
+"""The time to score one row in process, which is the least that a request takes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 Predict = Callable[[Mapping[str, Sequence]], Any]
 
 ROWS, ROUNDS = 300, 5
-# A slow model is timed on fewer rows, but never on so few that a percentile means nothing, and in
-# fewer rounds, but never in one.
+# A slow model is timed on fewer rows, but on enough for a percentile, and in fewer rounds, but in
+# two at least.
 SECONDS, LEAST = 1.0, 20
 
 
 def latency(predict: Predict, frame: "DataFrame") -> dict[str, float]:
     """Return the median and the 99th percentile in ms of scoring single rows, as the service does.
 
-    At best, each row by the quickest of several rounds, and as usual, by the median of the rounds.
-    Raises UserError when the team's predict fails on a dict of lists.
+    The best time takes each row by its quickest round, the usual time the median of the rounds.
+    Raises UserError if the team's predict fails on a dict of lists.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     step = max(1, len(frame) // ROWS)
     chosen = frame.iloc[::step][:ROWS]
-    columns = [{name: [value] for name, value in row.items()} for row in as_sent(chosen)]
+    columns = [{name: [value] for name, value in row.items()} for row in as_records(chosen)]
     try:
         predict(columns[0])
     except Exception as error:
@@ -36,7 +36,7 @@ def latency(predict: Predict, frame: "DataFrame") -> dict[str, float]:
             "model.predict fails on a dict of lists, which is how the service calls it: "
             f"{type(error).__name__}: {error}. Make it take a DataFrame and a dict of lists alike."
         ) from error
-    # One thread, as in the service: two wait for each other whenever a neighbour has one's core.
+    # One thread, as in the service: on a busy machine two threads wait for each other.
     with threadpool_limits(1):
         rounds = np.array(_rounds(predict, columns))
     best = np.percentile(rounds.min(axis=0), (50, 99))
@@ -46,14 +46,14 @@ def latency(predict: Predict, frame: "DataFrame") -> dict[str, float]:
 
 
 def _rounds(predict: Predict, columns: list[dict[str, list]]) -> list[list[float]]:
-    """Return the time in ms of the same rows in every round; the first decides how many."""
-    begun, first = perf_counter(), []
+    """Return the times in ms of the same rows in every round; the first round limits the rows."""
+    start, first = perf_counter(), []
     for one in columns:
         first.append(_timed(predict, one))
-        if len(first) >= LEAST and perf_counter() - begun > SECONDS:
+        if len(first) >= LEAST and perf_counter() - start > SECONDS:
             break
     rounds = [first]
-    while len(rounds) < 2 or len(rounds) < ROUNDS and perf_counter() - begun < ROUNDS * SECONDS:
+    while len(rounds) < 2 or len(rounds) < ROUNDS and perf_counter() - start < ROUNDS * SECONDS:
         rounds.append([_timed(predict, one) for one in columns[: len(first)]])
     return rounds
 
@@ -64,6 +64,6 @@ def _timed(predict: Predict, one: dict[str, list]) -> float:
     return 1000 * (perf_counter() - start)
 
 
-def as_sent(frame: "DataFrame") -> list[dict[str, Any]]:
-    """Return rows as a client sends them: plain values, None where one is missing."""
+def as_records(frame: "DataFrame") -> list[dict[str, Any]]:
+    """Return rows as a client sends them: plain values, None for a missing one."""
     return frame.astype(object).where(frame.notna(), None).to_dict("records")

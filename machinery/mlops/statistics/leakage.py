@@ -1,4 +1,4 @@
-"""How well each feature predicts the outcome by itself: a leak does so suspiciously well."""
+"""How well each feature alone predicts the outcome: a leak does so suspiciously well."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,67 +8,69 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 BINS = 50
-# With fewer, the other half often has none in a bin, and of few rows no leak was seen.
+# With fewer, bins are often empty in the other half, which hides a leak in few rows.
 ROWS_A_BIN = 10
-# The mean of all rows counts as one more row of every bin: an empty one has a mean too.
+# The mean of all rows counts as one more row in each bin, so that an empty bin has a mean.
 PRIOR_ROWS = 1
 
 
 def strengths(
     frame: "DataFrame", features: tuple[str, ...], target: np.ndarray, groups: np.ndarray | None
 ) -> dict[str, Any]:
-    """Return what each feature is worth alone: the AUC of labels 0 and 1, else the R2.
+    """Return the strength of each feature alone: the AUC for labels 0 and 1, else the R2.
 
-    The feature's bins (values, where it has few; missing is one more) are scored by the mean target
-    of the same bin in the other half of the groups, so that no bin knows its own rows.
+    Each bin of the feature (or value, if it has few; missing is one more) is scored by the mean
+    target of the same bin in the other half of the groups, so that no row predicts itself.
     """
     target = target.astype(float)
     measure = "auc" if set(np.unique(target)) <= {0.0, 1.0} else "r2"
     values = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
     half = values % 2
-    worth = {name: _worth(_bins(frame[name]), target, half, measure) for name in features}
+    strength = {name: _strength(_bins(frame[name]), target, half, measure) for name in features}
     return {
         "measure": measure,
-        "strength": {name: value if np.isfinite(value) else None for name, value in worth.items()},
+        "strength": {
+            name: value if np.isfinite(value) else None for name, value in strength.items()
+        },
     }
 
 
 def _bins(column: "Series") -> np.ndarray:
-    """Return a bin number a row, 0 where the value is missing."""
+    """Return the bin number of each row, 0 where the value is missing."""
     import pandas as pd
 
     if column.dtype.kind not in "biuf":
         return pd.factorize(column)[0] + 1
     values = column.to_numpy(dtype=float)
-    there = np.isfinite(values)
-    if not there.any():
+    finite = np.isfinite(values)
+    if not finite.any():
         return np.zeros(len(values), dtype=int)
-    bins = min(BINS, max(2, int(there.sum()) // ROWS_A_BIN))
-    edges = np.unique(np.quantile(values[there], np.linspace(0, 1, bins + 1)))
-    return np.where(there, np.searchsorted(edges, values, side="right"), 0)
+    bins = min(BINS, max(2, int(finite.sum()) // ROWS_A_BIN))
+    edges = np.unique(np.quantile(values[finite], np.linspace(0, 1, bins + 1)))
+    return np.where(finite, np.searchsorted(edges, values, side="right"), 0)
 
 
-def _worth(bins: np.ndarray, target: np.ndarray, half: np.ndarray, measure: str) -> float:
+def _strength(bins: np.ndarray, target: np.ndarray, half: np.ndarray, measure: str) -> float:
     count, score = int(bins.max()) + 1, np.empty(len(target))
     for own in (0, 1):
-        mine, others = half == own, half != own
+        this_half, others = half == own, half != own
         if not others.any():
             return float("nan")
         rows = np.bincount(bins[others], minlength=count)
         sums = np.bincount(bins[others], target[others], count)
         means = (sums + PRIOR_ROWS * target[others].mean()) / (rows + PRIOR_ROWS)
-        score[mine] = means[bins[mine]]
+        score[this_half] = means[bins[this_half]]
     return _auc(target, score) if measure == "auc" else _r2(target, score)
 
 
 def _auc(target: np.ndarray, score: np.ndarray) -> float:
-    _, place = np.unique(score, return_inverse=True)
-    high, low = np.bincount(place, target), np.bincount(place, 1 - target)
+    _, rank = np.unique(score, return_inverse=True)
+    high, low = np.bincount(rank, target), np.bincount(rank, 1 - target)
     pairs = high.sum() * low.sum()
     return float(high @ (np.cumsum(low) - low / 2) / pairs) if pairs else float("nan")
 
 
 def _r2(target: np.ndarray, score: np.ndarray) -> float:
-    # The mean of equal numbers may differ from them in its last digit.
+    # The mean of equal numbers may differ from them by rounding.
     spread = ((target - target.mean()) ** 2).sum() if np.ptp(target) else 0.0
     return float(1 - ((target - score) ** 2).sum() / spread) if spread else float("nan")

@@ -1,7 +1,7 @@
 """The built-in metrics, each reduced once per model to sums over groups of rows.
 
-A bootstrap over groups then never looks at a row again: a replicate is a weight for each group,
-and every metric is a small function of weighted sums. Scores are (n,), targets (n,), groups (n,)
+A bootstrap then needs no rows: a replicate is a weight for each group, and every metric is a small
+function of weighted sums. Scores are (n,), targets (n,), groups (n,)
 integers from 0 to the number of groups - 1, weights (replicates, groups).
 """
 
@@ -18,7 +18,7 @@ Weighted = Callable[[np.ndarray], np.ndarray]
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Row losses of a probability stay finite, as scikit-learn's do.
 TINY = 1e-15
-# A probability of at least this much calls the outcome, unless the team's THRESHOLD says otherwise.
+# A probability of at least this predicts a 1, unless the team sets THRESHOLD.
 THRESHOLD = 0.5
 TENTHS = 10
 PINBALL = re.compile(r"pinball_([1-9]\d?)")
@@ -26,16 +26,16 @@ PINBALL = re.compile(r"pinball_([1-9]\d?)")
 
 @dataclass(frozen=True)
 class Metric:
-    """One number about a model, and which way is better."""
+    """A metric of a model and its direction."""
 
     name: str
     title: str
     higher_is_better: bool
     # (target, score, group, groups) -> (weights -> one value a replicate)
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Weighted]
-    # the constant score that does best on these targets; None where a constant says nothing
+    # the best constant score for these targets; None where a constant is meaningless
     constant: Callable[[np.ndarray], float] | None = None
-    # it judges labels 0 and 1, and of others says something that is wrong
+    # it is valid for labels 0 and 1 only
     labels: bool = False
 
 
@@ -51,7 +51,7 @@ def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], fin
 
 
 def mean_of(row_loss: Loss, finish=lambda mean: mean):
-    """Return the preparation of a metric that is (a function of) the mean of a loss per row."""
+    """Return the preparation of a metric that is (a function of) the mean loss of a row."""
 
     def prepare(target, score, group, groups):
         """Add up losses and rows by group; raises UserError for a loss that is not one a row."""
@@ -71,7 +71,7 @@ def mean_of(row_loss: Loss, finish=lambda mean: mean):
 def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
     """Exact area under the ROC curve, ties counted half, from pairs of groups.
 
-    won[i, j] counts the pairs (positive of group i, negative of group j) ordered rightly, so the
+    won[i, j] counts the correctly ordered pairs (positive of group i, negative of group j), so the
     AUC of a replicate with weights w is w' won w / (w'P w'N).
     """
     positive = target == 1
@@ -82,7 +82,7 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
     won = wins(positive, score, group, groups)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
-        """Return the AUC of each replicate, no number where it drew one class only."""
+        """Return the AUC of each replicate, NaN where it drew one class only."""
         with np.errstate(divide="ignore", invalid="ignore"):
             pairs = (weights @ positives) * (weights @ negatives)
             return np.einsum("ij,ij->i", weights @ won, weights) / pairs
@@ -91,10 +91,10 @@ def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) 
 
 
 def tenths(score: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the bin of each row (rows,), by tenths of the score, and how many bins there are.
+    """Return the bin of each row (rows,), by tenths of the score, and the number of bins.
 
-    The metric, the rule and the report's plot use these; equal scores share a bin, so that the
-    order of the rows decides nothing.
+    The metric, the rule and the report's plot share these bins. Equal scores share a bin, so that
+    the order of the rows has no effect.
     """
     edges = np.unique(np.quantile(score, np.arange(1, TENTHS) / TENTHS))
     return np.searchsorted(edges, score, side="left"), len(edges) + 1
@@ -104,11 +104,11 @@ def _calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, group
     """Expected calibration error: mean distance of score and target by tenths of the score.
 
     The error of Guo et al. 2017 (On Calibration of Modern Neural Networks) over bins of equal size
-    (Nixon et al. 2019, Measuring Calibration in Deep Learning), which no model can leave empty.
-    The bins are those of all rows.
+    (Nixon et al. 2019, Measuring Calibration in Deep Learning), so that none is empty. The bins
+    are those of all rows.
     """
-    place, bins = tenths(score)
-    cell = group * bins + place
+    number, bins = tenths(score)
+    cell = group * bins + number
     gaps = np.bincount(cell, score - target, groups * bins).reshape(groups, bins)
     counts = np.bincount(group, minlength=groups).astype(float)
     return lambda weights: np.abs(weights @ gaps).sum(axis=1) / (weights @ counts)
@@ -132,22 +132,22 @@ def _accuracy(threshold: float):
 
 
 def _f1(threshold: float):
-    """F1, 0 where nothing is called and nothing was there to be called, as scikit-learn has it."""
+    """F1; 0 without predicted and actual positives, as in scikit-learn."""
 
     def terms(target, score):
-        """Return what F1 adds up: called rightly, called, there to be called."""
-        called, there = score >= threshold, target == 1
-        return called & there, called, there
+        """Return true positives, predicted positives and actual positives."""
+        predicted, actual = score >= threshold, target == 1
+        return predicted & actual, predicted, actual
 
-    def finish(both, called, there):
-        """Return twice the rows called rightly as a share of all called and all there."""
-        return 2 * both / np.maximum(called + there, 1)
+    def finish(both, predicted, actual):
+        """Return twice the true positives divided by predicted plus actual positives."""
+        return 2 * both / np.maximum(predicted + actual, 1)
 
     return sums_of(terms, finish)
 
 
 def _r2_terms(target, score):
-    # Squares of targets far from 0 would cancel each other's digits.
+    # Squares of targets far from 0 would lose digits when subtracted.
     centred = target - target.mean()
     return (score - target) ** 2.0, centred, centred**2, np.ones(len(target))
 
@@ -162,23 +162,23 @@ def _majority(target: np.ndarray) -> float:
 
 
 def _pinball(percent: int, name: str) -> Metric:
-    """A quantile's own loss (Koenker and Bassett 1978): too low costs it, too high 1 less it."""
+    """The quantile loss (Koenker and Bassett 1978): q a unit too low, 1 - q a unit too high."""
     quantile = percent / 100
 
     def loss(target, score):
-        """Weigh how far a score is short of its target, or beyond it."""
+        """Return the weighted distance of a score below or above its target."""
         short = target - score
         return np.maximum(quantile * short, (quantile - 1) * short)
 
     def constant(target):
-        """Return the quantile of the targets, which may be true and false."""
+        """Return the quantile of the targets, which may be booleans."""
         return np.quantile(target.astype(float), quantile)
 
     return Metric(name, f"pinball loss at {percent} %", False, mean_of(loss), constant)
 
 
 def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
-    """Return the built-in metrics by name; a score of at least the threshold calls the outcome."""
+    """Return the built-in metrics by name; a score of at least the threshold predicts a 1."""
     metrics = (
         Metric("auc", "AUC", True, _auc, labels=True),
         Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean, labels=True),
@@ -197,13 +197,13 @@ def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
 BUILT_IN = built_in()
 
 
-def chosen(wanted: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
-    """Return the metrics a team asks for: built-ins by name (None), or its own loss a row."""
-    known = built_in(threshold)
-    for name in wanted:
-        if found := PINBALL.fullmatch(name):
-            known[name] = _pinball(int(found[1]), name)
-    unknown = [name for name, own in wanted.items() if own is None and name not in known]
+def select(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
+    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss."""
+    available = built_in(threshold)
+    for name in functions:
+        if match := PINBALL.fullmatch(name):
+            available[name] = _pinball(int(match[1]), name)
+    unknown = [name for name, own in functions.items() if own is None and name not in available]
     if unknown:
         raise UserError(
             f"model/evaluate.py: METRICS names {', '.join(unknown)}, which is not built in. "
@@ -211,18 +211,22 @@ def chosen(wanted: dict[str, Loss | None], threshold: float = THRESHOLD) -> list
             "function (target, score) -> one loss a row."
         )
     return [
-        known[name] if own is None else Metric(name, name.replace("_", " "), False, mean_of(own))
-        for name, own in wanted.items()
+        (
+            available[name]
+            if own is None
+            else Metric(name, name.replace("_", " "), False, mean_of(own))
+        )
+        for name, own in functions.items()
     ]
 
 
 def require_labels(metrics: Sequence[Metric], target: np.ndarray) -> None:
-    """Raise UserError where a metric of labels 0 and 1 is asked for and the target has others."""
+    """Raise UserError if a metric needs labels 0 and 1 and the target has other values."""
     names, values = [metric.name for metric in metrics if metric.labels], np.unique(target)
     if names and not set(values) <= {0, 1}:
         shown = ", ".join(f"{value:g}" for value in values[:3])
         raise UserError(
             f"model/evaluate.py: METRICS names {', '.join(names)}, which judge labels 0 and 1. The "
-            f"target has {len(values)} value(s), such as {shown}. For numbers there are mae, rmse, "
-            "r2 and pinball; for classes a loss of your own (machinery/docs/fork.md)."
+            f"target has {len(values)} value(s), such as {shown}. For amounts use mae, rmse, r2 "
+            "or pinball; for classes a loss of your own (machinery/docs/fork.md)."
         )

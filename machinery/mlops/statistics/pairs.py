@@ -1,19 +1,19 @@
-"""Pairs of rows counted by their groups, at a cost that is linear in rows."""
+"""Counts of ordered pairs of rows by group, at a cost linear in rows."""
 
 import numpy as np
 
-# Levels walked through at once: enough that adding up a block is the lesser work.
+# Levels in one block: enough that the overhead of a block is small.
 LEVELS = 1000
 
 
-def wins(  # pylint: disable=too-many-locals  # one walk, and what it carries
+def wins(  # pylint: disable=too-many-locals  # one loop and its state
     positive: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int
 ) -> np.ndarray:
     """Return how many pairs (positive of group i, negative of group j) are ordered rightly.
 
     Positive is boolean (rows,), score and group (rows,); the counts are (groups, groups) floats,
-    a pair with equal scores counts half. The rarer class is walked through in order of its scores,
-    with a running count of the other class by group: rows x groups steps, no pair is looked at.
+    a pair with equal scores counts half. The loop goes through the rarer class in order of its
+    scores, with a running count of the other class by group: rows x groups steps.
     """
     from scipy.sparse import csr_array
 
@@ -33,9 +33,9 @@ def wins(  # pylint: disable=too-many-locals  # one walk, and what it carries
         below = below.reshape(count, groups)
         below[0] += running
         running = np.cumsum(below, axis=0, out=below)[-1]
-        found = _cells(level, high_group, groups, start, count)
-        place = (found % groups, found // groups)
-        won += csr_array((np.ones(len(found), int), place), (groups, count)) @ below
+        positives = _cells(level, high_group, groups, start, count)
+        indices = (positives % groups, positives // groups)
+        won += csr_array((np.ones(len(positives), int), indices), (groups, count)) @ below
     return won / 2
 
 
@@ -45,6 +45,6 @@ def _sorted(score: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _cells(level: np.ndarray, group: np.ndarray, groups: int, start: int, count: int) -> np.ndarray:
-    """Return the cell (level, group), of a table of `count` levels, of each row that is in it."""
+    """Return the cell (level, group), in a block of `count` levels, of each row in the block."""
     part = slice(*np.searchsorted(level, [start, start + count]))
     return (level[part] - start) * groups + group[part]

@@ -1,4 +1,4 @@
-"""Candidate against champion on slices of the rows: each value of the team's SLICES columns."""
+"""Candidate and champion compared on slices of the rows: the values of the SLICES columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Scored:
-    """The held-out rows with what was scored on them; arrays are (rows,)."""
+class ScoredRows:
+    """The held-out rows with the scores of both models; arrays are (rows,)."""
 
     frame: "DataFrame"
     target: np.ndarray
@@ -37,29 +37,29 @@ class _Slice:
 
 
 def measure(
-    scored: Scored,
+    scored: ScoredRows,
     columns: tuple[str, ...],
     metrics: list[Metric],
     settings: EvaluateParams,
     gate: GateParams,
 ) -> dict[str, Any]:
-    """Return what `gate` and `report` say of slices: those compared, and those too small for it.
+    """Return the slices that are compared, and those that are too small, for gate and report.
 
     The intervals of the differences hold for all slices and metrics at once (Bonferroni), by
-    Student's t over the groups of a slice, of which there are few.
+    Student's t over the groups of a slice, which may be few.
     """
-    found = {column: list(_large(scored, column, gate)) for column in columns}
-    slices = [part for parts in found.values() for part in parts]
+    large = {column: list(_large(scored, column, gate)) for column in columns}
+    slices = [part for parts in large.values() for part in parts]
     comparisons = max(1, len(slices) * len(metrics))
     return {
-        "columns": {column: _extent(scored, column, parts) for column, parts in found.items()},
+        "columns": {column: _extent(scored, column, parts) for column, parts in large.items()},
         "comparisons": comparisons,
         "compared": [_compare(part, scored, metrics, settings, comparisons) for part in slices],
     }
 
 
-def _large(scored: Scored, column: str, gate: GateParams) -> Iterator[_Slice]:
-    """Yield a slice for each value of a column with rows and groups enough, the largest first."""
+def _large(scored: ScoredRows, column: str, gate: GateParams) -> Iterator[_Slice]:
+    """Yield a slice for each value of a column with enough rows and groups, the largest first."""
     values = _values(scored, column)
     counts = values.value_counts()
     for value in counts.index[counts >= gate.slices.min_rows]:
@@ -69,8 +69,8 @@ def _large(scored: Scored, column: str, gate: GateParams) -> Iterator[_Slice]:
             yield _Slice(column, value, rows, groups)
 
 
-def _extent(scored: Scored, column: str, slices: list[_Slice]) -> dict[str, Any]:
-    """Say how many rows the slices of a column hold, and which values are left."""
+def _extent(scored: ScoredRows, column: str, slices: list[_Slice]) -> dict[str, Any]:
+    """Return the number of rows in the slices of a column, and the values too small for one."""
     counts = _values(scored, column).value_counts()
     small = counts.drop([part.value for part in slices])
     return {
@@ -80,30 +80,30 @@ def _extent(scored: Scored, column: str, slices: list[_Slice]) -> dict[str, Any]
     }
 
 
-def _values(scored: Scored, column: str) -> "Series":
+def _values(scored: ScoredRows, column: str) -> "Series":
     values = scored.frame[column].astype(object)
     return values.where(values.notna(), MISSING).astype(str)
 
 
 def _compare(
     part: _Slice,
-    scored: Scored,
+    scored: ScoredRows,
     metrics: list[Metric],
     settings: EvaluateParams,
     comparisons: int,
 ) -> dict[str, Any]:
-    rows, rival = part.rows, scored.champion
+    rows, champion = part.rows, scored.champion
     cluster = None if scored.cluster is None else scored.cluster[rows]
     comparison = Comparison(scored.target[rows], cluster, settings)
     wider = widening(settings.confidence, comparisons, comparison.drawn)
     measured = {}
     for metric in metrics:
-        found = comparison.estimates(
-            metric, scored.candidate[rows], None if rival is None else rival[rows]
+        estimates = comparison.estimates(
+            metric, scored.candidate[rows], None if champion is None else champion[rows]
         )
-        if "difference" in found:
-            found["difference"] = _widened(found["difference"], wider)
-        measured[metric.name] = {name: plain(estimate) for name, estimate in found.items()}
+        if "difference" in estimates:
+            estimates["difference"] = _widened(estimates["difference"], wider)
+        measured[metric.name] = {name: plain(estimate) for name, estimate in estimates.items()}
     return {
         "column": part.column,
         "value": part.value,
@@ -114,7 +114,7 @@ def _compare(
 
 
 def widening(confidence: float, comparisons: int, groups: int) -> float:
-    """Return how many times wider an interval is that holds for all of many comparisons."""
+    """Return the factor by which an interval widens to hold for all comparisons at once."""
     from scipy.special import stdtrit  # pylint: disable=no-name-in-module  # it is compiled
 
     outside = (1 - confidence) / 2
@@ -129,7 +129,7 @@ def _widened(estimate: Estimate, times: float) -> Estimate:
 
 
 def plain(estimate: Estimate) -> dict[str, float | None]:
-    """Return an estimate as JSON can hold it: what is no number becomes null."""
+    """Return an estimate as plain values for JSON, None where one is not finite."""
     values = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
     finite = {key: value if abs(value) < float("inf") else None for key, value in values.items()}
     return {**finite, "undefined": estimate.undefined}

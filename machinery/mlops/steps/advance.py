@@ -1,7 +1,7 @@
-"""Move the branch named as an environment forward to the commit that `deploy` verified live there.
+"""Move an environment's branch forward to the commit that `deploy` verified there.
 
-A push to branch `staging` starts the load test. The branch is moved only forward and only along the
-main branch. What GITHUB_TOKEN pushes starts nothing, so with it the workflow is started as well.
+A push to branch `staging` starts the load test. The branch moves only forward along the main
+branch. A push with GITHUB_TOKEN starts no workflow, so then this step starts it.
 """
 
 import argparse
@@ -17,15 +17,16 @@ from mlops.github import remote
 from mlops.github.api import GitHub
 from mlops.paths import DEPLOYED
 from mlops.releases import environments
-from mlops.releases.environment_history import held_at
+from mlops.releases.environment_history import release_at
 from mlops.releases.environments import SHARED, Environment
-from mlops.releases.refusals import FORWARD, refused
+from mlops.releases.rules.rule import require_none
+from mlops.releases.rules.scope import check_forward
 
 OPTIONS = (ENV,)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Move the branch, or say that it is there already."""
+    """Move the branch, or report that it is there already."""
     environment = environments.environment(options.env)
     branch, commit = environment.name, _verified(environment)
     if not (os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")):
@@ -47,41 +48,38 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _verified(environment: Environment) -> str:
-    """Return the commit that `deploy` left word of; Refused when that is of something else."""
+    """Return the commit `deploy` recorded; Refused if that commit holds another release."""
     file = DEPLOYED / f"{environment.name}.json"
-    seen = read_json(file, made_by=f"deploy ENV={environment.name}")
-    held = held_at(seen["commit"], environment.name)
-    if held is None or held.release_id != seen["releaseId"]:
+    deployed = read_json(file, made_by=f"deploy ENV={environment.name}")
+    commit, release_id = deployed["commit"], deployed["releaseId"]
+    release = release_at(commit, environment.name)
+    if release is None or release.release_id != release_id:
         raise Refused(
-            f"{file} tells of {seen['releaseId']}, which is not what {seen['commit'][:12]} holds. "
+            f"{file} names {release_id}, but commit {commit[:12]} holds another release. "
             f"Run `make deploy ENV={environment.name}` first."
         )
-    return seen["commit"]
+    return commit
 
 
 def _require_forward(commit: str, tip: str | None, branch: str, base: str) -> None:
-    words = {"environment": branch, "base": base}
     main = remote.fetch(base)
-    if main is None or not git.descends(main, commit):
-        found = f"{commit[:12]} is not part of {base}."
-        raise refused(f"branch {branch} stays", [FORWARD.refuse(found=found, **words)])
-    if tip and not git.descends(main, tip):
-        found = f"The branch {branch} is at {tip[:12]}, which is not part of {base}."
-        raise refused(f"branch {branch} stays", [FORWARD.refuse(found=found, **words)])
+    commits = [one for one in (commit, tip) if one]
+    off_base = [one for one in commits if main is None or not git.descends(main, one)]
+    require_none(f"branch {branch} stays", check_forward(branch, base, commit, tip, off_base))
 
 
 def _runs_the_same(environment: Environment, tip: str, commit: str) -> bool:
-    """Say whether nothing that decides what runs changed in between: it was tested already."""
-    places = (environment.folder.as_posix(), SHARED.as_posix())
-    return not git.git("diff", "--name-only", tip, commit, "--", *places)
+    """Return whether two commits deploy the same, so that the load test of one is enough."""
+    folders = (environment.folder.as_posix(), SHARED.as_posix())
+    return not git.git("diff", "--name-only", tip, commit, "--", *folders)
 
 
 def _start(hub: GitHub, branch: str, commit: str, pushed: bool) -> None:
-    """Start the branch's workflow where the push does not; once, also after a kill in between."""
+    """Start the branch's workflow once, unless the push did; also after a kill in between."""
     workflow = f"{branch}.yml"
-    # Only a workflow's own token is mute: what a person or an App pushes starts runs.
-    mute = actions.inside() and os.environ.get("PUSH_STARTS_RUNS") != "true"
-    if pushed and not mute:
+    # A push with a workflow's own token starts no run; one by a person or an App does.
+    push_starts = not actions.inside() or os.environ.get("PUSH_STARTS_RUNS") == "true"
+    if pushed and push_starts:
         say("", f"its push starts {workflow}")
     elif not pushed and _ran(hub, workflow, commit):
         say("advance", f"{branch} is at {commit[:12]} and {workflow} ran on it: nothing to do")
@@ -91,5 +89,5 @@ def _start(hub: GitHub, branch: str, commit: str, pushed: bool) -> None:
 
 
 def _ran(hub: GitHub, workflow: str, commit: str) -> bool:
-    found = hub.get(f"actions/workflows/{workflow}/runs?head_sha={commit}")
-    return found is not None and found["total_count"] > 0
+    runs = hub.get(f"actions/workflows/{workflow}/runs?head_sha={commit}")
+    return runs is not None and runs["total_count"] > 0

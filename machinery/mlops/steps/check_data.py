@@ -1,9 +1,9 @@
 """Check every partition in use: against data.SCHEMA, and against the partitions before it.
 
-Refuses a column that is not in data.SCHEMA, a missing one, a wrong type, a value out of range and
-an unknown category, and says how many rows and which values. Then each partition is compared with
-those before it (params.yaml: check), and the held-out rows with those trained on. Writes
-build/data-check.json, which the gate reads.
+Refuses undeclared and missing columns, wrong types, values out of range and unknown categories,
+and names the values and the number of rows. Then compares each partition with those before it
+(params.yaml: check), and the held-out rows with the training rows. Writes build/data-check.json,
+which the gate reads.
 """
 
 import argparse
@@ -18,57 +18,61 @@ from mlops.console import Timer, print_error, say
 from mlops.errors import UserError
 from mlops.files import write_json
 from mlops.gate import waivers
+from mlops.gate.data import DATA_CHECKED
+from mlops.gate.quality import quality
 from mlops.paths import DATA_CHECK
-from mlops.rules import DATA_CHECKED, SENTENCES, Finding, Verdict, find, worst
+from mlops.rules import Finding, Verdict, worst
 from mlops.training import contract
 
 SHOWN = 10
 
 
 def run(_: argparse.Namespace) -> int | None:
-    """Validate each partition by itself, so that a failure names its partition."""
+    """Validate the partitions one by one, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
     _require_metrics(params.gate)
     columns, split = contract.columns(params.gate.cluster), contract.split(params)
     loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
     findings = _judge(loaded, columns, split, params)
-    left = waivers.marked(findings, waivers.committed(), waivers.today())
-    verdict, waived = worst(left), sum(finding.waived for finding in left)
-    bad = [one for one in left if one.verdict is not Verdict.PASS and not one.waived]
+    marked = waivers.marked(findings, waivers.committed(), waivers.today())
+    verdict, waived = worst(marked), sum(finding.waived for finding in marked)
+    failed = [one for one in marked if one.verdict is not Verdict.PASS and not one.waived]
     rows = sum(len(one.frame) for one in loaded.values())
-    good = f"{rows:,} rows of {len(loaded)} partitions keep to data.SCHEMA and are as usual"
-    good += f", but for {waived} waived findings." if waived else "."
+    passed = f"{rows:,} rows of {len(loaded)} partitions conform to data.SCHEMA and look as usual"
+    passed += f", except for {waived} waived findings." if waived else "."
     write_json(
         DATA_CHECK,
         {
             "verdict": verdict,
-            "reason": f"{bad[0].rule} {bad[0].message}" if bad else good,
-            # As found: the gate waives by the day on which it judges.
+            "reason": f"{failed[0].rule} {failed[0].message}" if failed else passed,
+            # Without waivers: the gate applies those that are valid on the day of its judgement.
             "findings": [finding.as_dict() for finding in findings],
             "fingerprints": {
-                name: print_ for one in loaded.values() for name, print_ in one.fingerprints.items()
+                name: hash_ for one in loaded.values() for name, hash_ in one.fingerprints.items()
             },
         },
     )
     if verdict is Verdict.PASS:
-        say("check-data", f"{good[:-1]} ({timer.seconds:.1f} s)")
+        say("check-data", f"{passed[:-1]} ({timer.seconds:.1f} s)")
         return None
-    print_error("\n".join(_told(bad)))
-    actions.verdict("Data check", verdict, "; ".join(_told(bad)))
+    print_error("\n".join(_lines(failed)))
+    actions.verdict("Data check", verdict, "; ".join(_lines(failed)))
     return FAIL
 
 
-def _require_metrics(rules: GateParams) -> None:
-    """Raise UserError for metrics that params.yaml names amiss; the gate would, after training."""
-    from mlops.statistics.metrics import chosen
+def _require_metrics(bounds: GateParams) -> None:
+    """Raise UserError for unknown metrics in params.yaml, which the gate refuses after training."""
+    from mlops.statistics.metrics import select
 
-    metrics = chosen(contract.metric_functions(), contract.threshold())
+    metrics = select(contract.metric_functions(), contract.threshold())
     measured = {metric.name: {"constant": metric.constant} for metric in metrics}
-    wrong = [
-        found.message for rule in gate.NAMING for found in gate.misnamed(rule, measured, rules)
+    unknown = [
+        finding.message
+        for rule, key in gate.METRIC_KEYS.items()
+        for finding in gate.unknown_metrics(rule, key, measured, bounds)
     ]
-    if wrong:
-        raise UserError("\n".join(wrong))
+    if unknown:
+        raise UserError("\n".join(unknown))
 
 
 def _judge(
@@ -77,35 +81,35 @@ def _judge(
     split: contract.Split,
     params: Params,
 ) -> list[Finding]:
-    from mlops.statistics import quality
+    from mlops.statistics.quality import profile
 
     data = contract.team_data()
     problems = {name: _problems(rows.frame, data.SCHEMA) for name, rows in loaded.items()}
     if any(problems.values()):
-        # What breaks the schema has not the columns or types that could be compared.
+        # Rows that break the schema may lack the columns or types that the comparison needs.
         return [
-            find(DATA_CHECKED, name, False, problem)
-            for name, found in problems.items()
-            for problem in found
+            DATA_CHECKED.finding(name, False, problem)
+            for name, of_partition in problems.items()
+            for problem in of_partition
         ]
     for name, rows in loaded.items():
         contract.require(rows.frame, columns, name)
-    good = f"{len(loaded)} partitions keep to data.SCHEMA."
-    profiles = {name: quality.profile(rows.frame, columns.time) for name, rows in loaded.items()}
+    passed = f"{len(loaded)} partitions conform to data.SCHEMA."
+    profiles = {name: profile(rows.frame, columns.time) for name, rows in loaded.items()}
     return [
-        find(DATA_CHECKED, "data", True, good),
-        *quality.findings(profiles, split.holdout, params.check),
+        DATA_CHECKED.finding("data", True, passed),
+        *quality(profiles, split.holdout, params.check),
     ]
 
 
-def _told(bad: list[Finding]) -> Iterator[str]:
-    """Yield each rule that objects, and below it what it objects to."""
-    for rule in dict.fromkeys(finding.rule for finding in bad):
-        found = [finding for finding in bad if finding.rule == rule]
-        yield f"{rule} {SENTENCES[rule]} Not so:"
-        yield from (f"  {finding.subject}: {finding.message}" for finding in found[:SHOWN])
-        if len(found) > SHOWN:
-            yield f"  ... and {len(found) - SHOWN} more"
+def _lines(failed: list[Finding]) -> Iterator[str]:
+    """Yield each broken rule, and below it its findings."""
+    for rule in dict.fromkeys(finding.rule for finding in failed):
+        of_rule = [finding for finding in failed if finding.rule == rule]
+        yield f"{rule} {gate.SENTENCES[rule]} It is broken by:"
+        yield from (f"  {finding.subject}: {finding.message}" for finding in of_rule[:SHOWN])
+        if len(of_rule) > SHOWN:
+            yield f"  ... and {len(of_rule) - SHOWN} more"
 
 
 def _problems(frame: Any, schema: Any) -> list[str]:
@@ -119,16 +123,16 @@ def _problems(frame: Any, schema: Any) -> list[str]:
         return []
     except SchemaErrors as errors:
         cases = errors.failure_cases.astype({"failure_case": object})
-    found = []
+    problems = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
         values = ", ".join(map(repr, group["failure_case"].drop_duplicates().head(3)))
         if check == "column_in_schema":
-            found.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
+            problems.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
         elif check == "column_in_dataframe":
-            found.append(f"the column(s) {values} are missing. data.SCHEMA asks for them.")
+            problems.append(f"the column(s) {values} are missing. data.SCHEMA requires them.")
         elif check.startswith("dtype("):
             types = f"{frame[column].dtype} here and {schema.columns[column].dtype} in data.SCHEMA"
-            found.append(f"{column} is {types}. Convert it in data.load, or mend the schema.")
+            problems.append(f"{column} is {types}. Convert it in data.load, or correct the schema.")
         else:
-            found.append(f"{column}: {len(group):,} value(s) such as {values} fail {check}.")
-    return found
+            problems.append(f"{column}: {len(group):,} value(s) such as {values} fail {check}.")
+    return problems

@@ -1,6 +1,6 @@
-"""Stop what runs for an environment, or for all of them.
+"""Stop the services of an environment, or of all of them.
 
-Also ends what a killed command left behind, and what ran for an environment whose folder is gone.
+Also stops the leftovers of a killed command, and services of an environment whose folder is gone.
 Logs and logged predictions stay below build/live/.
 """
 
@@ -17,29 +17,29 @@ OPTIONS = (Option("--env", "one environment only: a folder below environments/",
 
 
 def run(options: argparse.Namespace) -> None:
-    """Stop the services and what holds their ports; nothing running is fine."""
+    """Stop the services and their proxies; it is no error if nothing runs."""
     if options.env:
         environment = environments.environment(options.env)
-        _say(options.env, target_of(environment).stop(environment))
+        _report(options.env, target_of(environment).stop(environment))
         return
     problems = [problem for name in environments.folders() if (problem := _stop(name))]
-    # What runs here ends, also for environments whose folder is gone or cannot be read.
+    # Services also run for environments whose folder is gone or cannot be read.
     for folder in sorted(LIVE.glob("*/")):
-        if local.stop_place(folder.name) + docker.stop_place(folder.name):
+        if local.stop_all(folder.name) + docker.stop_all(folder.name):
             say("down", f"{folder.name}: stopped; environments/{folder.name}/ is gone or broken")
     if problems:
-        raise UserError("\n".join(["What runs on this machine was stopped, but:", *problems]))
+        raise UserError("\n".join(["All services on this machine were stopped, but:", *problems]))
 
 
 def _stop(name: str) -> str | None:
-    """Stop what runs for an environment; return why that could not be done."""
+    """Stop the services of an environment; return the error if that failed."""
     try:
         environment = environments.read(name)
-        _say(name, target_of(environment).stop(environment))
+        _report(name, target_of(environment).stop(environment))
     except UserError as error:
         return str(error)
     return None
 
 
-def _say(name: str, stopped: bool) -> None:
+def _report(name: str, stopped: bool) -> None:
     say("down", f"{name}: {'stopped' if stopped else 'nothing ran'}")

@@ -1,10 +1,9 @@
-"""Which environments are to be deployed now, and what comes after each?
+"""List the environments to deploy now, and the step that follows each deployment.
 
-Those whose release or settings changed since a run on the branch brought them all the way, or is
-about to, so that no run that was lost or failed is forgotten; unless a push started this, those
-also that do not serve what they should; or the one named. What comes after is `advance` where the
-next environment wants evidence collected here, else a promotion to the next; after a rollback
-nothing does.
+An environment is due if its release or settings changed since a run on the branch deployed it, or
+is about to: so a lost or failed run is made up for. Unless a push started this, an environment that
+serves another release is due too. With --env only that one is. `advance` follows if the next
+environment demands evidence collected here, else a promotion; nothing follows a rollback.
 """
 
 import argparse
@@ -22,37 +21,36 @@ from mlops.github.deployments import Brought, brought
 from mlops.releases import environments
 from mlops.releases.environments import SHARED, Environment
 
-OPTIONS = (Option("--env", "this environment, whatever it serves", "NAME"),)
-# What these start is gone with the job, also where the runner stays: it ends what a job leaves.
+OPTIONS = (Option("--env", "this environment, even if it is up to date", "NAME"),)
+# Their services end with the job, because the runner ends every process of a job.
 ON_RUNNER = ("local", "docker")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Name them, and hand a list to the jobs that follow: what is deployed, and what comes then."""
+    """Print them, and write a list of them and their next steps for the jobs that follow."""
     actions.require_default_branch()
-    known = [environments.environment(name) for name in environments.names()]
-    due = [environments.environment(options.env)] if options.env else _due(known)
+    ordered = [environments.environment(name) for name in environments.names()]
+    due = [environments.environment(options.env)] if options.env else _due(ordered)
     for one in due:
         say("due", f"{one.name}: {one.release.release_id if one.release else 'holds none yet'}")
     if not due:
         say("due", "nothing is to be deployed")
-    actions.output("due", json.dumps([_steps(one, known) for one in due if one.release]))
+    actions.output("due", json.dumps([_steps(one, ordered) for one in due if one.release]))
 
 
-def _due(known: list[Environment]) -> list[Environment]:
+def _due(ordered: list[Environment]) -> list[Environment]:
     ref = os.environ.get("GITHUB_REF")
     last = _last_success(ref) if ref else ""
-    return [one for one in known if one.release and _is_due(one, ref, last)]
+    return [one for one in ordered if one.release and _is_due(one, ref, last)]
 
 
 def _last_success(ref: str) -> str:
-    """Return the commit of the last run that succeeded, "" where there is none or none is known.
+    """Return the commit of the last successful run, "" if there is none or GitHub does not answer.
 
-    That run, and not the push before this one: what a run that was lost or failed had to do is
-    still to be done.
+    The push before this one is no base: its run may be lost or have failed.
     """
     try:
-        # By hand one environment may have been named, and the others left as they were.
+        # A run started by hand may have deployed one environment only.
         return last_success.last_success(ref, "workflow_dispatch")
     except UserError as error:
         say("due", str(error))
@@ -61,19 +59,19 @@ def _last_success(ref: str) -> str:
 
 def _is_due(environment: Environment, ref: str | None, last: str) -> bool:
     name = environment.name
-    # On a laptop nothing is known of runs, so nothing counts as changed.
-    found = _brought(name, ref.removeprefix("refs/heads/"), last) if ref else None
-    if found and _is_touched(environment, _changed(found.commit, name)):
+    # On a laptop there are no runs, so nothing counts as changed.
+    progress = _progress(name, ref.removeprefix("refs/heads/"), last) if ref else None
+    if progress and _is_touched(environment, _changed(progress.commit, name)):
         return True
-    if found and found.running:
-        say("due", f"{name}: a run is at it, or waits for an approval")
+    if progress and progress.running:
+        say("due", f"{name}: a run deploys it, or waits for an approval")
         return False
-    # What changed nothing may be on its way still; the clock asks what it serves.
+    # After a push an unchanged environment may still be in deployment; a schedule checks it.
     return "before" not in actions.payload() and _differs(environment)
 
 
-def _brought(name: str, branch: str, last: str) -> Brought:
-    """Return how far an environment was brought; without any deployment, by the last good run."""
+def _progress(name: str, branch: str, last: str) -> Brought:
+    """Return how far an environment was deployed; without any deployment, by the last good run."""
     try:
         return brought(GitHub.here(), name, branch) or Brought(last)
     except UserError as error:
@@ -82,40 +80,43 @@ def _brought(name: str, branch: str, last: str) -> Brought:
 
 
 def _changed(base: str, name: str) -> list[Path] | None:
-    """Return the files that changed since a commit; None where that is not known."""
+    """Return the files that changed since a commit; None if the commit is unknown."""
     if not git.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", check=False):
         say("due", f"{name} is: {f'{base} is gone' if base else 'no run has succeeded yet'}")
         return None
-    # Renamed, a file would be told of where it went only.
-    found = git.git("diff", "--name-only", "--no-renames", "-z", base, "HEAD")
-    return [Path(one) for one in found.split("\0") if one]
+    # With renames git lists only the new name of a moved file.
+    names = git.git("diff", "--name-only", "--no-renames", "-z", base, "HEAD")
+    return [Path(name) for name in names.split("\0") if name]
 
 
 def _is_touched(environment: Environment, changed: list[Path] | None) -> bool:
     if changed is None:
         return True
-    # A policy says what may come here, not what runs.
+    # A policy decides what may come here, not what runs.
     policy = environment.folder / "policy.yaml"
-    places = (environment.folder, SHARED)
-    return any(place in path.parents for path in changed if path != policy for place in places)
+    folders = (environment.folder, SHARED)
+    return any(folder in path.parents for path in changed if path != policy for folder in folders)
 
 
 def _differs(environment: Environment) -> bool:
-    """Say whether something else serves than should, where what was deployed outlives its job."""
+    """Return whether an environment whose services outlive the job serves another release."""
     from mlops.targets import target_of
 
     if os.environ.get("RUNNER_ENVIRONMENT") and environment.settings.target in ON_RUNNER:
-        say("due", f"{environment.name}: its target is the runner itself, gone with each job")
+        say(
+            "due",
+            f"{environment.name}: its target is the runner, so its service ended with the job",
+        )
         return False
     live = target_of(environment).live(environment)
     return live is None or live.release_id != environment.release.release_id
 
 
-def _steps(environment: Environment, known: list[Environment]) -> dict[str, str | bool]:
-    """Return an environment, and what follows its deployment: one of both, or nothing."""
-    found = {"environment": environment.name, "promote": "", "advance": False}
-    after = next((one for one in known if one.policy.origin == environment.name), None)
+def _steps(environment: Environment, ordered: list[Environment]) -> dict[str, str | bool]:
+    """Return an environment with the step after its deployment: promote, advance or none."""
+    steps = {"environment": environment.name, "promote": "", "advance": False}
+    after = next((one for one in ordered if one.policy.origin == environment.name), None)
     if after is None or environment.release.spec.rollback:
-        return found
-    wanted = any(demand.environment == environment.name for demand in after.policy.evidence)
-    return found | ({"advance": True} if wanted else {"promote": after.name})
+        return steps
+    needs_evidence = any(demand.environment == environment.name for demand in after.policy.evidence)
+    return steps | ({"advance": True} if needs_evidence else {"promote": after.name})

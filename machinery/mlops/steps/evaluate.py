@@ -5,7 +5,6 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 """
 
 import argparse
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,98 +22,98 @@ if TYPE_CHECKING:
     from mlops.releases.store import Store
     from mlops.statistics.bootstrap import Comparison
     from mlops.statistics.metrics import Metric
-    from mlops.statistics.slices import Scored
+    from mlops.statistics.slices import ScoredRows
 
-# What a trained model depends on: evaluating it under other values would judge another model.
+# The sections a trained model depends on: under other values another model would be judged.
 TRAINED_WITH = ("data", "train", "model")
 
 
 def run(_: argparse.Namespace) -> None:
     """Add the evaluation to build/record.json."""
-    timer, params, made = Timer(), contract.params(), record.read_record()
+    timer, params, evaluated = Timer(), contract.params(), record.read_record()
     columns = contract.columns(params.gate.cluster)
-    _require_same_params(made, params)
-    held_out = made["data"]["holdout"]["partitions"]
+    _require_same_params(evaluated, params)
+    held_out = evaluated["data"]["holdout"]["partitions"]
     rows = contract.load(held_out)
-    _require_same_rows(made, rows)
+    _require_same_rows(evaluated, rows)
     contract.require(rows.frame, columns, f"held-out rows ({', '.join(held_out)})")
-    model = contract.team_model().load(record.model_folder(made))
+    model = contract.team_model().load(record.model_folder(evaluated))
     scores = contract.predict(model, rows.frame[list(columns.features)])
-    rival, rival_scores = _champion(params, rows, made)
+    rival, rival_scores = _champion(params, rows, evaluated)
     scored = _scored(rows, columns, scores, rival_scores)
-    made["evaluation"] = {
+    evaluated["evaluation"] = {
         "champion": rival,
         **_compare(scored, columns, params),
-        "drift": _drift(made, rows),
+        "drift": _drift(evaluated, rows),
     }
-    made["cost"] |= _latency(model, rows.frame[list(columns.features)])
-    made["cost"]["evaluate_seconds"] = timer.seconds
-    record.write_record(made)
-    _tell(made["evaluation"], timer)
+    evaluated["cost"] |= _latency(model, rows.frame[list(columns.features)])
+    evaluated["cost"]["evaluate_seconds"] = timer.seconds
+    record.write_record(evaluated)
+    _print_result(evaluated["evaluation"], timer)
 
 
-def _require_same_params(made: record.Record, params: Params) -> None:
-    now, then = params.model_dump(), made["params"]["values"]
+def _require_same_params(trained: record.Record, params: Params) -> None:
+    now, then = params.model_dump(), trained["params"]["values"]
     for section in TRAINED_WITH:
         if now[section] != then[section]:
             raise UserError(
-                f"params.yaml: `{section}` is no longer what the model was trained with "
+                f"params.yaml: `{section}` changed since training "
                 f"(now {now[section]}, then {then[section]}). Run `make train`."
             )
 
 
-def _require_same_rows(made: record.Record, rows: contract.Rows) -> None:
-    then = made["data"]["holdout"]["fingerprints"]
-    other = [name for name, print_ in rows.fingerprints.items() if then[name] != print_]
-    if other:
+def _require_same_rows(trained: record.Record, rows: contract.Rows) -> None:
+    then = trained["data"]["holdout"]["fingerprints"]
+    changed = [name for name, hash_ in rows.fingerprints.items() if then[name] != hash_]
+    if changed:
         raise UserError(
-            f"The held-out partition(s) {', '.join(other)} changed since training. "
+            f"The held-out partition(s) {', '.join(changed)} changed since training. "
             "Run `make train`."
         )
 
 
 def _champion(
-    params: Params, rows: contract.Rows, made: record.Record
+    params: Params, rows: contract.Rows, candidate: record.Record
 ) -> "tuple[dict[str, Any] | None, np.ndarray | None]":
-    """Return who the champion is and its scores; one that cannot run is for the gate to judge."""
-    # Imported here: a first run, which has no champion, needs neither bundle nor store.
-    from mlops.releases.champion import champion
+    """Return the champion and its scores, or the error for the gate if it cannot be scored."""
+    # Imported here: numpy comes with them, and `--help` imports every step.
+    from mlops.releases.champion import champion as find_champion
     from mlops.releases.store import Store
 
-    found, error, scores = champion(), None, None
-    if found is None:
+    champion, error, scores = find_champion(), None, None
+    if champion is None:
         return None, None
     store = Store(params.store)
     try:
-        scores = found.score(rows.frame, store)
+        scores = champion.score(rows.frame, store)
     except UserError as problem:
         error = str(problem)
-    promoted = found.release.spec.promoted
+    promoted = champion.release.spec.promoted
     return {
-        "release_id": found.release.spec.release_id,
+        "release_id": champion.release.spec.release_id,
         "model_digest": promoted.model.digest,
         "trained_on": list(promoted.data.train),
         "error": error,
-        **_origin(found, store, made),
+        **_origin(champion, store, candidate),
     }, scores
 
 
-def _origin(found: "Champion", store: "Store", made: record.Record) -> dict[str, Any]:
-    """Return what the champion was made from, null where its bundle cannot be read."""
+def _origin(champion: "Champion", store: "Store", candidate: record.Record) -> dict[str, Any]:
+    """Return the origin of the champion; None where its bundle cannot be read."""
     try:
-        origin = provenance.origin(found.record(store))
+        origin = provenance.origin(champion.record(store))
     except UserError:
         origin = None
-    code = origin and provenance.code_changes(origin["commit"], made["source"]["commit"])
+    code = origin and provenance.code_changes(origin["commit"], candidate["source"]["commit"])
     return {"origin": origin, "code": code}
 
 
-def _drift(made: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
-    """Return how far each column is from the rows trained on."""
+def _drift(trained: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
+    """Return the drift of each column from the training rows."""
     from mlops.statistics.drift import drifts
 
-    found = drifts(made["data"].get("reference", {}), rows.frame)
-    return [{**asdict(drift), "times": drift.times} for drift in found]
+    columns = drifts(trained["data"].get("reference", {}), rows.frame)
+    return [drift.as_dict() for drift in columns]
 
 
 def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
@@ -123,11 +122,11 @@ def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
     return latency(partial(contract.team_model().predict, model), features)
 
 
-def _scored(rows, columns, scores, rival_scores) -> "Scored":
-    from mlops.statistics.slices import Scored
+def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":
+    from mlops.statistics.slices import ScoredRows
 
     cluster = columns.cluster
-    return Scored(
+    return ScoredRows(
         frame=rows.frame,
         target=rows.frame[columns.target].to_numpy(),
         cluster=None if cluster is None else rows.frame[cluster].to_numpy(),
@@ -136,7 +135,7 @@ def _scored(rows, columns, scores, rival_scores) -> "Scored":
     )
 
 
-def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dict[str, Any]:
+def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) -> dict[str, Any]:
     from mlops.statistics import metrics, slices
     from mlops.statistics.bootstrap import Comparison
     from mlops.statistics.curves import curves
@@ -145,7 +144,7 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
     rival = None if scored.champion is None else curves(target, scored.champion)
-    chosen = metrics.chosen(contract.metric_functions(), contract.threshold())
+    chosen = metrics.select(contract.metric_functions(), contract.threshold())
     metrics.require_labels(chosen, target)
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {
@@ -161,22 +160,22 @@ def _compare(scored: "Scored", columns: contract.Columns, params: Params) -> dic
     }
 
 
-def _measure(metric: "Metric", comparison: "Comparison", scored: "Scored") -> dict[str, Any]:
+def _measure(metric: "Metric", comparison: "Comparison", scored: "ScoredRows") -> dict[str, Any]:
     from mlops.statistics.slices import plain
 
-    found = comparison.estimates(metric, scored.candidate, scored.champion)
+    estimates = comparison.estimates(metric, scored.candidate, scored.champion)
     return {
         "title": metric.title,
         "higher_is_better": metric.higher_is_better,
         "constant": comparison.constant(metric),
-        **{name: plain(estimate) for name, estimate in found.items()},
+        **{name: plain(estimate) for name, estimate in estimates.items()},
     }
 
 
-def _tell(evaluation: dict[str, Any], timer: Timer) -> None:
+def _print_result(evaluation: dict[str, Any], timer: Timer) -> None:
     champion = evaluation["champion"]
     against = f"against {champion['release_id']}" if champion else "no champion yet"
-    metric, found = next(iter(evaluation["metrics"].items()))
-    value = gate.number(found["candidate"]["value"])
+    metric, measured = next(iter(evaluation["metrics"].items()))
+    value = gate.number(measured["candidate"]["value"])
     rows = f"{evaluation['rows']:,} held-out rows"
     say("evaluate", f"{rows}, {metric} {value}, {against} ({timer.seconds:.1f} s)")

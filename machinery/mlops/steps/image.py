@@ -1,8 +1,8 @@
-"""Build the image of the bundle, push it, and seal the release anew with its digest.
+"""Build the image of the bundle, push it, and seal the release again with its digest.
 
-It is pushed to the repository that MLOPS_REGISTRY or params.yaml's `registry` names, else beside
-the bundles when the store is a registry. Without either it stays in the local engine, and the
-release as it was: a release pins what others can pull.
+It is pushed to the repository in MLOPS_REGISTRY or params.yaml's `registry`, else beside the
+bundles if the store is a registry. Without any of these the image stays in the local engine and
+the release stays unchanged: a release pins only an image that others can pull.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from mlops.releases.store import Store
 
 
 def run(_: argparse.Namespace) -> None:
-    """Build, push and seal; what is there already is looked at and left."""
+    """Build, push and seal; an image that is in the registry already is checked and used."""
     release = environments.built()
     params, timer = load_params(AnyModel), Timer()
-    where = images.repository(params)
-    if where is None:
-        _keep_here(release, Store(params.store))
+    repository = images.repository(params)
+    if repository is None:
+        _build_here(release, Store(params.store))
         return
-    image = _pushed(release, where, Store(params.store))
+    image = _pushed(release, repository, Store(params.store))
     sealed = _seal(release, image)
     write_release(RELEASE, sealed)
     say("image", f"{image.ref}, {image.platform}")
@@ -34,29 +34,29 @@ def run(_: argparse.Namespace) -> None:
     actions.output("image", image.ref)
 
 
-def _keep_here(release: Release, store: Store) -> None:
+def _build_here(release: Release, store: Store) -> None:
     timer, name = Timer(), f"{release.promoted.model.name}:{images.tag_of(release.promoted)[:12]}"
     images.build(release.promoted, store.fetch(release.promoted.bundle.digest), name)
     size = engine.image(name)["Size"] / 1e6
     say("image", f"{name}, {size:.0f} MB, in the local engine ({timer.seconds:.1f} s)")
     say(
         "",
-        f"the release stays without: set {images.REGISTRY_VARIABLE} to a registry to pin it there",
+        f"the release has no image: set {images.REGISTRY_VARIABLE} to a registry to pin one there",
     )
 
 
-def _pushed(release: Release, where: OciRepository, store: Store) -> Image:
-    """Return the release's image in the registry, after building and pushing it if need be."""
+def _pushed(release: Release, repository: OciRepository, store: Store) -> Image:
+    """Return the release's image in the registry; it is built and pushed if it is not there."""
     promoted, tag = release.promoted, images.tag_of(release.promoted)
-    found = images.find_image(where, tag, promoted)
-    if found:
-        say("image", f"already in {where.name}")
-        return found
-    images.build(promoted, store.fetch(promoted.bundle.digest), f"{where.name}:{tag}")
-    return images.find_image(where, images.push(where, tag), promoted)
+    image = images.find_image(repository, tag, promoted)
+    if image:
+        say("image", f"already in {repository.name}")
+        return image
+    images.build(promoted, store.fetch(promoted.bundle.digest), f"{repository.name}:{tag}")
+    return images.find_image(repository, images.push(repository, tag), promoted)
 
 
 def _seal(release: Release, image: Image) -> Release:
-    """Return the release with the image in its sealed block, under the id that follows."""
+    """Return the release with the image in its sealed block, and so with a new id."""
     promoted = release.promoted.model_copy(update={"image": image})
     return new_release(promoted, release.spec.evidence)

@@ -1,7 +1,7 @@
-"""Put the expected traffic on what an environment serves, and judge how it bears it.
+"""Put the expected traffic on an environment's service, and judge failures and latency.
 
-Locust runs loadtests/locustfile.py for as long and with as many users as params.yaml says. The
-verdict comes from its statistics, and is void if another release answers meanwhile. Writes
+Locust runs loadtests/locustfile.py with the users and seconds of params.yaml. The verdict comes
+from its statistics, and is void if another release answers meanwhile. Writes
 build/evidence/<release>/load-test.json. Exits 0 on pass, 1 on fail, 3 on inconclusive.
 """
 
@@ -21,36 +21,36 @@ from mlops.load.swarm import FAILURES, run_locust
 from mlops.paths import BUILD, EVIDENCE
 from mlops.releases import environments
 from mlops.releases.environments import Environment
-from mlops.rules import Verdict, by_weight, worst
+from mlops.rules import Verdict, worst, worst_first
 from mlops.targets import Live, target_of
 
 OPTIONS = (ENV,)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Test the release that the environment names, if that is what it serves."""
+    """Test the environment's release, if that is what it serves."""
     environment, params = environments.environment(options.env), load_params(AnyModel)
     live = _require_release(environment)
     limits, folder = params.loadtest, BUILD / "loadtest" / environment.name
     say("loadtest", f"{limits.users} users for {limits.seconds:g} s on {live.url}")
-    seen, traffic = run_locust(live, limits, params.data.last, folder)
-    findings = judge(live.release_id, seen, traffic, limits)
+    served_ids, traffic = run_locust(live, limits, params.data.last, folder)
+    findings = judge(live.release_id, served_ids, traffic, limits)
     verdict = worst(findings)
     reason = summary(findings, verdict)
     _write(environment, live, verdict, reason, traffic)
-    for finding in by_weight(findings):
+    for finding in worst_first(findings):
         say("", f"{finding.verdict:<12} {finding.rule} {finding.subject}: {finding.message}")
     if traffic.failures:
         say("", f"{folder / FAILURES} lists what failed and why")
-    held = f"All {len(findings)} rules hold." if verdict is Verdict.PASS else reason
-    say("loadtest", f"{verdict.upper()}: {held}")
+    text = f"All {len(findings)} rules hold." if verdict is Verdict.PASS else reason
+    say("loadtest", f"{verdict.upper()}: {text}")
     actions.output("verdict", verdict)
     actions.verdict(f"Load test of {live.release_id}", verdict, reason)
     return EXIT[verdict]
 
 
 def _require_release(environment: Environment) -> Live:
-    """Return what is live, if release.yaml names it; a test of anything else proves nothing."""
+    """Return the live release if release.yaml names it; a test of another one proves nothing."""
     name, release = environment.name, environment.release
     if release is None:
         raise UserError(f"{environment.file} names no release yet. Promote one to {name} first.")
@@ -59,7 +59,7 @@ def _require_release(environment: Environment) -> Live:
     if live is None or served != release.release_id:
         raise Refused(
             f"{name} serves {served}, but {environment.file} names {release.release_id}. "
-            f"Run `make deploy ENV={name}` first: the test is to speak for that release."
+            f"Run `make deploy ENV={name}` first: the test must run against that release."
         )
     return live
 

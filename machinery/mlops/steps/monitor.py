@@ -1,10 +1,10 @@
-"""Compare what an environment serves with what its model was trained on and promised.
+"""Compare an environment's predictions with its model's training rows and gate metrics.
 
-Reads the prediction log of the last days, the training rows that the release names and, where
-there are, labels: CSV or Parquet files with the columns id (of the prediction) and outcome, in
+Reads the prediction log of the last days, the training rows of the release and, if there are any,
+labels: CSV or Parquet files with the columns id (of the prediction) and outcome, in
 build/live/<environment>/labels/ or given by --labels. Writes build/monitor.json. Exits 0 on pass,
-1 on an alarm, 3 on inconclusive. It blocks nothing. MLOPS_LOG and MLOPS_LABELS name other places
-than build/live/; both may be URLs.
+1 on an alarm, 3 on inconclusive. It blocks nothing. MLOPS_LOG and MLOPS_LABELS override the
+folders below build/live/; both may be URLs.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from mlops.paths import LIVE, MONITOR, MONITOR_PAGE
 from mlops.releases import environments
 from mlops.releases.environments import Environment
 from mlops.releases.release import Release
-from mlops.rules import Verdict, by_weight
+from mlops.rules import Verdict, worst_first
 from mlops.training import contract
 
 if TYPE_CHECKING:
-    from mlops.monitor.findings import Study
+    from mlops.monitor.analysis import Analysis
     from mlops.monitor.labels import Labels
     from mlops.monitor.log import Log
     from mlops.monitor.reference import Reference
@@ -38,7 +38,7 @@ OPTIONS = (
     Option("--labels", "outcomes by prediction id: CSV or Parquet, or a folder of them", "FILE"),
     Option("--log", "read the prediction log here rather than in build/live/", "FOLDER"),
     Option(
-        "--no-fail", "exit 0 whatever is found, and where there is nothing to judge", switch=True
+        "--no-fail", "exit 0 whatever the verdict, and if there is no release to judge", switch=True
     ),
     Option("--page", "write build/monitor.html too, Evidently's report", switch=True),
 )
@@ -46,9 +46,9 @@ SHOWN = 5
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge what the environment's release served, and write down what was found."""
+    """Judge the predictions of the environment's release, and write the result."""
     # Imported here: numpy comes with them, and `--help` imports every step.
-    from mlops.monitor.findings import study
+    from mlops.monitor.analysis import analyse
     from mlops.monitor.log import read_log
     from mlops.monitor.reference import reference
     from mlops.monitor.verdict import decide
@@ -56,54 +56,54 @@ def run(options: argparse.Namespace) -> int:
     timer, params = Timer(), contract.params()
     environment = environments.environment(options.env)
     if options.no_fail and environment.release is None:
-        say("monitor", f"{environment.name} holds no release yet: there is nothing to judge")
+        say("monitor", f"{environment.name} has no release yet: there is nothing to judge")
         return PASS
     trained = reference(_release(environment), params)
     labels = _labels(options.labels, environment, trained)
-    folder = _place(options.log, "MLOPS_LOG") or LIVE / environment.name / "predictions"
+    folder = _local(options.log, "MLOPS_LOG") or LIVE / environment.name / "predictions"
     log = read_log(folder, trained.release.release_id, labels.outcomes)
-    _tell_inputs(folder, log, labels, trained)
-    made = study(trained, log, labels, params)
-    decision = decide(made.findings)
-    write_json(MONITOR, _report(environment, trained, log, labels, made, decision))
-    _tell(made, decision, timer)
+    _print_inputs(folder, log, labels, trained)
+    analysis = analyse(trained, log, labels, params)
+    decision = decide(analysis.findings)
+    write_json(MONITOR, _report(environment, trained, log, labels, analysis, decision))
+    _print_result(analysis, decision, timer)
     actions.output("verdict", decision.verdict)
     actions.verdict(f"Monitoring {environment.name}", decision.verdict, decision.reason)
     if options.page:
-        # Last: what Evidently cannot draw is judged all the same.
-        _page(trained, log, made)
+        # Last, so that the verdict is written even if Evidently fails.
+        _page(trained, log, analysis)
     return PASS if options.no_fail else EXIT[decision.verdict]
 
 
-def _place(given: str | None, variable: str) -> Path | None:
-    """Return what an option names, or else a variable, on this machine."""
+def _local(option: str | None, variable: str) -> Path | None:
+    """Return a local path to what an option or else an environment variable names."""
     from mlops.monitor.sources import local
 
-    named = given or os.environ.get(variable)
-    return local(named) if named else None
+    address = option or os.environ.get(variable)
+    return local(address) if address else None
 
 
 def _release(environment: Environment) -> Release:
     release = environment.release
     if release is None:
         raise UserError(
-            f"{environment.file} names no release yet, so nothing it serves can be judged. "
+            f"{environment.file} names no release yet, so there are no predictions to judge. "
             f"Promote one to {environment.name} first."
         )
     return release
 
 
-def _labels(given: str | None, environment: Environment, trained: "Reference") -> "Labels":
+def _labels(option: str | None, environment: Environment, trained: "Reference") -> "Labels":
     from mlops.monitor.labels import find_labels, read_labels
 
-    named = _place(given, "MLOPS_LABELS")
-    place = named or LIVE / environment.name / "labels"
-    # A file that was named and is missing is a mistake; nobody has to keep labels in build/live/.
-    paths = [place] if named and not place.is_dir() else find_labels(place)
+    named = _local(option, "MLOPS_LABELS")
+    source = named or LIVE / environment.name / "labels"
+    # A missing file is a mistake if it was named; labels in build/live/ are optional.
+    paths = [source] if named and not source.is_dir() else find_labels(source)
     return read_labels(paths, trained.outcomes())
 
 
-def _page(trained: "Reference", log: "Log", made: "Study") -> None:
+def _page(trained: "Reference", log: "Log", analysis: "Analysis") -> None:
     """Write Evidently's report, unless there are too few rows."""
     import numpy as np
 
@@ -111,23 +111,23 @@ def _page(trained: "Reference", log: "Log", made: "Study") -> None:
     from mlops.monitor.page import write_page
     from mlops.monitor.reference import served
 
-    if not made.shifts:
+    if not analysis.shifts:
         say("monitor", "no page: there are too few rows to compare")
         return
-    columns = [shift.column for shift in made.shifts]
+    columns = [shift.column for shift in analysis.shifts]
     random = np.random.default_rng(0)
-    rows = (trained.rows, served(log, made.days, trained))
+    rows = (trained.rows, served(log, analysis.days, trained))
     before, after = (part.sample(SAMPLE, random).frame[columns] for part in rows)
     write_page(MONITOR_PAGE, before, after)
     say("monitor", f"page: {MONITOR_PAGE}")
 
 
-def _report(  # pylint: disable=too-many-positional-arguments # all there is
+def _report(  # pylint: disable=too-many-positional-arguments # it reports all of them
     environment: Environment,
     trained: "Reference",
     log: "Log",
     labels: "Labels",
-    made: "Study",
+    analysis: "Analysis",
     decision: "Decision",
 ) -> dict[str, Any]:
     return {
@@ -138,28 +138,28 @@ def _report(  # pylint: disable=too-many-positional-arguments # all there is
         "environment": environment.name,
         "release_id": trained.release.release_id,
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "findings": [finding.as_dict() for finding in by_weight(made.findings)],
-        **made.as_dict(),
+        "findings": [finding.as_dict() for finding in worst_first(analysis.findings)],
+        **analysis.as_dict(),
         "log": log.as_dict(),
         "labels": labels.as_dict(),
         "reference": trained.as_dict(),
     }
 
 
-def _tell_inputs(folder: Path, log: "Log", labels: "Labels", trained: "Reference") -> None:
-    """Say what was read, and everything that was left out."""
+def _print_inputs(folder: Path, log: "Log", labels: "Labels", trained: "Reference") -> None:
+    """Print the inputs, and everything that was left out."""
     rows, others = log.per_day.total(), log.others.total()
     say("monitor", f"{trained.release.release_id}: {rows:,} rows in {folder.as_posix()}")
     if others:
         say("", f"{others:,} rows of other releases left out: {', '.join(sorted(log.others))}")
     if log.broken:
-        say("", f"{log.broken:,} lines left out that are no rows: {'; '.join(log.examples)}")
+        say("", f"{log.broken:,} lines left out that hold no rows: {'; '.join(log.examples)}")
     if len(log.sample) < rows:
         say("", f"features of {len(log.sample):,} of the rows are compared")
     if labels.files:
         say("", f"{len(labels.outcomes):,} labels in {', '.join(labels.files)}")
     for count, what in (
-        (len(labels.outcomes) - len(log.wanted), "labels are of no row of this release"),
+        (len(labels.outcomes) - len(log.labelled), "labels match no row of this release"),
         (labels.unusable, "labels have no usable outcome"),
         (labels.conflicting, "predictions have different outcomes and count as unlabelled"),
     ):
@@ -168,18 +168,18 @@ def _tell_inputs(folder: Path, log: "Log", labels: "Labels", trained: "Reference
     if labels.example:
         say("", f"such as {labels.example}")
     if not trained.unchanged:
-        say("", "the training partitions here are no longer those the release was made from")
+        say("", "the training partitions here differ from those of the release")
 
 
-def _tell(made: "Study", decision: "Decision", timer: Timer) -> None:
+def _print_result(analysis: "Analysis", decision: "Decision", timer: Timer) -> None:
     from mlops.monitor.verdict import by_times
 
-    for finding in by_weight(made.findings):
+    for finding in worst_first(analysis.findings):
         say("", f"{finding.verdict:<12} {finding.rule} {finding.subject}: {finding.message}")
-    if made.shifts:
+    if analysis.shifts:
         say("", f"{'column':<20} {'PSI':>6} {'usual':>6} {'times':>6}")
-    for shift in by_times(made.shifts)[:SHOWN]:
+    for shift in by_times(analysis.shifts)[:SHOWN]:
         say("", f"{shift.column:<20} {shift.psi:>6.2f} {shift.usual:>6.2f} {shift.times:>6.1f}")
-    if made.lacking:
-        say("", f"not in the log, so not compared: {', '.join(made.lacking)}")
+    if analysis.not_logged:
+        say("", f"not in the log, so not compared: {', '.join(analysis.not_logged)}")
     say("monitor", f"{decision.verdict.upper()}: {decision.reason} ({timer.seconds:.1f} s)")

@@ -1,6 +1,6 @@
 """Pack the model into a bundle, put it into the store and seal a release in build/release.yaml.
 
-Only what passed the gate is packed, and only when the files it was made from are those of a commit.
+Only a model that passed the gate is packed, and only if its files are those of a commit.
 """
 
 import argparse
@@ -17,31 +17,31 @@ from mlops.releases.release import (
     Bundle,
     Contract,
     Data,
-    Model,
     Promoted,
     Proof,
     Release,
+    ReleasedModel,
     Source,
     new_release,
     write_release,
 )
 from mlops.releases.store import Store
-from mlops.rules import PARITY, Verdict
+from mlops.rules import Verdict
 from mlops.serving.openapi import ANSWER
 from mlops.training import contract, record
 
 
 def run(_: argparse.Namespace) -> None:
-    """Pack, store and seal; doing it again changes nothing."""
+    """Pack, store and seal; a second run changes nothing."""
     timer = Timer()
-    made = record.read_record()
-    proof = _require_pass(made)
-    _require_commit(made)
+    training = record.read_record()
+    proof = _require_pass(training)
+    _require_commit(training)
     store = Store(contract.params().store)
-    packed = bundle.pack(made, record.model_folder(made))
-    _require_parity(made, packed)
+    packed = bundle.pack(training, record.model_folder(training))
+    _require_parity(training, packed)
     new = store.put(packed.path, packed.digest)
-    release = _seal(made, packed, proof)
+    release = _seal(training, packed, proof)
     write_release(RELEASE, release)
     where = "put into" if new else "already in"
     size = f"{packed.bytes / 1e6:.1f} MB"
@@ -49,15 +49,15 @@ def run(_: argparse.Namespace) -> None:
     say("package", f"release {release.release_id} ({timer.seconds:.1f} s)")
 
 
-def _require_pass(made: record.Record) -> Proof:
-    """Return the gate's verdict as evidence; raises Refused unless it passes this very record."""
+def _require_pass(training: record.Record) -> Proof:
+    """Return the gate's verdict as evidence; Refused unless it passes this record."""
     verdict = read_json(VERDICT, made_by="gate")
     if not {"verdict", "reason", "record", "at"} <= verdict.keys():
         raise UserError(f"{VERDICT} is not a verdict of this version. Run `make gate`.")
-    if verdict["record"] != record.record_digest(made):
+    if verdict["record"] != record.record_digest(training):
         raise Refused("the gate's verdict is about another training. Run `make evaluate gate`.")
     if verdict["verdict"] != Verdict.PASS:
-        raise Refused(f"the gate says {verdict['verdict']}: {verdict['reason']}")
+        raise Refused(f"the verdict of the gate is {verdict['verdict']}: {verdict['reason']}")
     return Proof(
         kind="gate",
         environment="build",
@@ -65,13 +65,13 @@ def _require_pass(made: record.Record) -> Proof:
         reason=verdict["reason"],
         at=datetime.fromisoformat(verdict["at"]),
         digest=digest_file(VERDICT),
-        figures={"metrics": _measured(made["evaluation"])},
+        figures={"metrics": _measured(training["evaluation"])},
     )
 
 
 def _measured(evaluation: dict) -> dict:
-    """Return the metrics that passed the gate: what the model promises, as `monitor` reads it."""
-    # People read the file this ends in, so no more digits than the interval is worth.
+    """Return the metrics that passed the gate; `monitor` compares production with them."""
+    # People read the file: more digits than the interval supports would mislead.
     return {
         name: {
             key: None if value is None else float(f"{value:.6g}")
@@ -82,50 +82,52 @@ def _measured(evaluation: dict) -> dict:
     }
 
 
-def _require_parity(made: record.Record, packed: bundle.Bundle) -> None:
-    """Raise Refused when the packed model, served, answers other than the model in process."""
+def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> None:
+    """Raise Refused if the served bundle scores rows differently from the model in process."""
     from mlops.gate import parity
 
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
-    newest = contract.load(made["data"]["holdout"]["partitions"][-1:]).frame
+    newest = contract.load(training["data"]["holdout"]["partitions"][-1:]).frame
     frame = parity.sample(newest[list(columns.features)], values.serve.max_rows)
-    expected = contract.predict(contract.team_model().load(record.model_folder(made)), frame)
+    expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
-    found = parity.compare(source, frame, expected, values.serve.ready_seconds)
-    if found.verdict is not Verdict.PASS:
-        raise Refused(f"{found.rule} {PARITY.sentence}\n  {found.message}")
-    say("package", found.message)
+    finding = parity.compare(source, frame, expected, values.serve.ready_seconds)
+    if finding.verdict is not Verdict.PASS:
+        raise Refused(f"{finding.rule} {parity.PARITY.sentence}\n  {finding.message}")
+    say("package", finding.message)
 
 
-def _require_commit(made: record.Record) -> None:
-    """Raise Refused when the files trained with, or those here now, are not those of the commit."""
-    commit = made["source"]["commit"]
-    trained = made["source"]["changed"]
-    if trained:
+def _require_commit(training: record.Record) -> None:
+    """Raise Refused if the files of the training, or the files here now, differ from the commit."""
+    commit = training["source"]["commit"]
+    uncommitted = training["source"]["changed"]
+    if uncommitted:
         raise Refused(
-            f"the model was trained with files that commit {commit[:12]} does not have so: "
-            f"{', '.join(trained)}. A release names a commit: commit them, then "
+            f"the model was trained with files that differ from commit {commit[:12]}: "
+            f"{', '.join(uncommitted)}. A release names a commit: commit them, then "
             "`make train evaluate gate package`."
         )
     since = git.git("diff", "--name-only", commit, "--", *record.SOURCES).splitlines()
     different = sorted({*since, *git.changed(*record.SOURCES)})
     if different:
         raise Refused(
-            f"these files are not what the model was trained with at commit {commit[:12]}: "
+            f"these files changed after the model was trained at commit {commit[:12]}: "
             f"{', '.join(different)}. Restore them, or commit them and "
             "`make train evaluate gate package`."
         )
 
 
-def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
-    commit, data = made["source"]["commit"], made["data"]
+def _seal(training: record.Record, packed: bundle.PackedBundle, proof: Proof) -> Release:
+    commit, data = training["source"]["commit"], training["data"]
     train, holdout = data["train"], data["holdout"]
     origin = git.git("remote", "get-url", "origin", check=False)
     promoted = Promoted(
         bundle=Bundle(digest=packed.digest, bytes=packed.bytes),
-        model=Model(
-            name=made["name"], digest=made["model"]["digest"], bytes=made["model"]["bytes"]
+        model=ReleasedModel(
+            name=training["name"],
+            digest=training["model"]["digest"],
+            bytes=training["model"]["bytes"],
         ),
         data=Data(
             train=tuple(train["partitions"]),
@@ -139,7 +141,7 @@ def _seal(made: record.Record, packed: bundle.Bundle, proof: Proof) -> Release:
 
 
 def _input(schema: dict) -> str:
-    """Return the digest of what a row may hold; how it is described is no part of the contract."""
+    """Return the digest of the row schema without its descriptions: these are no contract."""
     fields = {
         name: {key: value for key, value in rule.items() if key != "description"}
         for name, rule in schema["properties"].items()
@@ -148,8 +150,8 @@ def _input(schema: dict) -> str:
 
 
 def repository_in(url: str) -> str | None:
-    """Return `owner/name` of a remote's URL, never the URL itself: that may hold a password."""
-    found = re.fullmatch(
+    """Return `owner/name` of a remote's URL, never the URL itself: it may hold a password."""
+    match = re.fullmatch(
         r"(?:\w+://(?:[^@/]*@)?|[^@/:]+@)[^@/:]+(?::\d+)?[/:]([^@]+?)(?:\.git)?/?", url
     )
-    return found[1] if found else None
+    return match[1] if match else None

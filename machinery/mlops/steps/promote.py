@@ -5,7 +5,7 @@ catalogue, environments/releases/. machinery/docs/promotion.md lists every reaso
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mlops import git
@@ -17,12 +17,10 @@ from mlops.files import write_json
 from mlops.github import load_test_runs
 from mlops.github.api import GitHub
 from mlops.paths import EVIDENCE
-from mlops.releases import commits, environments, evidence, promotion, quarantine
-from mlops.releases.environment_history import check_place, held_at, holdings
+from mlops.releases import commits, environments, evidence, gather
+from mlops.releases.environment_history import release_at
 from mlops.releases.environments import Environment
-from mlops.releases.history import reaches
 from mlops.releases.policy import BUILD
-from mlops.releases.refusals import NOTHING, Refusal, refused, require_none
 from mlops.releases.release import (
     Origin,
     Release,
@@ -32,6 +30,9 @@ from mlops.releases.release import (
     new_release,
     sequence,
 )
+from mlops.releases.rules import table
+from mlops.releases.rules.facts import Facts
+from mlops.releases.rules.order import require_release
 from mlops.releases.store import Store
 from mlops.signing.check import check_signature
 
@@ -43,82 +44,80 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Promotion:
-    """A release on its way: as it was taken, and as the environment will hold it."""
+    """A release as its origin holds it, as the environment will hold it, and the files to write."""
 
-    taken: Release
+    source: Release
     release: Release
     changes: commits.Changes
 
 
 def run(options: argparse.Namespace) -> None:
-    """Promote into `--env`, or say that it holds the release already."""
+    """Promote into `--env`, or report that it holds the release already."""
     environment = environments.environment(options.env)
-    with commits.alone():
+    with commits.lock():
         if options.run:
-            _fetch(environment, options.run)
+            _fetch_evidence(environment, options.run)
         _promote(environment)
 
 
-def _fetch(environment: Environment, number: str) -> None:
-    """Have the evidence that a run left about what the environment before holds."""
+def _fetch_evidence(environment: Environment, number: str) -> None:
+    """Download the evidence of a run about the release that the origin holds."""
     origin = environment.policy.origin
-    release_id = _taken(origin).release_id
-    kinds = [one.kind for one in environment.policy.evidence if one.environment == origin]
-    found = load_test_runs.fetch(GitHub.here(), number, origin, release_id, kinds)
-    for kind, content in found.items():
+    release_id = _source(origin).release_id
+    kinds = [demand.kind for demand in environment.policy.evidence if demand.environment == origin]
+    verdicts = load_test_runs.fetch(GitHub.here(), number, origin, release_id, kinds)
+    for kind, content in verdicts.items():
         write_json(EVIDENCE / release_id / f"{kind}.json", content)
-    say("promote", f"run {number} left: {', '.join(found) or 'nothing that is demanded'}")
+    say("promote", f"run {number} left: {', '.join(verdicts) or 'nothing that is demanded'}")
 
 
 def _promote(environment: Environment) -> None:
     base, now = git.head(), datetime.now(UTC)
-    held = environment.release
-    held_id = held and held.release_id
-    prepared = _prepared(environment, held_id, base, now)
-    release_id = prepared.release.release_id
-    what = f"{environment.name} does not take {release_id}"
-    require_none(what, _about_release(environment, prepared))
-    if release_id == held_id:
-        say("promote", f"{environment.name} holds {release_id} already; nothing to do")
+    current = environment.release
+    promotion = _prepare(environment, current and current.release_id, base, now)
+    release, facts = promotion.release, _facts(environment, promotion, now)
+    what = f"{environment.name} does not take {release.release_id}"
+    table.require(what, table.PROMOTE, facts)
+    if current and release.release_id == current.release_id:
+        say("promote", f"{environment.name} holds {release.release_id} already; nothing to do")
         return
-    require_none(what, _about_move(environment, prepared.release, held_id, now))
-    commit = commits.commit(f"Promote {release_id} to {environment.name}", prepared.changes, base)
-    _tell(environment, prepared.release, commit)
+    table.require(what, table.MOVE, facts)
+    message = f"Promote {release.release_id} to {environment.name}"
+    _report(environment, release, commits.commit(message, promotion.changes, base))
 
 
-def _prepared(environment: Environment, held: str | None, base: str, now: datetime) -> Promotion:
-    """Compute what the environment will hold, and the files that say so."""
-    taken = _taken(environment.policy.origin)
+def _prepare(
+    environment: Environment, current_id: str | None, base: str, now: datetime
+) -> Promotion:
+    """Compute the release for the environment, and the files to write."""
+    source = _source(environment.policy.origin)
     first = environment.policy.origin == BUILD
-    commit = taken.promoted.source.commit if first else base
-    found = evidence.collected(taken.release_id)
-    fresh = [proof for proof in found if proof not in taken.spec.evidence]
+    commit = source.promoted.source.commit if first else base
+    collected = evidence.collected(source.release_id)
+    fresh = [proof for proof in collected if proof not in source.spec.evidence]
     release = Release(
         spec=Spec(
-            release_id=taken.release_id,
-            supersedes=held,
+            release_id=source.release_id,
+            supersedes=current_id,
             promoted_from=Origin(environment=environment.policy.origin, commit=commit, at=now),
-            promoted=taken.promoted,
-            evidence=(*taken.spec.evidence, *fresh),
+            promoted=source.promoted,
+            evidence=(*source.spec.evidence, *fresh),
         )
     )
     changes = {environment.file: release.text}
-    if first and environments.catalogue_entry(taken.release_id) is None:
-        changes[catalogue_path(taken.release_id)] = taken.text
-    return Promotion(taken, release, changes)
+    if first and environments.catalogue_entry(source.release_id) is None:
+        changes[catalogue_path(source.release_id)] = source.text
+    return Promotion(source, release, changes)
 
 
-def _taken(origin: str) -> Release:
-    if origin != BUILD:
-        release = held_at("HEAD", origin)
-        if release is None:
-            raise refused("nothing to promote", [NOTHING.refuse(environment=origin)])
-        return release
-    return _numbered(environments.built())
+def _source(origin: str) -> Release:
+    if origin == BUILD:
+        return _with_free_number(environments.built())
+    return require_release(release_at("HEAD", origin), origin, "nothing to promote")
 
 
-def _numbered(release: Release) -> Release:
-    """Return what was built under the next number where an older build took its own meanwhile."""
+def _with_free_number(release: Release) -> Release:
+    """Return the built release, with the next number if an older build took its own meanwhile."""
     mine = release.release_id
     taken = [i for i in catalogue_ids() if i != mine and sequence(i) == sequence(mine)]
     other = environments.catalogue_entry(taken[0]) if taken else None
@@ -130,39 +129,23 @@ def _numbered(release: Release) -> Release:
     return fresh
 
 
-def _about_release(environment: Environment, prepared: Promotion) -> list[Refusal]:
-    """Return what speaks against this release anywhere."""
-    release, path = prepared.release, catalogue_path(prepared.release.release_id)
-    entry = environments.catalogue_entry(release.release_id)
-    if path in prepared.changes:
-        entry = prepared.taken
-    differing = [*environment.differing(), *git.changed(path.as_posix())]
-    return [
-        *check_place(environment.name, holdings(environment.name)),
-        *promotion.check_clean(commits.foreign(differing, prepared.changes)),
-        *promotion.check_catalogue(release, entry),
-        *promotion.check_unique(release, catalogue_ids()),
-        *promotion.check_quarantine(release, quarantine.entries()),
-        *check_signature(environment, release, Store(load_params(AnyModel).store)),
-    ]
+def _facts(environment: Environment, promotion: Promotion, now: datetime) -> Facts:
+    """Return the facts that decide about a promotion; a killed run of it is no obstacle."""
+    release, changes = promotion.release, promotion.changes
+    path = catalogue_path(release.release_id)
+    facts = gather.for_move(environment, release, now)
+    uncommitted = [*facts.uncommitted, *git.changed(path.as_posix())]
+    return replace(
+        facts,
+        uncommitted=commits.without_ours(uncommitted, changes),
+        catalogue_entry=promotion.source if path in changes else facts.catalogue_entry,
+        signature=tuple(check_signature(environment, release, Store(load_params(AnyModel).store))),
+    )
 
 
-def _about_move(
-    environment: Environment, release: Release, held: str | None, now: datetime
-) -> list[Refusal]:
-    """Return what speaks against its taking this step now."""
-    commit = release.promoted.source.commit
-    return [
-        *promotion.check_order(release, held, environment.name),
-        *promotion.check_source("commit it was built from", commit, reaches(commit)),
-        *promotion.check_evidence(release, environment.policy.evidence, now),
-        *promotion.check_freeze(environment.policy.freeze, now, environment.name),
-    ]
-
-
-def _tell(environment: Environment, release: Release, commit: str) -> None:
+def _report(environment: Environment, release: Release, commit: str) -> None:
     before = release.spec.supersedes or "none"
-    proofs = [f"{e.kind} {e.verdict}" for e in release.spec.evidence]
+    proofs = [f"{proof.kind} {proof.verdict}" for proof in release.spec.evidence]
     say("promote", f"{environment.name} takes {release.release_id} (before: {before})")
     say("", f"evidence: {', '.join(proofs) or 'none demanded'}; commit {commit[:12]}")
     actions.summary(f"`{environment.name}` takes `{release.release_id}` (before: `{before}`)")

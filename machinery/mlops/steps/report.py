@@ -1,6 +1,6 @@
 """Write the report: build/report.md for a comment, build/report.html with the plots.
 
-Reads build/record.json (after `evaluate`) and build/data-check.json, and judges as `gate` does.
+Reads build/record.json (after `evaluate`) and build/data-check.json, and judges like `gate`.
 Exits 0 whatever the verdict: `gate` decides.
 """
 
@@ -16,15 +16,16 @@ from mlops.training import contract, record
 
 
 def run(_: argparse.Namespace) -> None:
-    """Write both forms of the report, print its gist and say where they are."""
+    """Write both forms of the report, and print its summary and their paths."""
     # Imported here: numpy comes with them, and `--help` imports every step.
     from mlops.report import markdown, page, plots, terminal
     from mlops.report.content import content
     from mlops.report.subject import Judged
 
-    timer, (made, check) = Timer(), record.read_evaluated()
-    rules = contract.params().gate
-    judged = Judged(made, waivers.applied(gate.judge(made, check, rules)), rules)
+    timer, (evaluated, check) = Timer(), record.read_evaluated()
+    bounds = contract.params().gate
+    findings = waivers.applied(gate.judge(evaluated, check, bounds))
+    judged = Judged(evaluated, findings, bounds)
     report = content(judged)
     text = markdown.render(report)
     write(REPORT, text)

@@ -17,7 +17,7 @@ from mlops.paths import BUILD
 from mlops.releases import bundle, environments
 from mlops.releases.release import Release
 from mlops.releases.store import Store
-from mlops.targets.docker import CAGE, PORT
+from mlops.targets.docker import PORT, RESTRICTIONS
 from mlops.training import contract
 
 HOST = "127.0.0.1"
@@ -41,7 +41,7 @@ def _command(release: Release, folder: Path) -> tuple[list[str], dict[str, str]]
         say("serve", f"the image {image}")
         options = [f"--env={name}={value}" for name, value in variables.items()]
         options += ["--rm", f"--publish={HOST}:{PORT}:{PORT}"]
-        return ["docker", "run", *options, *CAGE, image], {}
+        return ["docker", "run", *options, *RESTRICTIONS, image], {}
     say("serve", f"the bundle {folder}: this machine has no image of it (`make image`)")
     command = [sys.executable, "-m", "bentoml", "serve", str(folder.resolve())]
     home = {"BENTOML_HOME": str((BUILD / "serve").resolve()), "OTEL_SDK_DISABLED": "true"}

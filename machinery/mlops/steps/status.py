@@ -1,6 +1,6 @@
-"""Show which release each environment should run, which it does run, and what is broken.
+"""Show which release each environment should run, which it runs, and what is broken.
 
-`behind` counts the releases that came to the environment before since it held this one.
+`behind` counts the newer releases of the environment before it.
 """
 
 import argparse
@@ -11,8 +11,10 @@ from mlops.config.options import Option
 from mlops.console import age
 from mlops.errors import UserError
 from mlops.releases import quarantine
+from mlops.releases.environments import Environment
 from mlops.releases.release import short
 from mlops.releases.status import Row, rows
+from mlops.targets import target_of
 
 OPTIONS = (
     Option("--env", "only this environment", "NAME"),
@@ -24,21 +26,25 @@ COLUMNS = ("environment", "should run", "for", "runs", "state", "behind", "evide
 
 def run(options: argparse.Namespace) -> None:
     """Print the table, what is broken, and how many releases are in quarantine."""
-    found = rows(options.env)
-    barred, problem = _quarantined()
+    states = rows(_served, options.env)
+    quarantined, problem = _quarantined()
     if options.json:
-        plain = [row.as_dict() for row in found]
-        print(
-            json.dumps({"environments": plain, "quarantined": barred, "problem": problem}, indent=2)
-        )
+        plain = [row.as_dict() for row in states]
+        values = {"environments": plain, "quarantined": quarantined, "problem": problem}
+        print(json.dumps(values, indent=2))
         return
-    _print_table([COLUMNS, *map(_cells, found)])
-    for row in found:
+    _print_table([COLUMNS, *map(_cells, states)])
+    for row in states:
         for text in row.broken:
             print(f"\n{row.environment} is broken: {text}")
         if row.rollback:
             print(f"\n{row.environment} was rolled back: {row.rollback}")
-    print(f"\n{problem or f'{len(barred)} in quarantine'}")
+    print(f"\n{problem or f'{len(quarantined)} in quarantine'}")
+
+
+def _served(environment: Environment) -> tuple[str, str] | None:
+    live = target_of(environment).live(environment)
+    return (live.release_id, live.url) if live else None
 
 
 def _quarantined() -> tuple[list[str], str | None]:

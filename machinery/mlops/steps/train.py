@@ -1,9 +1,9 @@
-"""Train the model on the older partitions, keep it and its record below build/.
+"""Train the model on the older partitions; save it and its record below build/.
 
 The newest partitions (params.yaml: data.holdout) are held out for `evaluate`. Training twice
-with the same commit, data and parameters gives the same model digest; params.yaml's train.repeat
-has that tried each time. MLOPS_DEVICE says what this machine is for: `cpu`, whatever params.yaml
-asks for, or `gpu`, where params.yaml's `cuda` fails without one and anything else falls back.
+with the same commit, data and parameters gives the same model digest; train.repeat in params.yaml
+tests that each time. MLOPS_DEVICE overrides train.device: `cpu` trains on the CPU; `gpu` trains on
+a GPU, and if there is none fails where train.device is `cuda`, else falls back to the CPU.
 """
 
 import argparse
@@ -24,20 +24,20 @@ from mlops.training import contract, record
 
 def run(_: argparse.Namespace) -> None:
     """Train, save the model under its digest, then point build/record.json at it."""
-    params, given = contract.params(), os.environ.get("MLOPS_DEVICE", "")
-    on = _device(params.train.device, given)
+    params, variable = contract.params(), os.environ.get("MLOPS_DEVICE", "")
+    device = _device(params.train.device, variable)
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
     timer = Timer()
-    rows, later = contract.load(split.train), contract.load(split.holdout)
+    rows, holdout = contract.load(split.train), contract.load(split.holdout)
     period = f"{split.train[0]} to {split.train[-1]}"
     say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
     timer = Timer()
-    model = _fit(rows.frame, params, columns, on)
+    model = _fit(rows.frame, params, columns, device)
     seconds = timer.seconds
-    description = _keep(model)
+    description = _save(model)
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
-    second = _digest(_fit(rows.frame, params, columns, on)) if params.train.repeat else None
+    second = _digest(_fit(rows.frame, params, columns, device)) if params.train.repeat else None
     record.write_record(
         {
             "format": record.FORMAT,
@@ -45,13 +45,13 @@ def run(_: argparse.Namespace) -> None:
             "source": record.source(),
             "data": {
                 "train": _describe(rows, columns),
-                "holdout": _describe(later, columns),
-                "reference": _reference(rows, later, columns),
+                "holdout": _describe(holdout, columns),
+                "reference": _reference(rows, holdout, columns),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
             "training": {
-                "device": {"wanted": given or on, "effective": effective},
+                "device": {"wanted": variable or device, "effective": effective},
                 "seed": params.train.seed,
                 "repeat": second,
             },
@@ -66,17 +66,19 @@ def run(_: argparse.Namespace) -> None:
     again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
     say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
     actions.output("model-digest", description["digest"])
-    if given == "gpu" and effective == "cpu":
-        say("", "a GPU was asked for and none was found: params.yaml lets train.device fall back")
+    if variable == "gpu" and effective == "cpu":
+        say("", "no GPU is available: trained on the CPU, as train.device in params.yaml allows")
 
 
-def _device(asked: str, given: str) -> str:
-    """Return where to train, of what params.yaml asks for and what this machine is for."""
-    if given not in ("", "cpu", "gpu"):
+def _device(configured: str, variable: str) -> str:
+    """Return the device to train on, from train.device and MLOPS_DEVICE."""
+    if variable not in ("", "cpu", "gpu"):
         raise UserError(
-            f"MLOPS_DEVICE is {given!r}. It is cpu, gpu, or empty for what params.yaml says."
+            f"MLOPS_DEVICE is {variable!r}. Set it to cpu or gpu, or unset it to "
+            "use train.device in params.yaml."
         )
-    return {"": asked, "cpu": "cpu", "gpu": "cuda" if asked == "cuda" else "auto"}[given]
+    on_gpu = "cuda" if configured == "cuda" else "auto"
+    return {"": configured, "cpu": "cpu", "gpu": on_gpu}[variable]
 
 
 def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
@@ -92,13 +94,13 @@ def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> 
         )
 
 
-def _keep(model: Any) -> dict[str, Any]:
-    """Save the model below build/models/ under its digest, so that no older one is overwritten."""
+def _save(model: Any) -> dict[str, Any]:
+    """Save the model below build/models/ under its digest, so that it overwrites no other."""
     with _saved(model) as folder:
         description = record.describe_model(folder)
-        kept = record.folder_for(description["digest"])
-        if not kept.exists():
-            folder.rename(kept)
+        destination = record.folder_for(description["digest"])
+        if not destination.exists():
+            folder.rename(destination)
     return description
 
 
@@ -109,7 +111,7 @@ def _digest(model: Any) -> str:
 
 @contextmanager
 def _saved(model: Any) -> Iterator[Path]:
-    """Yield a folder with the model's files, beside those kept; what stays there is removed."""
+    """Yield a temporary folder with the model's files, on the file system of build/models/."""
     MODELS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
         folder = Path(scratch) / "model"
@@ -131,9 +133,9 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
 
 
 def _reference(
-    rows: contract.Rows, later: contract.Rows, columns: contract.Columns
+    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns
 ) -> dict[str, Any]:
-    """Return what rows yet to come are compared with, long after these are out of reach."""
+    """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
-    return references(rows.frame[[*columns.features, columns.target]], stretch=len(later.frame))
+    return references(rows.frame[[*columns.features, columns.target]], stretch=len(holdout.frame))

@@ -1,7 +1,7 @@
-"""Where releases run: one module a kind of place, each offering what `Target` asks.
+"""The targets that releases are deployed to: one module each, with the functions of `Target`.
 
-An environment's settings.yaml names its target; everything else about that place is the target's
-own business. A target answers for what really runs, not for what it was told to run.
+An environment's settings.yaml names its target. A target reports what really runs, not what it was
+asked to run.
 """
 
 import importlib
@@ -19,7 +19,7 @@ TARGETS = ("local", "docker", "kubernetes")
 
 @dataclass(frozen=True)
 class Live:
-    """What an environment really serves: asked of the service itself, at its public address."""
+    """What an environment serves, as the service itself reports it at its public address."""
 
     release_id: str
     url: str
@@ -27,23 +27,23 @@ class Live:
 
 
 class Target(Protocol):
-    """A place that releases are deployed to."""
+    """The functions that each target module offers."""
 
     def deploy(
         self, environment: "Environment", release_id: str, bundle: Path, ready_seconds: float
     ) -> Live:
         """Make an environment serve a release from its unpacked bundle, and verify that it does.
 
-        What served before keeps serving until the new release is ready, and goes on serving if it
-        never is. Running it again after a kill at any moment converges to the same state. Raises
-        Refused when the release does not become ready, UserError for a mistake in the settings.
+        The live release keeps serving until the new one is ready, also if that never happens.
+        Run again after a kill at any moment, it reaches the same state. Raises Refused if the
+        release does not become ready, UserError for a mistake in the settings.
         """
 
     def live(self, environment: "Environment") -> Live | None:
-        """Return what answers for an environment now; None where nothing does."""
+        """Return what answers for an environment now; None if nothing does."""
 
     def stop(self, environment: "Environment") -> bool:
-        """Stop all that runs for an environment; return whether anything did."""
+        """Stop the services of an environment; return whether any ran."""
 
 
 def target_of(environment: "Environment") -> Target:
@@ -52,6 +52,6 @@ def target_of(environment: "Environment") -> Target:
     if name not in TARGETS:
         raise UserError(
             f"environments/{environment.name}/settings.yaml: target is {name!r}. "
-            f"There are {', '.join(TARGETS)}; machinery/docs/deploy.md says how to add one."
+            f"There are {', '.join(TARGETS)}; machinery/docs/deploy.md describes how to add one."
         )
     return cast(Target, importlib.import_module(f"{__name__}.{name}"))

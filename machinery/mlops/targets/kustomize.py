@@ -1,6 +1,6 @@
-"""An environment as the objects of a cluster: kustomize builds them, the API's schema judges them.
+"""Render an environment as the objects of a cluster, and validate them against its schema.
 
-Argo CD and Flux build the same folder with kustomize too: what is seen here is what they apply.
+Argo CD and Flux build the same folder with kustomize too, so they apply the same objects.
 """
 
 import re
@@ -16,18 +16,18 @@ from mlops.errors import UserError
 from mlops.releases.environments import Environment
 from mlops.releases.release import Release
 
-# How people name what must stay secret.
+# Names of variables that hold a secret.
 SECRET = re.compile(r"(?i)(password|passwd|secret|token|credential|(api|access|private)_?key)")
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod")
 
 
 def render(environment: Environment, release: Release) -> str:
-    """Return what a cluster would be sent for a release, as YAML; raises UserError."""
+    """Return the objects of a release as YAML; raises UserError."""
     where = environment.folder / "settings.yaml"
     if environment.settings.kubernetes is None or environment.settings.metadata is None:
         raise UserError(
-            f"{where} does not say how a release runs on a cluster: it needs `metadata` and "
-            "`kubernetes`, as machinery/docs/kubernetes.md shows."
+            f"{where} has no settings for a cluster: it needs `metadata` and `kubernetes`, as "
+            "machinery/docs/kubernetes.md shows."
         )
     if release.promoted.image is None:
         raise UserError(
@@ -35,14 +35,14 @@ def render(environment: Environment, release: Release) -> str:
             "after `make package`, then promote the release it seals."
         )
     text = kustomize(environment.folder)
-    found = objects(text)
-    _check_image(environment, release.promoted.image.ref, found)
-    _check_secrets(environment, found)
+    rendered = objects(text)
+    _check_image(environment, release.promoted.image.ref, rendered)
+    _check_secrets(environment, rendered)
     return text
 
 
 def kustomize(folder: Path) -> str:
-    """Build a folder; raises UserError with kustomize's own reason."""
+    """Build a folder; raises UserError with kustomize's message."""
     command = [Path(sys.executable).with_name("kubectl"), "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -52,14 +52,14 @@ def kustomize(folder: Path) -> str:
 
 def objects(text: str) -> list[dict[str, Any]]:
     """Return the objects in a rendered text."""
-    return [found for found in yaml.safe_load_all(text) if found]
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
-def images(found: Iterable[dict[str, Any]]) -> set[str]:
+def images(rendered: Iterable[dict[str, Any]]) -> set[str]:
     """Return every image that the workloads among these objects run."""
     return {
         container["image"]
-        for workload in found
+        for workload in rendered
         if workload["kind"] in WORKLOADS
         for pod in pods(workload)
         for kind in ("containers", "initContainers")
@@ -68,7 +68,7 @@ def images(found: Iterable[dict[str, Any]]) -> set[str]:
 
 
 def pods(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every description of a pod: what holds containers, however deep."""
+    """Yield every pod description, at any depth: a mapping with `containers`."""
     if isinstance(value, dict):
         if isinstance(value.get("containers"), list):
             yield value
@@ -76,56 +76,58 @@ def pods(value: Any) -> Iterator[dict[str, Any]]:
             yield from pods(inner)
 
 
-def _check_image(environment: Environment, wanted: str, found: list[dict[str, Any]]) -> None:
-    run = images(found)
-    if wanted not in run:
+def _check_image(environment: Environment, ref: str, rendered: list[dict[str, Any]]) -> None:
+    run = images(rendered)
+    if ref not in run:
         raise UserError(
             f"{environment.folder} runs {', '.join(sorted(run)) or 'no image'}, not the image of "
-            f"its release, {wanted}. environments/base/kustomization.yaml puts that into the "
-            "Deployment: put its replacement back."
+            f"its release, {ref}. Restore the replacement in environments/base/kustomization.yaml "
+            "that puts the image into the Deployment."
         )
 
 
-def _check_secrets(environment: Environment, found: list[dict[str, Any]]) -> None:
+def _check_secrets(environment: Environment, rendered: list[dict[str, Any]]) -> None:
     """Refuse a secret whose value Git would keep for ever; the message does not repeat it."""
-    told = [
+    secrets = [
         f"Secret {one['metadata']['name']}"
-        for one in found
+        for one in rendered
         if one["kind"] == "Secret" and (one.get("data") or one.get("stringData"))
     ]
-    told += [f"the variable {name}" for name in _variables(found) if SECRET.search(name)]
-    if told:
+    secrets += [f"the variable {name}" for name in _variables(rendered) if SECRET.search(name)]
+    if secrets:
         raise UserError(
-            f"{environment.folder} holds the value of {', '.join(told)}, and Git forgets nothing. "
-            "Make the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, and "
-            "change what was committed."
+            f"{environment.folder} holds the value of {', '.join(secrets)}, and Git keeps it. "
+            "Create the secret in the cluster, name it with `valueFrom: {secretKeyRef: ...}`, and "
+            "change the value that was committed."
         )
 
 
-def _variables(found: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield the name of every variable of a container whose value is given."""
-    for pod in (pod for workload in found for pod in pods(workload)):
+def _variables(rendered: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield the name of every container variable with a literal value."""
+    for pod in (pod for workload in rendered for pod in pods(workload)):
         for container in (*pod["containers"], *pod.get("initContainers", ())):
             yield from (one["name"] for one in container.get("env", ()) if one.get("value"))
 
 
-def validate(found: Iterable[dict[str, Any]], version: str | None = None) -> tuple[str, list[str]]:
-    """Check objects against the API's schema, where no field but its own may be.
+def validate(
+    rendered: Iterable[dict[str, Any]], version: str | None = None
+) -> tuple[str, list[str]]:
+    """Validate objects against the API's schema, which allows no unknown field.
 
-    Returns the version of Kubernetes and the kinds it has no schema of; raises UserError.
+    Returns the version of Kubernetes and the kinds without a schema; raises UserError.
     """
     import kubernetes_validate as api
 
     version, unknown = version or api.latest_version(), []
-    for one in found:
+    for one in rendered:
         try:
             api.validate(one, version, strict=True)
         except api.SchemaNotFoundError:
             unknown.append(one["kind"])
         except api.ValidationError as error:
-            place = ".".join(map(str, error.absolute_path)) or "the object"
+            field = ".".join(map(str, error.absolute_path)) or "the object"
             raise UserError(
-                f"{one['kind']} {one['metadata']['name']}: {place}: {error.message}. That is not "
-                f"what Kubernetes {version} takes: see environments/base/."
+                f"{one['kind']} {one['metadata']['name']}: {field}: {error.message}. It is not "
+                f"valid for Kubernetes {version}: correct it in environments/."
             ) from None
     return ".".join(version.split(".")[:2]), unknown

@@ -1,8 +1,8 @@
-"""Processes that outlive the command that started them, each known by a folder.
+"""Processes that outlive the command that started them, each identified by a folder.
 
-A process and all it starts inherit an exclusive lock on `lock` in their folder: while it is held,
-some of them live, whatever became of process ids. The folder's path is on their command lines,
-which is how they are found again.
+A process and its children inherit an exclusive lock on the file `lock` in their folder: while it is
+locked, one of them lives, even if process ids were reused. The folder's path is on their command
+lines, so they can be listed.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from mlops.errors import UserError
 if TYPE_CHECKING:
     import psutil
 
-# After this a killed process is not dying but stuck in the kernel.
+# A killed process that lives longer is stuck in the kernel.
 KILL_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -35,7 +35,7 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock, log.open("ab") as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.Popen(  # pylint: disable=consider-using-with  # it is meant to outlive us
+        subprocess.Popen(  # pylint: disable=consider-using-with  # it outlives this command
             command,
             cwd=folder,
             env=environ,
@@ -48,10 +48,10 @@ def start(
 
 
 def alive(folder: Path) -> bool:
-    """Say whether any process started for a folder lives."""
+    """Return whether a process of a folder lives."""
     try:
         with (folder / "lock").open() as lock:
-            # Shared, so that two who ask at once do not take each other for the process.
+            # A shared lock, so that two callers at once do not mistake each other for the process.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -61,55 +61,56 @@ def alive(folder: Path) -> bool:
 
 
 def stop(folder: Path, grace_seconds: float) -> bool:
-    """Ask the processes of a folder to finish, kill what has not by then; return if any lived."""
+    """Terminate the processes of a folder, kill them after the grace; return whether any lived."""
     if not alive(folder):
         return False
-    asked: set[int] = set()
+    terminated: set[int] = set()
     deadline = time.monotonic() + grace_seconds
     while alive(folder):
         late = time.monotonic() - deadline
         if late > KILL_SECONDS:
             raise UserError(
-                f"{folder}/lock is held by a process that cannot be found or stopped. "
+                f"A process that cannot be listed or stopped holds {folder}/lock. "
                 f"`lsof {folder}/lock` names it; end it, then run this again."
             )
-        _signal(members(folder), asked, kill=late > 0)
+        _signal(members(folder), terminated, kill=late > 0)
         time.sleep(POLL_SECONDS)
     return True
 
 
-def _signal(found: "list[psutil.Process]", asked: set[int], kill: bool) -> None:
-    """Ask the eldest to finish, once; they see to those they started. Or kill them all."""
+def _signal(listed: "list[psutil.Process]", terminated: set[int], kill: bool) -> None:
+    """Terminate the parents, once; they terminate their children. Or kill all processes."""
     import psutil
 
-    ids = {process.pid for process in found}
-    for process in found:
+    ids = {process.pid for process in listed}
+    for process in listed:
         try:
             if kill:
                 process.kill()
-            elif process.ppid() not in ids and process.pid not in asked:
+            elif process.ppid() not in ids and process.pid not in terminated:
                 process.terminate()
-                asked.add(process.pid)
+                terminated.add(process.pid)
         except psutil.NoSuchProcess:
             continue
 
 
 def members(folder: Path) -> "list[psutil.Process]":
-    """Return the processes of a folder, their command lines in `info`."""
+    """Return the processes of a folder, with their command lines in `info`."""
     import psutil
 
-    place = str(folder.resolve())
+    path = str(folder.resolve())
     return [
         process
         for process in psutil.process_iter(["cmdline"])
         if any(
-            word == place or word.startswith(f"{place}/") for word in process.info["cmdline"] or ()
+            argument == path or argument.startswith(f"{path}/")
+            for argument in process.info["cmdline"] or ()
         )
     ]
 
 
 def holder(port: int) -> str:
-    """Describe who listens on a port, as far as the system tells us."""
+    """Describe the program that listens on a port, if the system shows it."""
     import psutil
 
     try:
@@ -119,5 +120,5 @@ def holder(port: int) -> str:
                 process = psutil.Process(connection.pid)
                 return f"process {process.pid} ({' '.join(process.cmdline())[:120]})"
     except psutil.Error:
-        pass  # macOS tells only root about other people's connections.
+        pass  # macOS shows the connections of other users only to root.
     return "another program"

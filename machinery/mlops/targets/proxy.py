@@ -1,12 +1,12 @@
 """Holds the public port of an environment and passes each connection to the live release.
 
-A program of its own that needs the standard library only: proxy.py FOLDER ACTIVE LOGS LISTENER.
-ACTIVE is a JSON file whose `port` is where the live release listens; it is replaced when another
-goes live. LISTENER is the number of an open socket, so that the port is never free in between.
+A separate program with the standard library only: proxy.py FOLDER ACTIVE LOGS LISTENER.
+ACTIVE is a JSON file whose `port` is that of the live release; it is replaced when another release
+goes live. LISTENER is the number of an open socket, so the port is never free in between.
 
-Bytes are passed as they are. The one thing read is where a request starts on a connection that a
-client keeps open: there, and only after an answer, it moves over to the release that is live now.
-So the earlier release is left without requests before it is stopped.
+Bytes are passed unchanged. The proxy only detects where a request starts on a connection that a
+client keeps open: there, after an answer, it moves the client to the release that is live now.
+So the earlier release gets no more requests before it is stopped.
 """
 
 import asyncio
@@ -28,79 +28,79 @@ LOG_BYTES = 10_000_000
 
 
 class Route:
-    """The port of the live release, read again only when the file that names it was replaced."""
+    """The port of the live release, read again only after its file was replaced."""
 
     def __init__(self, active: Path) -> None:
-        self._active, self._seen, self._port = active, (0, 0), None
+        self._active, self._version, self._port = active, (0, 0), None
 
     @property
     def port(self) -> int | None:
-        """Where the live release listens; None while there is none."""
+        """The port of the live release; None if there is none."""
         try:
-            found = os.stat(self._active)
-            if self._seen != (found.st_ino, found.st_mtime_ns):
+            status = os.stat(self._active)
+            if self._version != (status.st_ino, status.st_mtime_ns):
                 self._port = int(json.loads(self._active.read_bytes())["port"])
-                self._seen = (found.st_ino, found.st_mtime_ns)
+                self._version = (status.st_ino, status.st_mtime_ns)
         except (OSError, ValueError, KeyError):
-            self._port, self._seen = None, (0, 0)
+            self._port, self._version = None, (0, 0)
         return self._port
 
 
-class Service(asyncio.Protocol):
+class ServiceConnection(asyncio.Protocol):
     """A connection to a release, for one client."""
 
-    def __init__(self, client: "Client", port: int) -> None:
-        self.client: Client | None = client
+    def __init__(self, client: "ClientConnection", port: int) -> None:
+        self.client: ClientConnection | None = client
         self.port = port
         self.answered = False
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Keep the connection."""
+        """Store the transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Pass a piece of an answer on."""
+        """Pass a part of an answer on."""
         self.answered = True
         if self.client:
             self.client.transport.write(data)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """End the client's connection with the release's, once all of the answer is written."""
+        """Close the client's connection after the answer is written."""
         if self.client:
             self.client.transport.close()
 
     def pause_writing(self) -> None:
-        """Read no more than the release takes."""
+        """Stop reading from the client while the release is slow."""
         if self.client:
             self.client.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Read on."""
+        """Read again."""
         if self.client:
             self.client.transport.resume_reading()
 
     def leave(self) -> None:
-        """Part from the client, who is gone or moves on."""
+        """Close the connection without its client, who is gone or moves on."""
         self.client = None
         self.transport.close()
 
 
-class Client(asyncio.Protocol):
-    """A connection from a client; it gets one to a release when it first asks for something."""
+class ClientConnection(asyncio.Protocol):
+    """A connection from a client; its first request opens one to a release."""
 
     def __init__(self, route: Route) -> None:
         self.route = route
-        self.service: Service | None = None
+        self.service: ServiceConnection | None = None
         self.transport: asyncio.Transport
         self._connecting: asyncio.Task | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Keep the connection."""
+        """Store the transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Pass a piece of a request on, to another release if this is where it may change."""
+        """Pass a part of a request on; a new request may go to another release."""
         service = self.service
         if service and service.answered and REQUEST.match(data) and service.port != self.route.port:
             service.leave()
@@ -118,7 +118,7 @@ class Client(asyncio.Protocol):
             if port is None:
                 raise ConnectionRefusedError
             _, service = await asyncio.get_running_loop().create_connection(
-                lambda: Service(self, port), "127.0.0.1", port
+                lambda: ServiceConnection(self, port), "127.0.0.1", port
             )
         except OSError:
             self.transport.write(UNAVAILABLE)
@@ -132,31 +132,31 @@ class Client(asyncio.Protocol):
         self.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """Tell the release that nothing more comes; its answer may still be on the way."""
+        """End the request to the release; its answer may still follow."""
         if self.service:
             self.service.transport.write_eof()
         return self.service is not None
 
     def connection_lost(self, _: Exception | None) -> None:
-        """End the release's connection with the client's."""
+        """Close the release's connection too."""
         if self.service:
             self.service.leave()
 
     def pause_writing(self) -> None:
-        """Read no more than the client takes."""
+        """Stop reading from the release while the client is slow."""
         if self.service:
             self.service.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Read on."""
+        """Read again."""
         if self.service:
             self.service.transport.resume_reading()
 
 
-def shorten(logs: Path) -> None:
-    """Set aside each log that has grown too long; its writers, who append, go on at the start."""
+def rotate(logs: Path) -> None:
+    """Copy each long log to `.log.1` and truncate it; its writers append, so they continue."""
     for log in logs.glob("*.log"):
-        # A log may be removed meanwhile, or the disk be full: neither may end the traffic.
+        # A removed log or a full disk must not end the traffic.
         with contextlib.suppress(OSError):
             if log.stat().st_size > LOG_BYTES:
                 shutil.copyfile(log, log.with_suffix(".log.1"))
@@ -168,9 +168,9 @@ async def main(active: str, logs: str, listener: str) -> None:
     route = Route(Path(active))
     public = socket.socket(fileno=int(listener))
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: Client(route), sock=public, backlog=1024)
+    await loop.create_server(lambda: ClientConnection(route), sock=public, backlog=1024)
     while True:
-        shorten(Path(logs))
+        rotate(Path(logs))
         await asyncio.sleep(60)
 
 

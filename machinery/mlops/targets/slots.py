@@ -1,11 +1,11 @@
-"""What runs for an environment on this machine, and which of it is live.
+"""The services of an environment on this machine, and the live one among them.
 
 build/live/<environment>/
-  active.json               which release is live, replaced in one step: the only truth there is
-  slots/<release>.<port>/   a release that runs: its lock, its link to the bundle, BentoML's home
-  proxy.<port>/             what holds the public port
-  logs/, predictions/       what outlives a release
-Whatever else runs was left by a command that was killed; the next command ends it.
+  active.json               names the live release; replaced in one step
+  slots/<release>.<port>/   a running release: its lock, its link to the bundle, BentoML's home
+  proxy.<port>/             the proxy that holds the public port
+  logs/, predictions/       stay when a release stops
+Any other running service is the leftover of a killed command; the next command stops it.
 """
 
 import contextlib
@@ -22,70 +22,70 @@ from mlops.files import write_json
 from mlops.paths import LIVE
 from mlops.targets import processes
 
-# Requests in flight may take this long to finish when their release is stopped.
+# A stopped release has this long to finish its requests.
 GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A release that runs, or ran: its folder is named by its id and its own port."""
+    """The folder of a release that runs or ran, named by its id and its own port."""
 
     folder: Path
 
     @property
     def port(self) -> int:
-        """Where it listens, behind the public port."""
+        """The port it listens on, behind the public one."""
         return int(self.folder.name.rpartition(".")[2])
 
     @property
     def log(self) -> Path:
-        """What it and BentoML print."""
+        """The file with its output."""
         return self.folder.parents[1] / "logs" / f"{self.folder.name}.log"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of the environment of this name, with what runs there."""
+class LiveFolder:
+    """The folder of an environment below build/live/."""
 
     name: str
 
     @property
-    def folder(self) -> Path:
-        """Absolute, since processes are found by it."""
+    def path(self) -> Path:
+        """The absolute path, because processes are identified by it."""
         return (LIVE / self.name).resolve()
 
     def slot(self, name: str) -> Slot:
         """Return the slot of this name, `<release>.<port>`."""
-        return Slot(self.folder / "slots" / name)
+        return Slot(self.path / "slots" / name)
 
     def proxy(self, port: int) -> Path:
-        """Return the folder of what holds this public port."""
-        return self.folder / f"proxy.{port}"
+        """Return the folder of the proxy for a public port."""
+        return self.path / f"proxy.{port}"
 
     def proxies(self) -> list[Path]:
-        """Return the folders of what holds a public port, or held one."""
-        return sorted(self.folder.glob("proxy.*"))
+        """Return the folders of all proxies, running or not."""
+        return sorted(self.path.glob("proxy.*"))
 
     def active(self) -> dict[str, Any] | None:
-        """Return which slot is live, with its port, release_id, since and settings."""
+        """Return the live slot with its port, release_id, since and settings; None for none."""
         try:
-            return json.loads((self.folder / "active.json").read_bytes())
+            return json.loads((self.path / "active.json").read_bytes())
         except (FileNotFoundError, ValueError):
             return None
 
     def activate(self, active: dict[str, Any] | None) -> None:
-        """Have requests passed to this slot from now on; to none if None."""
+        """Send requests to this slot from now on; to none if None."""
         if active is None:
-            (self.folder / "active.json").unlink(missing_ok=True)
+            (self.path / "active.json").unlink(missing_ok=True)
         else:
-            write_json(self.folder / "active.json", active)
+            write_json(self.path / "active.json", active)
 
-    def stop_others(self, *kept: Path) -> list[str]:
-        """Stop all that runs here but the live slot and what is kept; return what did run."""
+    def stop_others(self, *spared: Path) -> list[str]:
+        """Stop all but the live slot and the folders given; return the names that ran."""
         active, stopped = self.active(), []
-        spared = {*kept, self.slot(active["slot"]).folder if active else None}
-        for folder in sorted(self.folder.glob("slots/*")) + self.proxies():
-            if folder not in spared:
+        spared_folders = {*spared, self.slot(active["slot"]).folder if active else None}
+        for folder in sorted(self.path.glob("slots/*")) + self.proxies():
+            if folder not in spared_folders:
                 if processes.stop(folder, GRACE_SECONDS):
                     stopped.append(folder.name)
                 shutil.rmtree(folder)
@@ -93,12 +93,12 @@ class Place:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Wait until no other command changes what runs here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "deploy.lock").open("w") as lock:
+        """Lock the folder; waits for another command that holds the lock."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "deploy.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("", f"another command is at work on {self.name}; waiting until it ends")
+                say("", f"another command works on {self.name}; waiting until it ends")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -1,4 +1,4 @@
-"""What a candidate and the champion were made from, and where that differs."""
+"""The origins of candidate and champion (data, parameters, code, versions), and how they differ."""
 
 import json
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import Any
 from mlops.git import git
 from mlops.training.record import FORMAT, Record
 
-# What params.yaml says of the model and its verdict. The partitions that its `data` chooses are
-# compared by name, and the traffic has no part in either.
-SHAPING = ("train", "model", "evaluate", "gate")
+# The sections of params.yaml that determine the model or its verdict. The partitions that `data`
+# selects are compared by name.
+DETERMINING = ("train", "model", "evaluate", "gate")
 CODE = ("model/*", "data/*.py")
 ADDED, REMOVED, REWRITTEN, NOT_COMMITTED = "added", "left out", "rewritten", "not committed"
 
@@ -19,8 +19,8 @@ Origin = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Change:
-    """One thing that differs; `before` or `after` is None where one side does not have it."""
+class Difference:
+    """One difference; `before` or `after` is None where that side lacks the item."""
 
     kind: str
     name: str
@@ -29,7 +29,7 @@ class Change:
 
 
 def origin(record: Record) -> Origin | None:
-    """Return what a record says a model was made from; None for a record of another format."""
+    """Return the origin of the model in a record; None for a record of another format."""
     if record.get("format") != FORMAT:
         return None
     train, holdout = record["data"]["train"], record["data"]["holdout"]
@@ -39,7 +39,7 @@ def origin(record: Record) -> Origin | None:
         "not_committed": [name for name in record["source"]["changed"] if _is_code(name)],
         "data": {key: train[key] for key in ("partitions", "rows", "first", "last")},
         "fingerprints": {**train["fingerprints"], **holdout["fingerprints"]},
-        "params": {key: record["params"]["values"].get(key, {}) for key in SHAPING},
+        "params": {key: record["params"]["values"].get(key, {}) for key in DETERMINING},
         "versions": {
             "python": environment["python"],
             "platform": environment["platform"],
@@ -50,14 +50,15 @@ def origin(record: Record) -> Origin | None:
 
 
 def code_changes(before: str, after: str) -> list[dict[str, Any]] | None:
-    """Return the files of the team's code that differ between two commits, with lines added and
-    removed (null for what is no text); None where this clone lacks one of the commits.
+    """Return the team's files that differ between two commits, with lines added and removed.
+
+    The counts are None for a binary file; the result is None where this clone lacks a commit.
     """
     for commit in (before, after):
         if not git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", check=False):
             return None
-    found = git("diff", "--numstat", "--no-renames", before, after, "--", *CODE)
-    rows = (line.split("\t", 2) for line in found.splitlines())
+    numstat = git("diff", "--numstat", "--no-renames", before, after, "--", *CODE)
+    rows = (line.split("\t", 2) for line in numstat.splitlines())
     return [
         {"file": name.strip('"'), "added": _lines(added), "removed": _lines(removed)}
         for added, removed, name in rows
@@ -74,34 +75,34 @@ def _is_code(name: str) -> bool:
 
 def differences(
     champion: Origin, candidate: Origin, code: list[dict[str, Any]] | None
-) -> list[Change]:
-    """Return everything that differs: partitions, then parameters, code and versions."""
+) -> list[Difference]:
+    """Return all differences: partitions, then parameters, code and versions."""
     return [
         *_partitions(champion, candidate),
         *_values("parameter", champion["params"], candidate["params"]),
-        *(Change("code", file["file"], None, _stat(file)) for file in code or []),
-        *(Change("code", name, None, NOT_COMMITTED) for name in candidate["not_committed"]),
+        *(Difference("code", file["file"], None, _stat(file)) for file in code or []),
+        *(Difference("code", name, None, NOT_COMMITTED) for name in candidate["not_committed"]),
         *_values("version", champion["versions"], candidate["versions"]),
     ]
 
 
-def _partitions(champion: Origin, candidate: Origin) -> Iterator[Change]:
-    before, after = (set(origin_["data"]["partitions"]) for origin_ in (champion, candidate))
+def _partitions(champion: Origin, candidate: Origin) -> Iterator[Difference]:
+    before, after = (set(one["data"]["partitions"]) for one in (champion, candidate))
     for name in sorted(after - before):
-        yield Change("partition", name, None, ADDED)
+        yield Difference("partition", name, None, ADDED)
     for name in sorted(before - after):
-        yield Change("partition", name, None, REMOVED)
+        yield Difference("partition", name, None, REMOVED)
     then, now = champion["fingerprints"], candidate["fingerprints"]
     for name in sorted(then.keys() & now.keys()):
         if then[name] != now[name]:
-            yield Change("partition", name, None, REWRITTEN)
+            yield Difference("partition", name, None, REWRITTEN)
 
 
-def _values(kind: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
+def _values(kind: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Difference]:
     then, now = _flat(before), _flat(after)
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
-            yield Change(kind, name, then.get(name), now.get(name))
+            yield Difference(kind, name, then.get(name), now.get(name))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -117,5 +118,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _stat(file: dict[str, Any]) -> str:
     if file["added"] is None:
-        return "not text"
+        return "binary"
     return f"+{file['added']} -{file['removed']} lines"

@@ -1,4 +1,4 @@
-"""build/record.json: what one run did. Deterministic, but for its `cost`."""
+"""build/record.json: the record of one run, deterministic except for its `cost`."""
 
 import os
 import platform
@@ -16,9 +16,9 @@ from mlops.paths import DATA_CHECK, IN_TREE, MODELS, RECORD
 from mlops.upgrading import manifest
 
 FORMAT = 1
-# What decides the numbers a model gives; a difference here is worth a line in the report.
+# The libraries that determine a model's predictions; the report lists differences.
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost-cpu", "xgboost", "bentoml")
-# The files a release is made from: a commit names them only if none is changed.
+# The files a release is made from; a commit identifies them only if none of them is changed.
 SOURCES = (
     *("data", "model", str(IN_TREE), "params.yaml"),
     *("requirements.txt", "requirements-serve.txt", "Dockerfile"),
@@ -28,15 +28,15 @@ Record = dict[str, Any]
 
 
 def source() -> dict[str, Any]:
-    """Return the commit, the files of the release that differ from it, and where to fetch it."""
-    found = {"commit": head(), "changed": changed(*SOURCES)}
-    # GitHub tries a pull request merged, in a commit that no branch holds.
+    """Return the commit, the files of the release that differ from it, and the ref to fetch."""
+    commit = {"commit": head(), "changed": changed(*SOURCES)}
+    # GitHub tests a pull request in a merge commit that is on no branch.
     ref = os.environ.get("GITHUB_REF", "")
-    return found | {"ref": ref} if ref.startswith("refs/pull/") else found
+    return commit | {"ref": ref} if ref.startswith("refs/pull/") else commit
 
 
 def environment() -> dict[str, Any]:
-    """Return Python's version, the platform, the libraries shaping a model, and the machinery."""
+    """Return the versions of Python, platform, libraries and machinery that determine a model."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -62,49 +62,49 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
 
 def model_folder(record: Record) -> Path:
-    """Return where the model of a record lies; raises UserError if it is absent or was changed."""
-    wanted = record["model"]["digest"]
-    folder = folder_for(wanted)
+    """Return the folder of a record's model; raises UserError if it is missing or was changed."""
+    recorded = record["model"]["digest"]
+    folder = folder_for(recorded)
     if not folder.is_dir():
-        raise UserError(f"{folder} is missing, the model {RECORD} tells of. Run `make train`.")
-    found = digest_folder(folder)
-    if found != wanted:
+        raise UserError(f"{folder}, the model in {RECORD}, is missing. Run `make train`.")
+    actual = digest_folder(folder)
+    if actual != recorded:
         raise UserError(
-            f"{folder} was changed after training: its digest is {found}, {RECORD} says {wanted}. "
-            f"Remove it and run `make train`."
+            f"{folder} was changed after training: its digest is {actual}, {RECORD} has "
+            f"{recorded}. Remove it and run `make train`."
         )
     return folder
 
 
 def folder_for(model_digest: str) -> Path:
-    """Return the folder below build/ that a model of this digest is kept in."""
+    """Return the folder below build/ for a model of this digest."""
     return MODELS / model_digest.removeprefix("sha256:")
 
 
 def peak_megabytes() -> int:
-    """Return the most memory this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
 def data_fingerprint(train: str, holdout: str) -> str:
-    """Return one fingerprint over those of all rows trained on and of all rows held out."""
+    """Return one fingerprint of the training and the held-out rows."""
     return digest(canonical([train, holdout]))
 
 
 def record_digest(record: Record) -> str:
-    """Return the digest of a record without its cost: two like runs have the same."""
+    """Return the digest of a record without its cost, the same for identical runs."""
     return digest(canonical({key: value for key, value in record.items() if key != "cost"}))
 
 
 def identity(record: Record) -> Record:
-    """Return what a record says of the model itself: neither how it compared nor what it cost."""
+    """Return the part of a record that identifies the model, without evaluation and cost."""
     return {key: value for key, value in record.items() if key not in ("evaluation", "cost")}
 
 
 def read_record() -> Record:
-    """Read the record of the last training; raises UserError if there is none of this format."""
+    """Read the record of the last training; raises UserError if it is missing or too old."""
     record = read_json(RECORD, made_by="train")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{RECORD} is not a record of format {FORMAT}. Run `make train`.")
@@ -112,10 +112,10 @@ def read_record() -> Record:
 
 
 def read_evaluated() -> tuple[Record, dict[str, Any] | None]:
-    """Read a record that was evaluated, and what `check-data` found, None where nobody checked."""
+    """Read an evaluated record and the result of `check-data`, None if that did not run."""
     record = read_record()
     if "evaluation" not in record:
-        raise UserError("The model trained last was not evaluated. Run `make evaluate`.")
+        raise UserError("The last trained model was not evaluated. Run `make evaluate`.")
     check = read_json(DATA_CHECK, made_by="check-data") if DATA_CHECK.exists() else None
     return record, check
 

@@ -1,4 +1,4 @@
-"""What a row of features may hold, said in JSON Schema: data.SCHEMA for those who send requests."""
+"""data.SCHEMA as JSON Schema, which the service validates requests against."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
     from pandera.pandas import Check, Column
 
-Rule = dict[str, Any]
+JsonSchema = dict[str, Any]
 
-# pandera's checks in JSON Schema's words, and the argument that holds each one's value.
+# pandera's checks, the JSON Schema keywords for them, and the arguments with their values.
 KEYWORDS = {
     "greater_than": {"exclusiveMinimum": "min_value"},
     "greater_than_or_equal_to": {"minimum": "min_value"},
@@ -29,10 +29,10 @@ KEYWORDS = {
 }
 
 
-def row_schema(features: Sequence[str], rows: "DataFrame") -> Rule:
-    """Return the JSON Schema of one row, with a typical one of `rows` as its example.
+def row_schema(features: Sequence[str], rows: "DataFrame") -> JsonSchema:
+    """Return the JSON Schema of one row, with a typical row as its example.
 
-    The example is nobody's row: each field is its column's median or most frequent value.
+    The example is no real row: each field is the median or most frequent value of its column.
     Raises UserError for a column or check that JSON Schema cannot express.
     """
     declared = contract.team_data().SCHEMA.columns
@@ -48,26 +48,26 @@ def row_schema(features: Sequence[str], rows: "DataFrame") -> Rule:
     return schema
 
 
-def _field(name: str, column: "Column") -> Rule:
+def _field(name: str, column: "Column") -> JsonSchema:
     kind_, bounds = _dtype(name, column)
-    said: Rule = {}
+    constraints: JsonSchema = {}
     for check in column.checks:
-        words = _words(check)
-        if not words or words.keys() & said.keys():
+        keywords = _keywords(check)
+        if not keywords or keywords.keys() & constraints.keys():
             raise UserError(
-                f"data.SCHEMA: the service cannot hold single rows to the check {check.name!r} of "
-                f"{name!r}. It can to one each of in_range, {', '.join(KEYWORDS)}. A check of "
-                "whole columns belongs to the frame: DataFrameSchema(..., checks=[...])."
+                f"data.SCHEMA: the service cannot apply the check {check.name!r} of {name!r} to "
+                f"single rows. A column may have one each of in_range, {', '.join(KEYWORDS)}. A "
+                "check of whole columns belongs to the frame: DataFrameSchema(..., checks=[...])."
             )
-        said |= words
-    rule = {"type": [kind_, "null"] if column.nullable else kind_, **_tighter(said, bounds)}
+        constraints |= keywords
+    rule = {"type": [kind_, "null"] if column.nullable else kind_, **_tighter(constraints, bounds)}
     if column.nullable and "enum" in rule:
         rule["enum"] = [*rule["enum"], None]
     return {**rule, "description": column.description} if column.description else rule
 
 
-def _dtype(name: str, column: "Column") -> tuple[str, Rule]:
-    """Return the JSON type of a column and the values its dtype can hold."""
+def _dtype(name: str, column: "Column") -> tuple[str, JsonSchema]:
+    """Return the JSON type of a column and the bounds of its dtype."""
     import numpy as np
     import pandas as pd
     from pandas.api import types
@@ -86,12 +86,12 @@ def _dtype(name: str, column: "Column") -> tuple[str, Rule]:
         return "string", {}
     raise UserError(
         f"data.SCHEMA: {name!r} has the type {column.dtype}, which the service cannot take. "
-        "It takes integers, floats, booleans, strings and categories that are strings."
+        "It takes integers, floats, booleans, strings and categories of strings."
     )
 
 
-def _float_bounds(dtype: str) -> Rule:
-    """Return what a float narrower than JSON's can hold before it becomes infinite."""
+def _float_bounds(dtype: str) -> JsonSchema:
+    """Return the bounds of a float narrower than 64 bits, beyond which it becomes infinite."""
     import numpy as np
 
     if np.dtype(dtype) == np.float64:
@@ -100,57 +100,58 @@ def _float_bounds(dtype: str) -> Rule:
     return {"minimum": -largest, "maximum": largest}
 
 
-def _words(check: "Check") -> Rule:
-    """Return a pandera check in JSON Schema's words; empty when it has none."""
-    given = check.statistics or {}
+def _keywords(check: "Check") -> JsonSchema:
+    """Return a pandera check as JSON Schema; empty if it cannot be expressed."""
+    arguments = check.statistics or {}
     if check.name == "in_range":
-        low = "minimum" if given["include_min"] else "exclusiveMinimum"
-        high = "maximum" if given["include_max"] else "exclusiveMaximum"
-        return {low: _plain(given["min_value"]), high: _plain(given["max_value"])}
-    if "exact_value" in given and given["exact_value"] is not None:
-        return {"minLength": given["exact_value"], "maxLength": given["exact_value"]}
-    keywords = KEYWORDS.get(check.name, {})
-    words = {
-        key: _plain(given[argument]) for key, argument in keywords.items() if argument in given
+        low = "minimum" if arguments["include_min"] else "exclusiveMinimum"
+        high = "maximum" if arguments["include_max"] else "exclusiveMaximum"
+        return {low: _plain(arguments["min_value"]), high: _plain(arguments["max_value"])}
+    if "exact_value" in arguments and arguments["exact_value"] is not None:
+        return {"minLength": arguments["exact_value"], "maxLength": arguments["exact_value"]}
+    values = {
+        key: _plain(arguments[argument])
+        for key, argument in KEYWORDS.get(check.name, {}).items()
+        if argument in arguments
     }
-    if "pattern" in words:
-        words["pattern"] = _from_start(words["pattern"])
-    return {key: value for key, value in words.items() if value is not None}
+    if "pattern" in values:
+        values["pattern"] = _from_start(values["pattern"])
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _from_start(pattern: str | re.Pattern) -> str | None:
     """Return a pattern that matches from the start of a text, as pandera does; None with flags.
 
-    JSON Schema looks for it anywhere in the text, and knows no flags.
+    JSON Schema searches the whole text and has no flags.
     """
     if isinstance(pattern, re.Pattern):
         if pattern.flags != re.UNICODE:
             return None
         pattern = pattern.pattern
-    # Of `^a|b` only the first alternative is held to the start.
+    # In `^a|b` only the first alternative is anchored.
     return pattern if pattern.startswith("^") and "|" not in pattern else f"^(?:{pattern})"
 
 
-def _tighter(said: Rule, bounds: Rule) -> Rule:
-    """Return what the checks say, or what the dtype says where that is tighter."""
-    if "enum" in said:
-        return said
+def _tighter(constraints: JsonSchema, bounds: JsonSchema) -> JsonSchema:
+    """Return the constraints of the checks, with the dtype's bounds where those are tighter."""
+    if "enum" in constraints:
+        return constraints
     # JSON has no infinite number.
-    said = {key: value for key, value in said.items() if value not in (inf, -inf)}
+    constraints = {key: value for key, value in constraints.items() if value not in (inf, -inf)}
     for key, exclusive, wider in (
         ("minimum", "exclusiveMinimum", lt),
         ("maximum", "exclusiveMaximum", gt),
     ):
-        ours = {key, exclusive} & said.keys()
-        if key in bounds and all(wider(said[name], bounds[key]) for name in ours):
-            said = {name: value for name, value in said.items() if name not in ours}
+        keys = {key, exclusive} & constraints.keys()
+        if key in bounds and all(wider(constraints[name], bounds[key]) for name in keys):
+            constraints = {name: value for name, value in constraints.items() if name not in keys}
         else:
             bounds = {name: value for name, value in bounds.items() if name != key}
-    return {**bounds, **said}
+    return {**bounds, **constraints}
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of numpy or pandas as Python's own, and of several a list."""
+    """Return a value of numpy or pandas as a Python value, several values as a list."""
     import pandas as pd
 
     if hasattr(value, "tolist"):
@@ -158,33 +159,34 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         value = sorted(value)
     if isinstance(value, Iterable) and not isinstance(value, str):
-        # What is missing is for `nullable` to allow.
+        # `nullable` allows missing values, not the enum.
         return [_plain(one) for one in value if not pd.isna(one)]
     return value
 
 
-def _typical(column: "Series", rule: Rule) -> Any:
+def _typical(column: "Series", field: JsonSchema) -> Any:
     present = column.dropna()
     if present.empty:
         return None
-    if kind(rule) in ("integer", "number"):
+    if kind(field) in ("integer", "number"):
         middle = present.sort_values().iloc[len(present) // 2]
-        return int(middle) if kind(rule) == "integer" else float(f"{middle:.6g}")
+        return int(middle) if kind(field) == "integer" else float(f"{middle:.6g}")
     return _plain(present.mode().iloc[0])
 
 
-def _require_sound(schema: Rule) -> None:
-    """Raise UserError when the schema is no type, or refuses the typical row of the data."""
+def _require_sound(schema: JsonSchema) -> None:
+    """Raise UserError if the service cannot apply the schema, or it refuses the typical row."""
     from pydantic_core import SchemaError, ValidationError
 
     try:
         request_type(schema, 1).validate_python({"rows": schema["examples"]})
     except SchemaError as error:
-        words = " ".join(str(error).split())
-        raise UserError(f"data.SCHEMA: the service cannot apply it: {words}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"data.SCHEMA: the service cannot apply it: {reason}") from None
     except ValidationError as error:
-        one = explain(error, schema, 1)["detail"][0]
+        problem = explain(error, schema, 1)["detail"][0]
         raise UserError(
-            f"data.SCHEMA allows {one['allowed']} in {one['field'].removeprefix('rows.0.')}, but "
-            f"the held-out rows have {one['found']!r}. `make check-data` tells more."
+            f"data.SCHEMA allows {problem['allowed']} in "
+            f"{problem['field'].removeprefix('rows.0.')}, but the held-out rows have "
+            f"{problem['found']!r}. `make check-data` shows details."
         ) from None

@@ -1,4 +1,4 @@
-"""The study's parts recover what was planted; what it says of the gate is as good as they are."""
+"""The parts of the study: planted losses are exact, and tables and picture are written."""
 
 from collections import Counter
 
@@ -49,7 +49,7 @@ def test_not_moved_is_not_changed(days):
 
 
 def test_a_loss_that_no_distance_gives_is_none():
-    """Shared noise, say, cannot take from the AUC what ranking within days is worth."""
+    """For example, shared noise cannot remove the ranking within days from the AUC."""
     assert amount_for(lambda far: 0.01 * far / (1 + far), 0.02) is None
 
 
@@ -66,20 +66,20 @@ def test_the_truth_is_the_metric_over_all_groups(days):
 
     target, good, _, group = days
     other = np.round(good, 1)
-    found = Population(BUILT_IN["auc"], target, group, other, good).truth
-    assert found == pytest.approx(roc_auc_score(target, other) - roc_auc_score(target, good))
+    truth = Population(BUILT_IN["auc"], target, group, other, good).truth
+    assert truth == pytest.approx(roc_auc_score(target, other) - roc_auc_score(target, good))
 
 
 def test_intervals_of_drawn_months_hold_the_truth(days):
     """About 95 of 100 do, here of 200 months of 25 days; plain quantiles fewer."""
     target, good, poor, group = days
-    found = Population(LOG_LOSS, target, group, poor, good).coverage(25, 200, seed=0)
-    assert 0.90 <= found["kept"] <= 0.99
-    assert found["plain"] <= found["kept"]
+    shares = Population(LOG_LOSS, target, group, poor, good).coverage(25, 200, seed=0)
+    assert 0.90 <= shares["gate"] <= 0.99
+    assert shares["plain"] <= shares["gate"]
 
 
 def test_a_model_against_itself_always_passes(days):
-    """No drawn month can tell equal scores apart."""
+    """Equal scores differ in no drawn month."""
     target, good, _, group = days
     population = Population(LOG_LOSS, target, group, good, good)
     assert population.verdicts(0.01, 25, 20, seed=0) == Counter({Verdict.PASS: 20})
@@ -99,8 +99,8 @@ def test_a_great_regression_always_fails(days):
 )
 def test_the_verdict_is_the_gate_s_own(low, high, expected):
     """AUC: lower is worse; .02 is allowed."""
-    found = verdict({BUILT_IN["auc"]: Estimate((low + high) / 2, low, high)}, {"auc": 0.02})
-    assert found == expected
+    result = verdict({BUILT_IN["auc"]: Estimate((low + high) / 2, low, high)}, {"auc": 0.02})
+    assert result == expected
 
 
 def test_tables_go_between_the_markers_and_nowhere_else():
@@ -119,8 +119,8 @@ def test_a_page_without_markers_is_refused():
 
 def test_the_picture_is_the_same_each_time():
     """No date and no random ids: a new picture means new figures."""
-    found = {
+    verdicts = {
         ("auc", "noise by group", size, 1): Counter({Verdict.FAIL: 9, Verdict.PASS: 1})
         for size in (0.5, 1.0, 2.0, 3.0)
     }
-    assert page.picture(found) == page.picture(found)
+    assert page.picture(verdicts) == page.picture(verdicts)

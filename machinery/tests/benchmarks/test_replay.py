@@ -9,21 +9,21 @@ from benchmarks.replay import table
 from benchmarks.replay.picture import draw
 from benchmarks.replay.worlds import WORLDS, Year
 from mlops.config.params import EvaluateParams
-from mlops.statistics.metrics import chosen
+from mlops.statistics.metrics import select
 
 
 @pytest.fixture
 def year():
     """Three months of 20 days in which the second world is wrong from the second month on."""
     random = np.random.default_rng(0)
-    made = Year(chosen({"brier": None}), EvaluateParams(replicates=200))
+    result = Year(select({"brier": None}), EvaluateParams(replicates=200))
     days = np.repeat(np.arange(20), 10)
     for number, month in enumerate(("m1", "m2", "m3")):
         target = random.integers(0, 2, 200)
         good = 0.2 + 0.6 * target
         wrong = good if number == 0 else 1 - good
-        made.add(month, target, days, dict(zip(WORLDS, (good, wrong, good))))
-    return made
+        result.add(month, target, days, dict(zip(WORLDS, (good, wrong, good))))
+    return result
 
 
 def test_worlds_that_agree_do_not_differ(year):
@@ -45,17 +45,17 @@ def test_the_same_figures_give_the_same_picture(year):
     assert "refused" in first
 
 
-def test_the_table_says_what_was_refused_and_why(year):
+def test_the_table_lists_the_refusals_with_reasons(year):
     """Every refusal of the story is at its end."""
     story = [{"month": "m2", "release": "x-1-2-3", "decision": "fail", "why": "M103 auc: 0.3."}]
-    told = table.tell(year, story, "m1")
-    assert told.endswith("- m2, fail: M103 auc: 0.3.\n")
-    assert told.count("| mean ") == 1
+    text = table.render(year, story, "m1")
+    assert text.endswith("- m2, fail: M103 auc: 0.3.\n")
+    assert text.count("| mean ") == 1
 
 
 @pytest.mark.slow
 def test_a_year_of_the_fork(fork):
-    """The quarter with inverted fares is refused, and the world that never looks pays for it."""
+    """The quarter with inverted fares is refused, and the world without a gate gets worse."""
     fork.edit("data/__init__.py", '["q1", "q2", "q3", "q4"]', '[f"q{n}" for n in range(1, 7)]')
     fork.edit(
         "data/__init__.py",
@@ -68,7 +68,7 @@ def test_a_year_of_the_fork(fork):
         "import sys; from benchmarks.replay.__main__ import main; sys.argv = ['']; sys.exit(main())"
     )
     assert (fork.git("rev-parse", "HEAD"), fork.git("status", "--porcelain")) == (before, "")
-    found = json.loads((fork.folder / "build/replay/replay.json").read_text())
-    assert [told.get("decision") for told in found["story"]] == ["fail", "pass", None]
-    served = found["metrics"]["mae"]["q6"]
+    result = json.loads((fork.folder / "build/replay/replay.json").read_text())
+    assert [entry.get("decision") for entry in result["story"]] == ["fail", "pass", None]
+    served = result["metrics"]["mae"]["q6"]
     assert served["always retrained"][1] > served["gated"][2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlops.cli import GROUPS
-from mlops.rules import RULES
+from mlops.gate import RULES
 
 FOLDERS = sorted(Path().glob("[a-z]*/README.md"))
 MACHINERY = Path("machinery")

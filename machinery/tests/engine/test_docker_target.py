@@ -216,7 +216,7 @@ def test_an_image_of_another_model_is_refused(refused):
 def test_an_image_with_false_labels_is_refused(refused):
     """The labels are right, but the service in it reports another release."""
     lines = 'ENTRYPOINT ["/venv/bin/python", "-c", "{}"]'.format(OTHER_SERVICE.replace("\n", "\\n"))
-    assert "the service says that it is" in refused(f"{lines}\nCMD []")
+    assert "the service reports" in refused(f"{lines}\nCMD []")
 
 
 OTHER_SERVICE = """import http.server as h
@@ -253,8 +253,9 @@ KILLED = """
 import os, signal, sys
 from mlops import cli
 from mlops.container import engine
-from mlops.targets import docker, front
-owner, name = {"create": (engine, "docker")}.get(sys.argv[1], (docker, sys.argv[1]))
+from mlops.targets import docker, switch
+owners = {"create": (engine, "docker"), "verify": (switch, "verify")}
+owner, name = owners.get(sys.argv[1], (docker.ContainerDeployment, sys.argv[1]))
 original = getattr(owner, name)
 def dying(*arguments, **options):
     answer = original(*arguments, **options)
@@ -273,7 +274,7 @@ def test_killed_at_any_moment_it_converges(dev, second):
     dev.run("promote")
     new = read_release(dev.fork.folder / "build/release.yaml").release_id
     before = dev.served
-    for moment in ("create", "_start", "_await_ready", "_verify", "_tidy"):
+    for moment in ("create", "start", "await_ready", "verify", "clean_up"):
         command = [sys.executable, "-c", KILLED, moment, "deploy", "--env", "dev"]
         done = subprocess.run(
             command, cwd=dev.fork.folder, env=dev.fork.environment, capture_output=True, check=False

@@ -18,9 +18,9 @@ from mlops.releases.release import (
     Contract,
     Data,
     Image,
-    Model,
     Promoted,
     Release,
+    ReleasedModel,
     Source,
     new_release,
     read_release,
@@ -34,9 +34,9 @@ BUNDLE = b"a bundle"
 WHO = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org")
 
 
-def run_git(*words):
+def run_git(*arguments):
     """Run git as somebody."""
-    subprocess.run(["git", *WHO, *words], check=True, capture_output=True)
+    subprocess.run(["git", *WHO, *arguments], check=True, capture_output=True)
 
 
 def package(image):
@@ -44,7 +44,7 @@ def package(image):
     promoted = Promoted(
         bundle=Bundle(digest=digest(BUNDLE), bytes=len(BUNDLE)),
         image=image and Image(ref=image, platform="linux/amd64"),
-        model=Model(name="churn", digest=digest(b"model"), bytes=5),
+        model=ReleasedModel(name="churn", digest=digest(b"model"), bytes=5),
         data=Data(train=("one",), holdout=("two",), fingerprint=digest(b"data")),
         source=Source(commit=git.head()),
         contract=Contract(input=digest(b"input"), output=digest(b"output")),
@@ -100,10 +100,10 @@ class Clone:
     def __init__(self, capsys):
         self._capsys = capsys
 
-    def mlops(self, *words):
+    def mlops(self, *arguments):
         """Run a step as the command line does."""
         self._capsys.readouterr()
-        code = cli.main(list(words))
+        code = cli.main(list(arguments))
         return Answer(code, "".join(self._capsys.readouterr()))
 
     def render(self, name="staging"):
@@ -111,7 +111,7 @@ class Clone:
         answer = self.mlops("render", "--env", name)
         assert answer.code == cli.PASS, answer.text
         text = Path(f"build/rendered/{name}.yaml").read_text("utf-8")
-        return {found["kind"]: found for found in kustomize.objects(text)}
+        return {one["kind"]: one for one in kustomize.objects(text)}
 
     def edit(self, path, old, new):
         """Change a file by hand and commit it."""
@@ -153,5 +153,5 @@ def rendered(request, shipped_once):
     with chdir(shipped_once):
         environment = environments.environment(request.param)
         release = environment.release
-        found = kustomize.objects(kustomize.render(environment, release))
-    return Rendered(environment, release, {one["kind"]: one for one in found})
+        objects = kustomize.objects(kustomize.render(environment, release))
+    return Rendered(environment, release, {one["kind"]: one for one in objects})

@@ -1,4 +1,4 @@
-"""Argo CD and Flux read every environment from Git, and one line says from where."""
+"""Argo CD and Flux read every environment from Git, and one line names the repository."""
 
 import re
 from fnmatch import fnmatch
@@ -17,18 +17,18 @@ NAMES = environments.names()
 @pytest.fixture(scope="module")
 def argo():
     """What is applied for Argo CD, by kind."""
-    found = kustomize.objects(kustomize.kustomize(Path("environments/argo-cd")))
-    return {one["kind"]: one["spec"] | {"name": one["metadata"]["name"]} for one in found}
+    objects = kustomize.objects(kustomize.kustomize(Path("environments/argo-cd")))
+    return {one["kind"]: one["spec"] | {"name": one["metadata"]["name"]} for one in objects}
 
 
 @pytest.fixture(scope="module")
 def flux():
     """What is applied for Flux, by name."""
-    found = kustomize.objects(kustomize.kustomize(Path("environments/flux")))
-    return {one["metadata"]["name"]: one for one in found}
+    objects = kustomize.objects(kustomize.kustomize(Path("environments/flux")))
+    return {one["metadata"]["name"]: one for one in objects}
 
 
-def test_argo_takes_the_environments_that_say_so(argo):
+def test_argo_takes_the_environments_on_a_cluster(argo):
     """By the settings of each, and by no list beside them."""
     (generator,) = argo["ApplicationSet"]["generators"]
     (files,) = generator["git"]["files"]
@@ -37,14 +37,14 @@ def test_argo_takes_the_environments_that_say_so(argo):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_argo_s_words_stand_in_the_settings(argo, name):
-    """`missingkey=error`: a word that is not there would stop every Application."""
+def test_argo_s_keys_are_in_the_settings(argo, name):
+    """`missingkey=error`: a missing key would stop every Application."""
     settings = yaml.safe_load(Path(f"environments/{name}/settings.yaml").read_text("utf-8"))
-    words = re.findall(r"{{ \.([a-z.]+) }}", str(argo["ApplicationSet"]["template"]))
-    assert "path.path" in words
-    for word in set(words) - {"path.path"}:
+    keys = re.findall(r"{{ \.([a-z.]+) }}", str(argo["ApplicationSet"]["template"]))
+    assert "path.path" in keys
+    for key in set(keys) - {"path.path"}:
         value = settings
-        for step in word.split("."):
+        for step in key.split("."):
             value = value[step]
         assert value in (name, settings["kubernetes"]["namespace"])
 
@@ -52,7 +52,9 @@ def test_argo_s_words_stand_in_the_settings(argo, name):
 def test_argo_s_project_allows_what_is_rendered(argo, rendered):
     """The namespace of each environment, and of kinds outside any only the namespace itself."""
     project, namespace = argo["AppProject"], rendered.environment.settings.kubernetes.namespace
-    assert any(fnmatch(namespace, place["namespace"]) for place in project["destinations"])
+    assert any(
+        fnmatch(namespace, destination["namespace"]) for destination in project["destinations"]
+    )
     outside = {kind for kind, one in rendered.objects.items() if "namespace" not in one["metadata"]}
     assert outside == {one["kind"] for one in project["clusterResourceWhitelist"]}
 
@@ -81,9 +83,9 @@ def test_flux_waits_for_what_it_applies(flux):
 @pytest.mark.parametrize("folder", ["argo-cd", "flux"])
 def test_models_may_share_a_cluster(folder):
     """What has one name would be taken over by the model that was applied last."""
-    found = kustomize.objects(kustomize.kustomize(Path("environments", folder)))
+    objects = kustomize.objects(kustomize.kustomize(Path("environments", folder)))
     prefix = f"{contract.params().name}-"
-    assert all(one["metadata"]["name"].startswith(prefix) for one in found)
+    assert all(one["metadata"]["name"].startswith(prefix) for one in objects)
 
 
 def test_an_application_belongs_to_the_project_and_is_named_as_its_namespace(argo):

@@ -19,7 +19,7 @@ def container(objects):
 
 
 def variables(objects):
-    """What the service is told."""
+    """The variables of the service."""
     return {one["name"]: one.get("value") for one in container(objects)["env"]}
 
 
@@ -35,13 +35,13 @@ def test_pods_go_where_the_image_can_run(rendered):
 
 
 def test_pods_carry_the_release(rendered):
-    """So that the cluster's own history says which release ran when."""
+    """So that the cluster's own history shows which release ran when."""
     release, objects = rendered.release, rendered.objects
     notes = objects["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert notes == {
-        "machinery/mlops/release": release.release_id,
-        "machinery/mlops/commit": release.promoted.source.commit,
-        "machinery/mlops/model": release.promoted.model.digest,
+        "mlops/release": release.release_id,
+        "mlops/commit": release.promoted.source.commit,
+        "mlops/model": release.promoted.model.digest,
     }
     assert variables(objects)["MLOPS_RELEASE_ID"] == release.release_id
     assert variables(objects)["MLOPS_ENVIRONMENT"] == rendered.environment.name
@@ -127,7 +127,7 @@ def test_a_promotion_changes_the_rendering_by_release_yaml_alone(clone):
     assert {kind for kind in before if before[kind] != after[kind]} == {"Deployment"}
 
 
-def test_an_environment_may_add_objects_and_is_told_which_nothing_checks(clone):
+def test_an_environment_may_add_objects_and_lists_those_that_nothing_checks(clone):
     """A route, of which Kubernetes itself has no schema."""
     route = (
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: predictor}\n"
@@ -138,7 +138,7 @@ def test_an_environment_may_add_objects_and_is_told_which_nothing_checks(clone):
     kustomization.write_text(text.replace("[release.yaml,", "[route.yaml, release.yaml,"), "utf-8")
     answer = clone.mlops("render", "--env", "staging")
     assert answer.code == 0
-    assert "not checked, since their schemas are not Kubernetes' own: HTTPRoute" in answer.text
+    assert "not checked, because Kubernetes has no schema of them: HTTPRoute" in answer.text
 
 
 def test_a_hand_edited_release_is_refused(clone):
@@ -150,8 +150,8 @@ def test_a_hand_edited_release_is_refused(clone):
 
 
 def test_a_quarantined_release_is_refused(clone):
-    held = clone.render()["Deployment"]["metadata"]["annotations"]["machinery/mlops/release"]
-    entry = f"- {{releaseId: {held}, at: 2026-11-21T00:00:00Z, reason: it errs}}\n"
+    release_id = clone.render()["Deployment"]["metadata"]["annotations"]["mlops/release"]
+    entry = f"- {{releaseId: {release_id}, at: 2026-11-21T00:00:00Z, reason: it errs}}\n"
     file = Path("environments/quarantine.yaml")
     clone.edit(file, file.read_text("utf-8"), entry)
     answer = clone.mlops("render", "--env", "staging")
@@ -252,4 +252,4 @@ def test_a_copied_environment_must_be_given_its_name(clone):
     shutil.copytree("environments/dev", "environments/canary")
     answer = clone.mlops("render", "--env", "canary")
     assert answer.code == 2
-    assert "metadata.name is 'dev'. It is the folder's name, 'canary'" in answer.text
+    assert "metadata.name is 'dev'. It must be the folder's name, 'canary'" in answer.text

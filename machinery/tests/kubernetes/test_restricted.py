@@ -105,8 +105,8 @@ BREAKS = {
 @pytest.fixture
 def pod(rendered):
     """The description of the service's pods."""
-    (found,) = pods(rendered.objects["Deployment"])
-    return deepcopy(found)
+    (description,) = pods(rendered.objects["Deployment"])
+    return deepcopy(description)
 
 
 @pytest.mark.parametrize("name", STANDARD)
@@ -117,8 +117,8 @@ def test_pods_keep_to_the_standard(pod, name):
 @pytest.mark.parametrize("name", STANDARD)
 def test_a_pod_that_breaks_it_is_noticed(pod, name):
     """By that check and no other."""
-    place, value = BREAKS[name]
-    *steps, last = place.split(".")
+    path, value = BREAKS[name]
+    *steps, last = path.split(".")
     inner = pod
     for step in steps:
         inner = inner[int(step)] if step.isdigit() else inner[step]
@@ -171,7 +171,7 @@ def test_probes_and_scrapes_go_where_the_service_answers(pod, rendered):
     from mlops.serving.openapi import document
 
     row = {"type": "object", "properties": {}, "examples": []}
-    known = document("churn", row, 1)["paths"]
+    served = document("churn", row, 1)["paths"]
     container = pod["containers"][0]
     paths = {
         container[f"{name}Probe"]["httpGet"]["path"]
@@ -179,12 +179,12 @@ def test_probes_and_scrapes_go_where_the_service_answers(pod, rendered):
     }
     monitor = rendered.objects.get("ServiceMonitor")
     paths |= {one["path"] for one in monitor["spec"]["endpoints"]} if monitor else set()
-    assert paths <= set(known)
+    assert paths <= set(served)
 
 
 def test_user_and_port_are_the_image_s(pod):
     """Which the Dockerfile names."""
-    text = Path("Dockerfile").read_text("utf-8")
+    text = Path("machinery/mlops/container/Dockerfile").read_text("utf-8")
     user, port = re.search(r"(?m)^USER (\d+)", text)[1], re.search(r"(?m)^EXPOSE (\d+)", text)[1]
     assert pod["securityContext"]["runAsUser"] == int(user)
     assert [one["containerPort"] for one in pod["containers"][0]["ports"]] == [int(port)]

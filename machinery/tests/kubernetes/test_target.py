@@ -46,15 +46,15 @@ class Cluster:
 @pytest.fixture
 def cluster():
     """What answers for the environment."""
-    made = Cluster()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    service = Cluster()
+    yield service
+    service.server.shutdown()
+    service.server.server_close()
 
 
 @pytest.fixture
 def staging(clone, cluster, monkeypatch):
-    """The environment, said to run on that cluster."""
+    """The environment, set to run on that cluster."""
     monkeypatch.setattr(kubernetes, "SETTLE_SECONDS", 0.3)
     file = "environments/staging/settings.yaml"
     settings = environments.environment("staging").settings
@@ -65,8 +65,8 @@ def staging(clone, cluster, monkeypatch):
 
 
 @pytest.fixture
-def wanted(staging):
-    """What a pod with the release says."""
+def expected(staging):
+    """The version that a pod with the release reports."""
     promoted = staging.release.promoted
     return {
         "release_id": staging.release.release_id,
@@ -76,45 +76,50 @@ def wanted(staging):
 
 
 @pytest.fixture
-def deploy(staging, wanted, tmp_path):
+def deploy(staging, expected, tmp_path):
     """Does as the step, with the release's bundle at hand."""
     (tmp_path / "bundle/src").mkdir(parents=True)
-    record = {"model": {"digest": wanted["model_digest"]}, "source": {"commit": wanted["commit"]}}
+    record = {
+        "model": {"digest": expected["model_digest"]},
+        "source": {"commit": expected["commit"]},
+    }
     (tmp_path / "bundle/src/record.json").write_text(json.dumps(record), "utf-8")
     target = targets.target_of(staging)
-    name, bundle = wanted["release_id"], tmp_path / "bundle"
+    name, bundle = expected["release_id"], tmp_path / "bundle"
     return lambda ready_seconds=0.2: target.deploy(staging, name, bundle, ready_seconds)
 
 
-def test_the_release_is_verified_once_the_cluster_serves_it(deploy, cluster, wanted):
-    cluster.pods = [OLD] * 3 + [wanted] * 1000
-    assert deploy(HANG_SECONDS) == targets.Live(wanted["release_id"], cluster.url, kubernetes.SINCE)
+def test_the_release_is_verified_once_the_cluster_serves_it(deploy, cluster, expected):
+    cluster.pods = [OLD] * 3 + [expected] * 1000
+    assert deploy(HANG_SECONDS) == targets.Live(
+        expected["release_id"], cluster.url, kubernetes.SINCE
+    )
     # One answer of the release does not settle it.
     assert 5 <= cluster.asked < 1000
 
 
 def test_an_old_release_that_stays_is_refused(deploy):
-    with pytest.raises(Refused, match=f"/version says release_id {OLD['release_id']}, model_"):
+    with pytest.raises(Refused, match=f"/version reports release_id {OLD['release_id']}, model_"):
         deploy()
 
 
-def test_one_old_pod_among_new_ones_is_refused(deploy, cluster, wanted):
+def test_one_old_pod_among_new_ones_is_refused(deploy, cluster, expected):
     """A roll-out that got stuck half-way."""
-    cluster.pods = [wanted, OLD]
-    with pytest.raises(Refused, match="is not what staging serves"):
+    cluster.pods = [expected, OLD]
+    with pytest.raises(Refused, match="staging does not serve"):
         deploy()
 
 
 def test_silence_is_refused(deploy, cluster):
     cluster.pods = []
-    with pytest.raises(Refused, match="does not say what it is"):
+    with pytest.raises(Refused, match="reports no release"):
         deploy()
 
 
-def test_the_right_id_with_another_model_is_refused_at_once(deploy, cluster, wanted):
+def test_the_right_id_with_another_model_is_refused_at_once(deploy, cluster, expected):
     """Somebody changed the image under a name that was promoted."""
-    cluster.pods = [{**wanted, "model_digest": digest(b"another")}]
-    with pytest.raises(Refused, match=f"says model_digest {digest(b'another')}"):
+    cluster.pods = [{**expected, "model_digest": digest(b"another")}]
+    with pytest.raises(Refused, match=f"reports model_digest {digest(b'another')}"):
         deploy(HANG_SECONDS)
     assert cluster.asked == 1
 
@@ -126,21 +131,21 @@ def test_a_release_without_an_image_is_not_waited_for(clone, staging, cluster):
     assert cluster.asked == 0
 
 
-def test_status_compares_the_cluster_with_git(clone, staging, cluster, wanted):
+def test_status_compares_the_servicewith_git(clone, staging, cluster, expected):
     """Desired and live, as for every other target."""
     assert "differs" in clone.mlops("status", "--env", staging.name).text
-    cluster.pods = [wanted]
+    cluster.pods = [expected]
     assert "live" in clone.mlops("status", "--env", staging.name).text
 
 
-def test_down_leaves_a_cluster_alone(clone, staging, cluster):
+def test_down_leaves_a_servicealone(clone, staging, cluster):
     answer = clone.mlops("down", "--env", staging.name)
     assert answer.code == 0 and "staging runs on a cluster" in answer.text
     assert cluster.asked == 0
 
 
 @pytest.mark.parametrize(
-    "line, told",
+    "line, message",
     [
         ("url: https://me:secret@example.com", "kubernetes.url: found 'https://***@example.com'"),
         ("url: https://me:sec/ret@example.com", "kubernetes.url: found 'https://***@example.com'"),
@@ -148,20 +153,20 @@ def test_down_leaves_a_cluster_alone(clone, staging, cluster):
         ("cpu: lots", "kubernetes.cpu: found 'lots'"),
     ],
 )
-def test_what_settings_may_not_say_is_named(clone, line, told):
+def test_a_forbidden_setting_is_named(clone, line, message):
     """A secret has no place there: an address holds none, and there is no field for one."""
     file = Path("environments/dev/settings.yaml")
     lines = file.read_text("utf-8").splitlines()
     key = line.split(":")[0]
-    kept = [one for one in lines if not one.startswith(f"  {key}:")]
-    at = next(i for i, one in enumerate(kept) if one.startswith("kubernetes:"))
-    file.write_text("\n".join([*kept[: at + 1], f"  {line}", *kept[at + 1 :], ""]), "utf-8")
+    others = [one for one in lines if not one.startswith(f"  {key}:")]
+    at = next(i for i, one in enumerate(others) if one.startswith("kubernetes:"))
+    file.write_text("\n".join([*others[: at + 1], f"  {line}", *others[at + 1 :], ""]), "utf-8")
     answer = clone.mlops("status", "--env", "dev")
-    assert told in answer.text and "ret@" not in answer.text
+    assert message in answer.text and "ret@" not in answer.text
     assert "environments/dev/settings.yaml:" in answer.text
 
 
-def test_settings_may_not_go_to_a_cluster_themselves(clone):
+def test_settings_may_not_go_to_a_servicethemselves(clone):
     """As they would without the annotation."""
     note = 'config.kubernetes.io/local-config: "true"'
     clone.edit("environments/dev/settings.yaml", note, "")

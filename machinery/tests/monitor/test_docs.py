@@ -1,4 +1,4 @@
-"""machinery/docs/monitor.md says what the monitor does."""
+"""machinery/docs/monitor.md lists the rules of the monitor."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page for people is written whatever was served."""
+"""The page is written whatever was served."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,8 @@ from mlops.monitor.page import write_page
 
 
 @pytest.mark.slow
-def test_a_feed_that_stopped_keeps_nobody_from_the_page(tmp_path):
-    """Evidently refuses a column without any value, which is when people want to look."""
+def test_a_column_without_values_does_not_prevent_the_page(tmp_path):
+    """Evidently refuses a column without any value, so the page leaves it out."""
     trained = pd.DataFrame({"km": np.arange(100.0), "town": ["a", "b"] * 50, "late": [True] * 100})
     served = trained.assign(town=pd.Series([None] * 100, dtype=object))
     write_page(tmp_path / "page.html", trained, served)

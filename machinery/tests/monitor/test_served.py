@@ -1,4 +1,4 @@
-"""What was logged is compared as what it was in training: the same rows have not moved."""
+"""Logged rows get the types of training, so the same rows have not drifted."""
 
 from types import SimpleNamespace
 
@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops.config.params import MonitorParams
-from mlops.monitor.drift import Rows
-from mlops.monitor.findings import study
+from mlops.monitor.analysis import analyse
+from mlops.monitor.drift import DatedRows
 from mlops.monitor.labels import Labels
 from mlops.monitor.log import read_log
 from mlops.monitor.reference import Reference
@@ -22,8 +22,8 @@ WEEKEND = np.arange(400) % 7 < 2
 
 
 @pytest.fixture
-def studied(monkeypatch, tmp_path, write_log, days):
-    """Return a function that serves the rows of training again, twenty a day, and studies that."""
+def analysed(monkeypatch, tmp_path, write_log, days):
+    """Return a function that serves the training rows again, twenty a day, and analyses them."""
 
     def of(column, sent=None, name="it"):
         frame = pd.DataFrame({name: column})
@@ -33,11 +33,12 @@ def studied(monkeypatch, tmp_path, write_log, days):
         rows = frame if sent is None else pd.DataFrame({name: sent})
         rows = rows.astype(object).where(rows.notna(), None)
         for day in dict.fromkeys(when):
-            there = when == day
-            write_log(tmp_path, day, rows[there].to_dict("records"), RELEASE, scores[there])
+            of_day = when == day
+            records = rows[of_day].to_dict("records")
+            write_log(tmp_path, day, records, RELEASE, scores[of_day])
         columns = Columns((name,), target="late", time="day", cluster=None, slices=())
-        trained = Reference(SimpleNamespace(), Rows(frame, when), columns, True)
-        return study(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
+        trained = Reference(SimpleNamespace(), DatedRows(frame, when), columns, True)
+        return analyse(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
 
     return of
 
@@ -50,27 +51,27 @@ def studied(monkeypatch, tmp_path, write_log, days):
         pd.Series(np.where(WEEKEND, "yes", "no")),
         pd.Series(np.arange(400) % 5, dtype="int8"),
     ],
-    ids=["truth", "truth or missing", "words", "whole numbers"],
+    ids=["booleans", "booleans or missing", "texts", "integers"],
 )
-def test_the_rows_of_training_served_again_have_not_moved(studied, column):
+def test_the_rows_of_training_served_again_have_not_moved(analysed, column):
     """Neither the column nor the scores, whatever the column holds."""
-    made = studied(column)
-    assert {f.rule: f.verdict for f in made.findings} == dict.fromkeys(
+    analysis = analysed(column)
+    assert {f.rule: f.verdict for f in analysis.findings} == dict.fromkeys(
         ("W101", "W105", "W106", "W107"), Verdict.PASS
     )
-    assert [shift.psi for shift in (*made.shifts, made.scores)] == [0, 0]
+    assert [shift.psi for shift in (*analysis.shifts, analysis.scores)] == [0, 0]
 
 
 @pytest.mark.parametrize("step", [0.1, 0.7], ids=["few values", "many values"])
 @pytest.mark.parametrize("dtype", ["float32", "Float32"])
-def test_a_number_is_as_narrow_as_in_training(studied, step, dtype):
-    """A client sends 0.7, a float32 holds 0.69999999: by itself neither is a value of the other."""
+def test_a_number_is_as_narrow_as_in_training(analysed, step, dtype):
+    """A client sends 0.7, which differs from the float32 0.69999999 of training."""
     sent = pd.Series((np.arange(400) % (5 if step == 0.1 else 40) * step).round(1))
-    (shift,) = studied(sent.where(sent > 0).astype(dtype), sent.where(sent > 0)).shifts
+    (shift,) = analysed(sent.where(sent > 0).astype(dtype), sent.where(sent > 0)).shifts
     assert shift.psi == 0
 
 
-def test_a_feature_may_be_called_score(studied):
-    """As a debtor's is; what the model answered is something else."""
-    made = studied(pd.Series(np.arange(400.0) % 50), name="score")
-    assert [shift.psi for shift in (*made.shifts, made.scores)] == [0, 0]
+def test_a_feature_may_be_called_score(analysed):
+    """It is distinct from the model's score."""
+    analysis = analysed(pd.Series(np.arange(400.0) % 50), name="score")
+    assert [shift.psi for shift in (*analysis.shifts, analysis.scores)] == [0, 0]

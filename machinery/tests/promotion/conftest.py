@@ -14,20 +14,23 @@ import pytest
 from mlops import cli, git
 from mlops.files import digest
 from mlops.github import remote
-from mlops.releases.environment_history import held_at, holdings
-from mlops.releases.environments import deploy_refusals, environment
+from mlops.releases import gather
+from mlops.releases.environment_history import release_at, release_history
+from mlops.releases.environments import environment
 from mlops.releases.release import (
     Bundle,
     Contract,
     Data,
-    Model,
     Promoted,
     Proof,
+    ReleasedModel,
     Source,
     new_release,
     none_yet,
     write_release,
 )
+from mlops.releases.rules import table
+from mlops.releases.rules.order import require_release
 from mlops.releases.store import Store
 
 GATE = "  - {kind: gate, environment: build}\n"
@@ -49,7 +52,7 @@ def some_promoted(commit="0" * 40, model="one"):
 
     return Promoted(
         bundle=Bundle(digest=of("bundle"), bytes=9),
-        model=Model(name="churn", digest=of("model"), bytes=5),
+        model=ReleasedModel(name="churn", digest=of("model"), bytes=5),
         data=Data(train=("2013-01",), holdout=("2013-02",), fingerprint=of("data")),
         source=Source(commit=commit),
         contract=Contract(input=of("input"), output=of("output")),
@@ -65,7 +68,7 @@ class Answer:
 
     @property
     def refusals(self):
-        """The ids of the rules that said no."""
+        """The ids of the rules that refused."""
         return re.findall(r"^  (P\d{3}) ", self.text, re.MULTILINE)
 
 
@@ -75,16 +78,16 @@ class Clone:
     def __init__(self, capsys):
         self._capsys = capsys
 
-    def mlops(self, *words):
+    def mlops(self, *arguments):
         """Run a step as the command line does."""
         self._capsys.readouterr()
-        code = cli.main(list(words))
+        code = cli.main(list(arguments))
         return Answer(code, "".join(self._capsys.readouterr()))
 
-    def git(self, *words):
+    def git(self, *arguments):
         """Run git and return what it printed."""
         return subprocess.run(
-            ["git", *words], check=True, capture_output=True, text=True
+            ["git", *arguments], check=True, capture_output=True, text=True
         ).stdout.strip()
 
     def commit(self, path, text):
@@ -120,7 +123,7 @@ class Clone:
             kind="gate",
             environment="build",
             verdict=verdict,
-            reason="said the gate",
+            reason="as the gate decided",
             at=datetime.now(UTC),
             digest=digest(b"verdict"),
         )
@@ -130,7 +133,7 @@ class Clone:
 
     def load_test(self, release_id, age=timedelta(hours=1), **changes):
         """Leave the evidence of a load test as the step `loadtest` does."""
-        found = {
+        evidence = {
             "kind": "load-test",
             "environment": "staging",
             "releaseId": release_id,
@@ -142,7 +145,7 @@ class Clone:
         }
         path = Path("build/evidence", release_id, "load-test.json")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found), "utf-8")
+        path.write_text(json.dumps(evidence), "utf-8")
 
     def merge(self):
         """Let origin's main be HEAD, as the merge of a pull request does."""
@@ -163,15 +166,22 @@ class Clone:
             assert answer.code == 0, answer.text
         return release_id
 
+    def deployable(self, name, live=None):
+        """The release of an environment after the rules of `deploy`; Refused if one refuses it."""
+        target = environment(name)
+        release = require_release(target.release, name, "nothing to deploy")
+        table.require("no deployment", table.DEPLOY, gather.for_deploy(target, release, live))
+        return release
+
     def refused_at_deploy(self, name, live=None):
-        """The ids of the rules that refuse to deploy what an environment holds."""
-        place = environment(name)
-        found = deploy_refusals(place, place.release, live, datetime.now(UTC))
-        return [refusal.rule for refusal in found]
+        """The ids of the rules that refuse to deploy an environment's release."""
+        target = environment(name)
+        facts = gather.for_deploy(target, target.release, live)
+        return [refusal.rule for refusal in table.refusals(table.DEPLOY, facts)]
 
     def held(self, name):
         """The id of the release an environment holds in HEAD."""
-        release = held_at("HEAD", name)
+        release = release_at("HEAD", name)
         return release and release.release_id
 
     def environment(self, name):
@@ -192,14 +202,14 @@ def clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    made = Clone(capsys)
+    new = Clone(capsys)
     write_repository()
-    made.git("init", "-q", "-b", "main")
-    made.git("config", "user.name", "A Tester")
-    made.git("config", "user.email", "tester@example.org")
-    made.git("add", ".")
-    made.git("commit", "-qm", "A model")
-    return made
+    new.git("init", "-q", "-b", "main")
+    new.git("config", "user.name", "A Tester")
+    new.git("config", "user.email", "tester@example.org")
+    new.git("add", ".")
+    new.git("commit", "-qm", "A model")
+    return new
 
 
 def write_repository():
@@ -221,7 +231,7 @@ def write_repository():
 
 @pytest.fixture
 def forge(clone, github, tmp_path_factory, monkeypatch):
-    """GitHub with the branch main of the clone, and what a workflow's environment says of it."""
+    """GitHub with the branch main of the clone, and a workflow's environment variables for it."""
     github.git = tmp_path_factory.mktemp("forge") / "flights.git"
     clone.git("init", "-q", "--bare", str(github.git))
     clone.git("remote", "add", "origin", str(github.git))
@@ -234,22 +244,22 @@ def forge(clone, github, tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory):
+def two_releases(tmp_path_factory):
     """Where the clone with two releases is kept: making it takes longer than all that follows."""
     return tmp_path_factory.mktemp("kept") / "two"
 
 
 @pytest.fixture
-def two(clone, kept, tmp_path):
+def two(clone, two_releases, tmp_path):
     """The ids of two releases that went through all environments, one after the other."""
-    if not kept.exists():
+    if not two_releases.exists():
         for model in ("one", "two"):
             clone.ship(*POLICIES, model=model)
-        shutil.copytree(tmp_path, kept)
+        shutil.copytree(tmp_path, two_releases)
     shutil.rmtree(tmp_path)
-    shutil.copytree(kept, tmp_path)
+    shutil.copytree(two_releases, tmp_path)
     os.chdir(tmp_path)
-    return tuple(held.release_id for held in holdings("production") if held.release)[::-1]
+    return tuple(entry.release_id for entry in release_history("production") if entry.release)[::-1]
 
 
 @pytest.fixture

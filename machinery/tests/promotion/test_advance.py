@@ -23,14 +23,18 @@ def workflow(monkeypatch):
 
 
 def verified(clone, release_id):
-    """Leave word as `deploy` does."""
-    seen = {"releaseId": release_id, "commit": clone.git("rev-parse", "HEAD"), "url": "http://x"}
+    """Record the deployment as `deploy` does."""
+    deployed = {
+        "releaseId": release_id,
+        "commit": clone.git("rev-parse", "HEAD"),
+        "url": "http://x",
+    }
     Path("build/deployed").mkdir(parents=True, exist_ok=True)
-    Path("build/deployed/staging.json").write_text(json.dumps(seen), "utf-8")
+    Path("build/deployed/staging.json").write_text(json.dumps(deployed), "utf-8")
 
 
 def advanced(clone):
-    """Move the branch, which must end well, and return what was said."""
+    """Move the branch, which must succeed, and return the output."""
     answer = clone.mlops("advance", "--env", "staging")
     assert answer.code == 0, answer.text
     return answer.text
@@ -44,11 +48,11 @@ def test_the_branch_moves(clone, forge, live, workflow):
     assert forge.dispatches == [("staging.yml", "staging", {})]
 
 
-@pytest.mark.parametrize("told", [{"GITHUB_ACTIONS": "true", "PUSH_STARTS_RUNS": "true"}, {}])
+@pytest.mark.parametrize("variables", [{"GITHUB_ACTIONS": "true", "PUSH_STARTS_RUNS": "true"}, {}])
 @pytest.mark.usefixtures("live")
-def test_a_push_of_an_app_or_a_person_starts_the_workflow(clone, forge, monkeypatch, told):
+def test_a_push_of_an_app_or_a_person_starts_the_workflow(clone, forge, monkeypatch, variables):
     """So it is not started twice."""
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     advanced(clone)
     assert forge.branch("staging") and not forge.dispatches
@@ -105,7 +109,7 @@ def test_a_run_that_came_late_moves_nothing_back(clone, forge, live):
 
 
 def test_a_branch_that_people_moved_aside(clone, forge, live):
-    """It is not forced; the message says how people put it back."""
+    """It is not forced; the message names the command that puts it back."""
     assert live
     clone.git("checkout", "-qb", "aside")
     clone.commit("code.py", "answer = 44\n")
@@ -144,7 +148,7 @@ def test_another_release_was_verified(clone, forge, live):
 
 
 def test_on_a_laptop(clone, live, monkeypatch):
-    """Without a token it says what it would do."""
+    """Without a token it prints what it would do."""
     assert live
     monkeypatch.delenv("GITHUB_TOKEN")
     assert "would move" in advanced(clone)

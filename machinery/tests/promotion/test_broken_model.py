@@ -19,9 +19,9 @@ def broken(clone, monkeypatch):
     release_id = clone.ship("dev")
     monkeypatch.setitem(sys.modules, "model", None)
     live = Live(release_id, "http://127.0.0.1:3001", "now")
-    place = SimpleNamespace(live=lambda _: live, deploy=lambda *_: live)
+    target = SimpleNamespace(live=lambda _: live, deploy=lambda *_: live)
     for step in (deploy, loadtest):
-        monkeypatch.setattr(step, "target_of", lambda _: place)
+        monkeypatch.setattr(step, "target_of", lambda _: target)
     monkeypatch.setattr(bundle, "fetch", lambda store, digest: store.fetch(digest))
     return clone
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops.releases.merge_checks import merge_refusals
+from mlops.releases import gather
+from mlops.releases.rules import table
 
 DEV = "environments/dev/release.yaml"
 STAGING = "environments/staging/release.yaml"
@@ -121,7 +122,7 @@ def test_a_rollback_that_bars_another_release(clone, two, forge):
     entry = f"- {{releaseId: {other}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"
     clone.commit("environments/quarantine.yaml", text + entry)
     answer = checked(clone)
-    assert answer.refusals == ["P130"] and f"bars {other} beside {two[1]}" in answer.text
+    assert answer.refusals == ["P130"] and f"quarantines {other} beside {two[1]}" in answer.text
 
 
 def test_a_rollback_that_bars_nothing(clone, two, forge):
@@ -130,7 +131,7 @@ def test_a_rollback_that_bars_nothing(clone, two, forge):
     clone.mlops("rollback", "--env", "production", "--reason", "slow")
     clone.commit("environments/quarantine.yaml", "# None yet.\n")
     answer = checked(clone)
-    assert answer.refusals == ["P130"] and f"does not bar {two[1]}" in answer.text
+    assert answer.refusals == ["P130"] and f"does not quarantine {two[1]}" in answer.text
 
 
 def test_the_catalogue_alone(clone, staged):
@@ -161,7 +162,7 @@ def test_a_new_environment_that_brings_a_release(clone, staged):
 
 
 def test_a_release_edited_by_hand(clone, staged):
-    """The seal says so."""
+    """The seal shows it."""
     assert staged
     clone.edit(DEV, "bytes: 9", "bytes: 8")
     assert checked(clone).refusals == ["P102"]
@@ -187,7 +188,7 @@ def test_the_base_moved(clone, two, forge):
     clone.merge()
     clone.git("checkout", "-q", "promotion")
     answer = checked(clone)
-    assert answer.refusals == ["P106"] and f"put there last is {two[0]}" in answer.text
+    assert answer.refusals == ["P106"] and f"rollback put {two[0]} there" in answer.text
 
 
 def test_quarantined_on_the_base(clone, staged):
@@ -209,11 +210,12 @@ def test_evidence_is_judged_as_of_the_merge(clone, forge):
     clone.merge()
     clone.load_test(release_id, age=timedelta(hours=71))
     clone.mlops("promote", "--env", "production")
-    place, base = clone.environment("production"), clone.git("rev-parse", "origin/main")
+    production, base = clone.environment("production"), clone.git("rev-parse", "origin/main")
     now = datetime.now(UTC)
     for later, rules in ((0, []), (2, ["P112"])):
-        found = merge_refusals(place, place.release, base, now + timedelta(hours=later))
-        assert [refusal.rule for refusal in found] == rules
+        moment = now + timedelta(hours=later)
+        facts = gather.for_merge(production, production.release, base, moment)
+        assert [refusal.rule for refusal in table.refusals(table.MERGE, facts)] == rules
 
 
 def test_a_freeze(clone, staged):
@@ -244,6 +246,6 @@ def test_the_merge_that_github_tries(clone, staged, monkeypatch, tmp_path_factor
 
 
 def test_a_base_that_is_not_known(clone):
-    """The message says what to fetch or name."""
+    """The message names what to fetch or name."""
     answer = clone.mlops("check-release")
     assert answer.code == 2 and "--base" in answer.text

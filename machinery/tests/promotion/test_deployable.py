@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import Refused
-from mlops.releases.environments import deployable
-from mlops.releases.promotion import check_catalogue
 from mlops.releases.release import read_release
+from mlops.releases.rules.facts import Facts
+from mlops.releases.rules.integrity import check_catalogue
 
 DEV, STAGING, PRODUCTION = (
     f"environments/{name}/release.yaml" for name in ("dev", "staging", "production")
@@ -19,19 +19,19 @@ DEV, STAGING, PRODUCTION = (
 @pytest.mark.parametrize("name", ["dev", "staging", "production"])
 def test_what_was_promoted_is_deployed(clone, two, name):
     """What a promotion wrote passes."""
-    assert deployable(clone.environment(name)).release_id == two[1]
+    assert clone.deployable(name).release_id == two[1]
 
 
 def test_nothing_was_promoted_yet(clone):
-    """The message says what brings the first release."""
+    """The message names the command that brings the first release."""
     with pytest.raises(Refused, match="P118(.|\n)*make promote ENV=dev"):
-        deployable(clone.environment("dev"))
+        clone.deployable("dev")
 
 
 @pytest.mark.parametrize("file", ["release.yaml", "settings.yaml", "policy.yaml"])
 @pytest.mark.usefixtures("two")
 def test_an_edit_that_is_not_committed(clone, file):
-    """What runs is what HEAD says, settings included."""
+    """What runs is what HEAD holds, settings included."""
     path = Path("environments/production", file)
     path.write_text(path.read_text("utf-8") + "# hand\n", "utf-8")
     assert clone.refused_at_deploy("production") == ["P116"]
@@ -39,10 +39,10 @@ def test_an_edit_that_is_not_committed(clone, file):
 
 @pytest.mark.usefixtures("two")
 def test_a_file_that_is_no_release(clone):
-    """An unknown field is told with its line."""
+    """An unknown field is reported with its line."""
     clone.edit(PRODUCTION, "spec:\n", "spec:\n  replicas: 2\n")
     with pytest.raises(Refused, match=r"P101(.|\n)*production/release.yaml:\d+: spec.replicas"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
 @pytest.mark.usefixtures("two")
@@ -50,7 +50,7 @@ def test_a_hand_edit(clone):
     """A digest changed on the main branch breaks the seal."""
     clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
 @pytest.mark.usefixtures("two")
@@ -83,20 +83,21 @@ def test_a_hand_edit_with_a_new_seal(clone, two):
 
 
 def test_a_changed_catalogue(clone, two):
-    """The catalogue is written once: what it says under an id stays."""
+    """The catalogue is written once: the content of an id stays."""
     clone.edit(f"environments/releases/{two[1]}.yaml", "bytes: 9", "bytes: 10")
     with pytest.raises(Refused, match="P102"):
-        deployable(clone.environment("production"))
+        clone.deployable("production")
 
 
-def test_a_catalogue_that_tells_of_other_content(clone, promoted):
+def test_a_catalogue_with_other_content(clone, promoted):
     """The seal is 12 digits, which somebody could hit: all of it is compared, and the id."""
     other = clone.package().replace("-0001-", "-0009-")
-    release = read_release()
+    release, policy = read_release(), clone.environment("dev").policy
     for update in ({"promoted": promoted(model="two")}, {"release_id": other}):
         spec = release.spec.model_copy(update=update)
-        found = check_catalogue(release, release.model_copy(update={"spec": spec}))
-        assert [refusal.rule for refusal in found] == ["P103"]
+        entry = release.model_copy(update={"spec": spec})
+        facts = Facts("dev", release, policy, datetime.now(UTC), catalogue_entry=entry)
+        assert [refusal.rule for refusal in check_catalogue(facts)] == ["P103"]
 
 
 def test_two_releases_with_one_number(clone, two):
@@ -130,7 +131,7 @@ def test_a_promotion_computed_before_a_rollback(clone):
 
 @pytest.mark.usefixtures("two")
 def test_the_remedy_for_a_file_out_of_place(clone):
-    """What P106 says to type makes the environment deployable again."""
+    """The command in P106 makes the environment deployable again."""
     clone.git("revert", "--no-edit", "HEAD")
     answer = clone.mlops("promote", "--env", "production")
     command = re.search(r"`git (checkout \w+ -- \S+)` and commit", answer.text)[1]
@@ -156,13 +157,13 @@ def test_a_stage_that_was_skipped(clone):
 
 
 def test_a_release_that_was_given_another_number(clone):
-    """The seal is over what is promoted, so it still fits: the catalogue tells who had it first."""
+    """The seal is over what is promoted, so it still fits: the catalogue shows which came first."""
     release_id = clone.ship("dev")
     other = release_id.replace("-0001-", "-0009-")
     entry = Path("environments/releases", f"{release_id}.yaml").read_text("utf-8")
     clone.commit(f"environments/releases/{other}.yaml", entry.replace(release_id, other))
-    held = Path(DEV).read_text("utf-8").replace(release_id, other)
-    clone.commit(DEV, held.replace("spec:\n", f"spec:\n  supersedes: {release_id}\n"))
+    text = Path(DEV).read_text("utf-8").replace(release_id, other)
+    clone.commit(DEV, text.replace("spec:\n", f"spec:\n  supersedes: {release_id}\n"))
     assert clone.refused_at_deploy("dev") == ["P104"]
 
 

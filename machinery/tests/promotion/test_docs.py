@@ -1,8 +1,8 @@
-"""machinery/docs/promotion.md says what the code says."""
+"""machinery/docs/promotion.md agrees with the code."""
 
 from pathlib import Path
 
-from mlops.releases.refusals import REASONS
+from mlops.releases.rules.table import RULES
 
 PAGE = Path(__file__).parents[3] / "machinery/docs/promotion.md"
 
@@ -10,12 +10,12 @@ PAGE = Path(__file__).parents[3] / "machinery/docs/promotion.md"
 def test_the_page_lists_every_refusal_in_its_words():
     """The table is the registry, row by row."""
     rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| P1")]
-    assert rows == [reason.row for reason in REASONS]
+    assert rows == [rule.row for rule in RULES]
 
 
 def test_ids_are_unique_and_in_order():
     """An id is given once, and keeps its meaning."""
-    ids = [reason.id for reason in REASONS]
+    ids = [rule.id for rule in RULES]
     assert ids == sorted(set(ids))
 
 
@@ -24,4 +24,4 @@ def test_every_refusal_is_built_in_a_test():
     tests = "".join(
         path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")
     )
-    assert [reason.id for reason in REASONS if f"{reason.id}" not in tests] == []
+    assert [rule.id for rule in RULES if rule.id not in tests] == []

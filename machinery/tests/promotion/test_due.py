@@ -14,17 +14,17 @@ def due(clone, github, monkeypatch, tmp_path_factory):
     """Asks after an event, and returns what is to be deployed, each with what follows."""
     github.workflows["deploy.yml"] = {}
     workflow = f"{github.repository}/.github/workflows/deploy.yml@refs/heads/main"
-    given = {"GITHUB_REF": "refs/heads/main", "GITHUB_WORKFLOW_REF": workflow}
-    for name, value in (github.environment() | given).items():
+    variables = {"GITHUB_REF": "refs/heads/main", "GITHUB_WORKFLOW_REF": workflow}
+    for name, value in (github.environment() | variables).items():
         monkeypatch.setenv(name, value)
     folder = tmp_path_factory.mktemp("event")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(folder / "event.json"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(folder / "output"))
 
-    def ask(event, *words):
+    def ask(event, *options):
         (folder / "event.json").write_text(json.dumps(event), "utf-8")
         (folder / "output").write_text("", "utf-8")
-        answer = clone.mlops("due", *words)
+        answer = clone.mlops("due", *options)
         assert answer.code == 0, answer.text
         (line,) = (folder / "output").read_text("utf-8").splitlines()[1:-1]
         return [tuple(one.values()) for one in json.loads(line)]
@@ -45,9 +45,9 @@ def ended(clone, github):
     return end
 
 
-def names(found):
+def names(due_list):
     """Of what is due the environments alone."""
-    return [environment for environment, _, _ in found]
+    return [environment for environment, _, _ in due_list]
 
 
 def test_dev_is_followed_by_a_promotion(clone, due, ended):
@@ -80,7 +80,7 @@ def test_a_rollback_is_followed_by_nothing(clone, two, due, ended):
 
 
 def test_settings_are_deployed_policies_are_not(clone, due, ended):
-    """A policy says what may come, not what runs."""
+    """A policy decides what may come, not what runs."""
     clone.ship("dev")
     clone.edit("environments/dev/settings.yaml", "port: 3001", "port: 3009")
     ended()
@@ -123,7 +123,7 @@ def test_by_the_clock_what_a_lost_run_had_to_do_goes_on(clone, due, ended, monke
 
 
 def test_a_run_by_hand_may_have_deployed_another_environment(clone, due, ended):
-    """It succeeded for the one it named, and says nothing of the rest."""
+    """It succeeded for the one it named, and proves nothing about the others."""
     ended("HEAD")
     clone.ship("dev")
     ended("HEAD", event="workflow_dispatch")

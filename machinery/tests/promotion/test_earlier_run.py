@@ -43,7 +43,7 @@ UNKNOWN = {"head_sha": "1" * 40}
 
 @pytest.mark.usefixtures("earlier")
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"path": ".github/workflows/ci.yml"}, "is of .github/workflows/ci.yml on branch staging"),
         ({"head_branch": "change"}, "on branch change of owner/flights: only a run of"),
@@ -52,15 +52,15 @@ UNKNOWN = {"head_sha": "1" * 40}
     ],
     ids=["workflow", "branch", "fork", "commit"],
 )
-def test_a_run_of_anything_else_proves_nothing(clone, forge, change, words):
+def test_a_run_of_anything_else_proves_nothing(clone, forge, change, message):
     """Whoever may open a pull request can leave an artifact of that name, with any verdict."""
     forge.runs[0] |= change
     answer = promote(clone)
-    assert (answer.code, words in answer.text) == (1, True), answer.text
+    assert (answer.code, message in answer.text) == (1, True), answer.text
     assert clone.held("production") is None and not list(Path("build").rglob("load-test.json"))
 
 
-def test_a_run_that_left_none_is_told(clone, forge, earlier):
+def test_a_run_that_left_none_is_reported(clone, forge, earlier):
     """It may have failed before."""
     forge.artifacts = []
     answer = promote(clone)
@@ -68,7 +68,7 @@ def test_a_run_that_left_none_is_told(clone, forge, earlier):
     assert earlier and clone.held("production") is None
 
 
-def test_evidence_of_another_release_is_told(clone, earlier):
+def test_evidence_of_another_release_is_reported(clone, earlier):
     """Staging took another one since: the file asked for is named."""
     newer = clone.ship("dev", "staging", model="two")
     answer = promote(clone)
@@ -77,8 +77,8 @@ def test_evidence_of_another_release_is_told(clone, earlier):
 
 
 @pytest.mark.usefixtures("earlier")
-@pytest.mark.parametrize(("number", "words"), [("78", "has no run 78"), ("x/y", "is a number")])
-def test_a_run_that_is_not_there_is_told(clone, number, words):
+@pytest.mark.parametrize(("number", "message"), [("78", "has no run 78"), ("x/y", "is a number")])
+def test_a_run_that_is_not_there_is_reported(clone, number, message):
     """With where its id stands."""
     answer = promote(clone, number)
-    assert (answer.code, words in answer.text) == (2, True), answer.text
+    assert (answer.code, message in answer.text) == (2, True), answer.text

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_files_of_this_repository_are_valid():
     """What is in environments/ can be read, and every environment has its place."""
-    found = [environments.environment(name) for name in environments.folders()]
-    assert {environment.name for environment in found} == set(environments.names())
+    results = [environments.environment(name) for name in environments.folders()]
+    assert {environment.name for environment in results} == set(environments.names())
 
 
 def test_the_example_of_a_freeze_is_valid():
@@ -47,7 +47,7 @@ def test_a_new_environment_finds_its_place():
 @pytest.mark.parametrize("origin", ["production", "dve"])
 @pytest.mark.usefixtures("clone")
 def test_an_environment_that_leads_nowhere(origin):
-    """A circle or a typing error is told with what there is."""
+    """A circle or a typing error is reported with the existing names."""
     Path("environments/dev/policy.yaml").write_text(f"from: {origin}\nevidence: []\n", "utf-8")
     with pytest.raises(UserError, match=f"from: {origin}"):
         environments.names()
@@ -55,21 +55,21 @@ def test_an_environment_that_leads_nowhere(origin):
 
 @pytest.mark.usefixtures("clone")
 def test_an_environment_of_that_name():
-    """A typing error is told with the nearest name."""
+    """A typing error is reported with the nearest name."""
     with pytest.raises(UserError, match="Did you mean 'production'"):
         environments.environment("prodution")
 
 
 @pytest.mark.usefixtures("clone")
 def test_settings_are_missing():
-    """The message says how to get the file back."""
+    """The message names the command that restores the file."""
     Path("environments/dev/settings.yaml").unlink()
     with pytest.raises(UserError, match="git checkout HEAD -- environments/dev/settings.yaml"):
         environments.environment("dev")
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("target: local\nport: 3001\nreplicas: 2\n", "here:3: replicas: unknown key"),
         ("target: local\nport: 70000\n", "here:2: port: found 70000"),
@@ -82,11 +82,11 @@ def test_settings_are_missing():
         ("", "here holds no keys"),
     ],
 )
-def test_wrong_settings(text, words):
+def test_wrong_settings(text, message):
     """The message names file, line, key and value."""
     with pytest.raises(UserError) as error:
         parse(text, "here", Settings)
-    assert words in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_key_is_offered_as_the_file_spells_it():
@@ -102,7 +102,7 @@ def test_a_key_is_offered_as_the_file_spells_it():
 
 
 @pytest.mark.parametrize(
-    ("window", "words"),
+    ("window", "message"),
     [
         ("{from: 2026-12-24T00:00, to: 2026-12-27T00:00, timezone: Vienna, reason: x}", "IANA"),
         ("{from: 2026-12-27T00:00, to: 2026-12-24T00:00, timezone: UTC, reason: x}", "later"),
@@ -110,11 +110,11 @@ def test_a_key_is_offered_as_the_file_spells_it():
         ("{from: 2026-12-24T00:00Z, to: 2026-12-27T00:00, timezone: UTC, reason: x}", "timezone"),
     ],
 )
-def test_wrong_freeze_windows(window, words):
+def test_wrong_freeze_windows(window, message):
     """A zone that is none, an end before the start, a day without a time, a time with an offset."""
     with pytest.raises(UserError) as error:
         parse(f"from: build\nevidence: []\nfreeze:\n  - {window}\n", "here", Policy)
-    assert words in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("signer", ["{}", "{key: ours, identity: 'https://github.com/o/r'}"])
@@ -161,14 +161,14 @@ def freeze(start, end, timezone="Europe/Vienna"):
 def test_a_window_is_in_local_time_without_its_end(moment, frozen):
     """Midnight in Vienna is 23:00 UTC in winter."""
     window = freeze("2026-12-24T00:00", "2026-12-27T00:00")
-    assert window.holds(datetime.fromisoformat(moment).replace(tzinfo=UTC)) is frozen
+    assert window.contains(datetime.fromisoformat(moment).replace(tzinfo=UTC)) is frozen
 
 
 def test_a_window_over_the_change_of_the_clocks():
     """Both ends count in their own offset: 24 hours less one are frozen in spring."""
     window = freeze("2026-03-29T00:00", "2026-03-30T00:00")
-    assert window.holds(datetime(2026, 3, 28, 23, 0, tzinfo=UTC))
-    assert not window.holds(datetime(2026, 3, 29, 22, 0, tzinfo=UTC))
+    assert window.contains(datetime(2026, 3, 28, 23, 0, tzinfo=UTC))
+    assert not window.contains(datetime(2026, 3, 29, 22, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_a_local_time_that_comes_twice_or_never(start, end, first, last):
     first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (first, last))
     moments = [first.timestamp() - minute, first.timestamp(), last.timestamp()]
     moments.append(last.timestamp() + minute)
-    found = [window.holds(datetime.fromtimestamp(moment, UTC)) for moment in moments]
-    assert found == [False, True, True, False]
+    results = [window.contains(datetime.fromtimestamp(moment, UTC)) for moment in moments]
+    assert results == [False, True, True, False]
 
 
 @pytest.mark.parametrize(

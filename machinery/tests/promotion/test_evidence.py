@@ -12,10 +12,10 @@ from mlops.releases.evidence import collected
 def test_a_load_test(clone):
     """Its figures come along, with the digest of its file."""
     release_id = clone.package()
-    clone.load_test(release_id, digest="said by the step itself")
-    found = collected(release_id)[0]
+    clone.load_test(release_id, digest="claimed by the step itself")
+    proof = collected(release_id)[0]
     path = Path("build/evidence", release_id, "load-test.json")
-    assert (found.figures["requests"], found.digest) == (900, digest_file(path))
+    assert (proof.figures["requests"], proof.digest) == (900, digest_file(path))
 
 
 def test_a_broken_load_test(clone):

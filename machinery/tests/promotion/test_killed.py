@@ -13,12 +13,12 @@ from mlops import cli, git
 MOMENTS = range(8)
 
 
-def killed(words, moment):
+def killed(arguments, moment):
     """Run a step in a process of its own that is killed at this moment of writing."""
     child = os.fork()
     if child == 0:
         kill_at(moment)
-        os._exit(cli.main(words))
+        os._exit(cli.main(arguments))
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
@@ -59,9 +59,9 @@ def test_a_killed_promotion(clone, moment):
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_rollback(clone, two, moment):
     """It goes back once, with one entry in quarantine."""
-    words = ["rollback", "--env", "production", "--reason", "slow"]
-    killed(words, moment)
-    assert clone.mlops(*words).code == 0
+    arguments = ["rollback", "--env", "production", "--reason", "slow"]
+    killed(arguments, moment)
+    assert clone.mlops(*arguments).code == 0
     assert clone.held("production") == two[0]
     assert clone.git("show", "HEAD:environments/quarantine.yaml").count("releaseId") == 1
     assert clone.git("status", "--porcelain") == ""
@@ -69,7 +69,7 @@ def test_a_killed_rollback(clone, two, moment):
 
 @pytest.mark.parametrize("moment", [0, 3])
 def test_what_runs_is_untouched_by_a_killed_promotion(clone, two, moment):
-    """Until the commit HEAD holds what it held, and says so at deploy."""
+    """Until the commit HEAD holds what it held, and `deploy` serves it."""
     new = clone.ship("dev", model="three")
     killed(["promote", "--env", "staging"], moment)
     assert clone.held("staging") == two[1] != new

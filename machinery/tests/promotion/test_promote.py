@@ -50,7 +50,7 @@ def test_the_same_block_everywhere(clone):
 
 
 def test_a_release_says_where_it_came_from(clone):
-    """It tells what it replaced, and which environment held it at which commit."""
+    """It records what it replaced, and which environment held it at which commit."""
     first = clone.ship("dev", "staging", "production")
     second = clone.ship("dev", "staging", model="two")
     at = git.head()
@@ -76,8 +76,8 @@ def test_evidence_is_carried_once(clone):
     clone.load_test(clone.ship("dev"))
     for name in ("staging", "production"):
         clone.mlops("promote", "--env", name)
-    found = [proof.kind for proof in read_release(Path(PRODUCTION)).spec.evidence]
-    assert found == ["gate", "load-test"]
+    kinds = [proof.kind for proof in read_release(Path(PRODUCTION)).spec.evidence]
+    assert kinds == ["gate", "load-test"]
 
 
 def test_what_is_staged_or_dirty_stays(clone):
@@ -99,7 +99,7 @@ def test_promoting_twice_changes_nothing(clone):
 
 
 def test_nothing_was_built(clone):
-    """The message says which step comes first."""
+    """The message names the step that comes first."""
     answer = clone.mlops("promote", "--env", "dev")
     assert answer.code == 2 and "make package" in answer.text
 
@@ -151,7 +151,7 @@ def test_a_number_that_another_release_took(clone):
 
 
 def test_a_number_that_an_older_build_took(clone):
-    """Merged while this one was built: what is newer takes the next number, and says so."""
+    """Merged while this one was built: the newer one takes the next number, and prints it."""
     clone.package("one")
     older = Path("build/release.yaml").read_text("utf-8")
     clone.commit("code.py", "answer = 43\n")
@@ -209,8 +209,8 @@ def test_the_newest_evidence_counts(clone, name):
     """In whatever order it is found, an earlier pass does not outvote a later failure."""
     release_id = clone.ship("dev", "staging")
     clone.load_test(release_id, age=timedelta(hours=2))
-    found = Path("build/evidence", release_id, "load-test.json")
-    found.rename(found.with_name(name))
+    path = Path("build/evidence", release_id, "load-test.json")
+    path.rename(path.with_name(name))
     clone.load_test(release_id, verdict="fail")
     assert clone.mlops("promote", "--env", "production").refusals == ["P111"]
 
@@ -228,7 +228,7 @@ def test_evidence_collected_on_another_branch(clone):
 
 
 def test_no_evidence_at_all(clone):
-    """The message says what is missing, what is there and how to get it."""
+    """The message names what is missing, what is present and how to get it."""
     clone.ship("dev", "staging")
     answer = clone.mlops("promote", "--env", "production")
     assert answer.refusals == ["P109"]
@@ -310,7 +310,7 @@ def test_a_catalogue_entry_that_others_left(clone):
 
 
 def test_all_reasons_at_once(clone):
-    """Nobody mends one thing only to be told of the next."""
+    """All reasons come at once, so nobody fixes one only to meet the next."""
     release_id = clone.ship("dev", "staging")
     clone.load_test(release_id, verdict="fail", age=timedelta(hours=80))
     clone.freeze("production")
@@ -329,7 +329,7 @@ def test_a_refusal_changes_nothing(clone):
 def test_a_second_promotion_is_told_of_the_first(clone):
     """One promotion at a time in one clone."""
     clone.package()
-    with commits.alone():
+    with commits.lock():
         assert clone.mlops("promote", "--env", "dev").refusals == ["P117"]
 
 
@@ -350,7 +350,7 @@ def test_head_moves_while_a_promotion_is_computed(clone):
 
 
 def test_two_processes_race(clone):
-    """One commits, the other is told of it or finds it done; there is one promotion."""
+    """One commits, the other is refused or has nothing to do; there is one promotion."""
     clone.package()
     before = int(clone.git("rev-list", "--count", "HEAD"))
     command = [sys.executable, "-m", "mlops", "promote", "--env", "dev"]
@@ -375,7 +375,7 @@ def test_two_branches_race(clone):
 
 
 def test_git_does_not_know_the_user(clone, monkeypatch):
-    """The message says what to tell git, and nothing was changed."""
+    """The message names the git commands to run, and nothing was changed."""
     clone.package()
     clone.git("config", "--unset", "user.email")
     clone.git("config", "user.useConfigOnly", "true")
@@ -399,19 +399,22 @@ def test_a_hook_refuses_the_commit(clone):
 
 
 def test_a_shallow_clone(clone, tmp_path, monkeypatch):
-    """Half a history judges nothing: the message says how to fetch the rest."""
+    """Half a history judges nothing: the message names the command that fetches the rest."""
     clone.ship("dev")
     clone.git("clone", "-q", "--depth", "1", f"file://{tmp_path}", "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
-    for words in (("promote", "--env", "staging"), ("rollback", "--env", "dev", "--reason", "x")):
-        answer = clone.mlops(*words)
+    for arguments in (
+        ("promote", "--env", "staging"),
+        ("rollback", "--env", "dev", "--reason", "x"),
+    ):
+        answer = clone.mlops(*arguments)
         assert answer.code == 2 and "fetch-depth: 0" in answer.text
     with pytest.raises(UserError, match="fetch-depth: 0"):
         reaches("1" * 40)
 
 
 def test_the_file_is_readable_and_stable(clone):
-    """Read and written again it has the same bytes, below a comment that says whose it is."""
+    """Read and written again it has the same bytes, below a comment that names its owner."""
     clone.ship("dev", "staging", "production")
     text = Path(PRODUCTION).read_text("utf-8")
     assert parse_release(text, PRODUCTION).text == text

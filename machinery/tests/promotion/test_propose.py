@@ -18,9 +18,9 @@ from mlops.retraining import proposal
 ENTRY = "- {{releaseId: {}, reason: leaks, at: '2026-11-21T10:00:00Z'}}\n"
 
 
-def proposed(clone, *words):
-    """Propose what HEAD is, which must end well, and return what was said."""
-    answer = clone.mlops("propose", *words)
+def proposed(clone, *options):
+    """Propose HEAD, which must succeed, and return the output."""
+    answer = clone.mlops("propose", *options)
     assert answer.code == 0, answer.text
     return answer.text
 
@@ -84,7 +84,7 @@ def test_what_others_wrote_is_shown_not_rendered(clone, two, forge):
 
 
 def test_a_rollback_is_proposed_with_its_quarantine(clone, two, forge):
-    """One commit restores the release and bars the bad one; its branch says rollback."""
+    """One commit restores the release and quarantines the bad one; its branch is rollback/."""
     clone.merge()
     clone.mlops("rollback", "--env", "production", "--reason", "slow")
     proposed(clone)
@@ -209,7 +209,7 @@ def test_github_is_down(clone, forge, promoted_to_dev):
 
 
 def test_workflows_may_not_open_pull_requests(clone, forge, promoted_to_dev, monkeypatch):
-    """As in every new repository: the branch is pushed, and where to click is told."""
+    """As in every new repository: the branch is pushed, and the address to open is printed."""
 
     def refuse(_, __, path, ___=None):
         text = "GitHub Actions is not permitted to create or approve pull requests."
@@ -288,7 +288,7 @@ def test_a_branch_of_a_fork_is_not_ours(clone, forge):
 
 
 def test_what_people_closed_is_not_opened_again(clone, forge, promoted_to_dev):
-    """They said no; removing the branch asks anew."""
+    """They rejected it; after the branch is removed it is proposed again."""
     proposed(clone)
     (pull,) = forge.pulls.values()
     pull["state"] = "closed"
@@ -400,10 +400,10 @@ def test_another_environment_was_meant(clone, forge, promoted_to_dev):
 
 
 def test_on_a_laptop(clone):
-    """Without a token it says what it would do."""
+    """Without a token it prints what it would do."""
     release_id = clone.ship("dev")
-    said = proposed(clone)
-    assert f"promote/dev/{release_id}" in said and "GITHUB_TOKEN is not set" in said
+    output = proposed(clone)
+    assert f"promote/dev/{release_id}" in output and "GITHUB_TOKEN is not set" in output
 
 
 def test_in_a_workflow_a_token_is_a_must(clone, monkeypatch):
@@ -416,9 +416,9 @@ def test_in_a_workflow_a_token_is_a_must(clone, monkeypatch):
 def test_the_token_goes_to_github_only(monkeypatch):
     """It is in the environment of git, for GitHub's address, and on no command line."""
     monkeypatch.setenv("GITHUB_TOKEN", "secret")
-    given = remote._credentials()  # pylint: disable=protected-access
-    assert given["GIT_CONFIG_KEY_0"] == "http.https://github.com/.extraheader"
-    assert "secret" not in str(given) and given["GIT_TERMINAL_PROMPT"] == "0"
+    environ = remote._credentials()  # pylint: disable=protected-access
+    assert environ["GIT_CONFIG_KEY_0"] == "http.https://github.com/.extraheader"
+    assert "secret" not in str(environ) and environ["GIT_TERMINAL_PROMPT"] == "0"
 
 
 def test_the_bot_commits_in_a_workflow(clone, monkeypatch):
@@ -438,13 +438,13 @@ def test_the_bot_commits_in_a_workflow(clone, monkeypatch):
 
 
 def retrained(clone, digest="sha256:" + "7" * 64):
-    """Leave what `retrain` leaves: a branch with one commit, and what is said of it."""
+    """Leave what `retrain` leaves: a branch with one commit, and its description."""
     clone.git("checkout", "-q", "-b", "retrain/q4")
     clone.commit("params.yaml", Path("params.yaml").read_text("utf-8") + "# q4\n")
     commit = clone.git("rev-parse", "HEAD")
     clone.git("checkout", "-q", "main")
     proposal.PROPOSAL.parent.mkdir(parents=True, exist_ok=True)
-    told = {
+    content = {
         "branch": "retrain/q4",
         "commit": commit,
         "title": "Retrain with q4",
@@ -454,7 +454,7 @@ def retrained(clone, digest="sha256:" + "7" * 64):
         "verdict": "pass",
         "reason": "as good",
     }
-    proposal.PROPOSAL.write_text(json.dumps(told), "utf-8")
+    proposal.PROPOSAL.write_text(json.dumps(content), "utf-8")
     (proposal.HOME / "report.md").write_text("## The whole report\n", "utf-8")
     return commit
 
@@ -538,7 +538,7 @@ def test_a_promotion_that_is_behind_says_what_to_run(clone, forge, strict, promo
 
 
 def test_a_retraining_whose_branch_was_removed_is_not_proposed(clone, forge):
-    """Somebody said no: what `retrain` left for another clone does not bring it back."""
+    """People rejected it: what `retrain` left for another clone does not bring it back."""
     proposal.propose("retrain/q4", retrained(clone))
     clone.git("branch", "-q", "-D", "retrain/q4")
     assert "nothing to propose" in proposed(clone)

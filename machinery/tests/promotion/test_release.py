@@ -7,7 +7,6 @@ import pytest
 from mlops import git
 from mlops.config.documents import parse
 from mlops.errors import UserError
-from mlops.releases.promotion import sound
 from mlops.releases.release import (
     Document,
     Image,
@@ -19,6 +18,7 @@ from mlops.releases.release import (
     sequence,
     short,
 )
+from mlops.releases.rules.integrity import parse_sealed
 
 OLD = Path(__file__).with_name("release-v1.yaml")
 IMAGE = Image(ref=f"ghcr.io/o/churn@sha256:{'a' * 64}", platform="linux/amd64")
@@ -32,7 +32,7 @@ def sealed(promoted):
 def test_a_release_of_the_first_format_is_read_and_written_the_same():
     """Releases outlive the version of the template that made them: seal and bytes stay."""
     text = OLD.read_text("utf-8")
-    assert sound(text, OLD).text == text
+    assert parse_sealed(text, OLD).text == text
 
 
 def test_the_id_names_model_day_number_and_seal(clone, promoted, monkeypatch):
@@ -84,7 +84,7 @@ def test_evidence_is_tied_to_the_id(clone):
 
 
 def test_the_short_form():
-    """What tells releases of one model apart."""
+    """The part that differs between releases of one model."""
     assert short("flights-late-20261121-0012-0123456789ab") == "0012-0123456789ab"
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         ("releaseId:", "releaseID:", "releaseID: unknown key"),
         ("releaseId:", "release_id:", "release_id: unknown key"),
@@ -114,18 +114,18 @@ def test_a_file_that_is_not_there(tmp_path):
         ("local-config: 'true'", "local-config: 'false'", "metadata"),
         ("digest: sha256:7b", "digest: latest", "digest: found 'latest"),
         ("verdict: pass", "verdict: good", "verdict: found 'good'"),
-        ("    source:\n", "    source:\n      commit: x\n", "given twice"),
+        ("    source:\n", "    source:\n      commit: x\n", "is a duplicate"),
         ("bytes: 9", "bytes: '9'", "bytes: found '9'"),
         ("kind: Release", "kind: [Release", "cannot be read as YAML"),
     ],
 )
-def test_a_broken_file(old, new, words):
+def test_a_broken_file(old, new, message):
     """The message names the file, the line, the key and what was found."""
     text = OLD.read_text("utf-8")
     assert old in text
     with pytest.raises(UserError, match="^here") as error:
         parse(text.replace(old, new), "here", Document)
-    assert words in str(error.value)
+    assert message in str(error.value)
 
 
 def test_the_nearest_key_is_named():

@@ -6,7 +6,6 @@ import pytest
 
 from mlops import git
 from mlops.releases import commits, quarantine
-from mlops.releases.environments import deployable
 from mlops.releases.release import read_release, short
 
 PRODUCTION = "environments/production/release.yaml"
@@ -19,7 +18,7 @@ def back(clone, *more, env="production", reason="too slow"):
 
 
 def test_the_release_before_is_restored(clone, two):
-    """Production holds the earlier release again, and says why."""
+    """Production holds the earlier release again, and records the reason."""
     assert back(clone).code == 0
     assert clone.held("production") == two[0]
     assert read_release(Path(PRODUCTION)).spec.rollback.reason == "too slow"
@@ -43,7 +42,7 @@ def test_a_commit_on_no_branch_says_how_it_is_kept(clone):
 
 
 def test_the_bad_release_is_quarantined_in_the_same_commit(clone, two):
-    """One commit says both, so neither can be there without the other."""
+    """One commit holds both, so neither can be there without the other."""
     back(clone)
     touched = clone.git("show", "--name-only", "--format=", "HEAD").splitlines()
     assert touched == [PRODUCTION, "environments/quarantine.yaml"]
@@ -69,7 +68,7 @@ def test_what_is_in_quarantine_already_is_entered_once(clone, two):
 def test_it_deploys(clone, two):
     """What a rollback wrote passes every check at deploy."""
     back(clone)
-    assert deployable(clone.environment("production")).release_id == two[0]
+    assert clone.deployable("production").release_id == two[0]
 
 
 def test_neither_a_freeze_nor_the_age_of_evidence_holds_it_back(clone, two):
@@ -77,7 +76,7 @@ def test_neither_a_freeze_nor_the_age_of_evidence_holds_it_back(clone, two):
     clone.freeze("production")
     clone.edit("environments/production/policy.yaml", "max_age_hours: 72", "max_age_hours: 0.1")
     assert back(clone).code == 0
-    assert deployable(clone.environment("production")).release_id == two[0]
+    assert clone.deployable("production").release_id == two[0]
 
 
 def test_a_named_release(clone, two):
@@ -110,7 +109,7 @@ def test_the_same_command_again_goes_back_once(clone):
 @pytest.mark.usefixtures("two")
 def test_a_rollback_is_told_of_a_promotion(clone):
     """Both write one file, so they take turns."""
-    with commits.alone():
+    with commits.lock():
         assert back(clone).refusals == ["P117"]
 
 
@@ -123,7 +122,7 @@ def test_another_reason_goes_further_back(clone, two):
 
 
 def test_the_first_release_ever(clone):
-    """There is nothing to go back to, and the message says what can be done."""
+    """There is nothing to go back to, and the message names what can be done."""
     clone.ship(*EVERYWHERE)
     before = git.head()
     answer = back(clone)
@@ -165,10 +164,10 @@ def test_packing_the_bad_release_again(clone, two):
 
 
 def test_a_bundle_that_is_gone(clone, two):
-    """It is said before anything changes, not when the deployment fails."""
+    """It is refused before anything changes, not when the deployment fails."""
     bundle = read_release(Path(f"environments/releases/{two[0]}.yaml")).promoted.bundle
-    found = [p for p in Path("build/store").rglob("*") if bundle.digest[-20:] in p.name]
-    found[0].unlink()
+    files = [p for p in Path("build/store").rglob("*") if bundle.digest[-20:] in p.name]
+    files[0].unlink()
     assert back(clone).refusals == ["P121"]
 
 

@@ -1,4 +1,4 @@
-"""Status: one look tells what should run, what runs, and what is broken."""
+"""Status: one look shows what should run, what runs, and what is broken."""
 
 import json
 import resource
@@ -28,13 +28,13 @@ def test_before_the_first_promotion(clone):
 
 def test_a_release_that_is_not_deployed(clone, two):
     """What should run does not."""
-    found = line(clone, "production")
-    assert short(two[1]) in found and "not running" in found and "load-test pass" in found
+    shown = line(clone, "production")
+    assert short(two[1]) in shown and "not running" in shown and "load-test pass" in shown
 
 
 @pytest.mark.parametrize(("served", "state"), [(0, "differs"), (1, "live")])
 def test_what_runs_is_what_answers(clone, two, monkeypatch, served, state):
-    """Whatever was told to run."""
+    """Whatever should run."""
     monkeypatch.setattr(local, "live", lambda _: Live(two[served], "http://x", "now"))
     row = json.loads(clone.mlops("status", "--json").text)["environments"][2]
     assert (row["live"], row["url"], row["state"]) == (two[served], "http://x", state)
@@ -47,8 +47,8 @@ def test_how_far_behind(clone):
     clone.ship("dev", "staging", model="three")
     clone.ship("dev", "staging", model="four")
     clone.package("five")
-    found = json.loads(clone.mlops("status", "--json").text)["environments"]
-    assert [row["behind"] for row in found] == [1, 0, 2]
+    shown = json.loads(clone.mlops("status", "--json").text)["environments"]
+    assert [row["behind"] for row in shown] == [1, 0, 2]
 
 
 @pytest.mark.usefixtures("two")
@@ -58,14 +58,14 @@ def test_one_environment(clone):
 
 
 def test_an_environment_that_is_not_there(clone):
-    """A typing error is told with what there is."""
+    """A typing error is reported with the existing names."""
     answer = clone.mlops("status", "--env", "prod")
     assert answer.code == 2 and "dev, staging, production" in answer.text
 
 
 @pytest.mark.usefixtures("two")
 def test_a_broken_release(clone):
-    """It says what is broken, and shows the others."""
+    """It reports what is broken, and shows the others."""
     clone.edit(PRODUCTION, "bytes: 9", "bytes: 10")
     assert "broken" in line(clone, "production") and "not running" in line(clone, "staging")
     assert "production is broken: " in clone.mlops("status").text
@@ -82,17 +82,19 @@ def test_a_broken_release(clone):
 )
 @pytest.mark.usefixtures("two")
 def test_a_release_that_no_promotion_put_there(clone, change):
-    """Its seal fits; that another one would be deployed is told all the same."""
+    """Its seal fits; it is still reported that another one would be deployed."""
     change(clone)
     assert "broken" in line(clone, "production")
-    assert "P106 A promotion or rollback replaces" in clone.mlops("status").text
+    assert "P106 release.yaml changes only by" in clone.mlops("status").text
 
 
 def test_a_first_promotion_that_was_reverted(clone):
     """No release is there, and yet not as if there had been none."""
     clone.ship("dev")
     clone.git("revert", "--no-edit", "HEAD")
-    assert "broken" in line(clone, "dev") and "brought back" in clone.mlops("status").text
+    assert (
+        "broken" in line(clone, "dev") and "holds an earlier version" in clone.mlops("status").text
+    )
 
 
 @pytest.mark.usefixtures("two")
@@ -103,15 +105,15 @@ def test_a_broken_policy(clone):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [(b"- x\n", "quarantine.yaml:1"), (b"# \xff\n", "quarantine.yaml is no text in UTF-8")],
 )
-def test_a_broken_quarantine(clone, content, words):
-    """It is told, not raised."""
+def test_a_broken_quarantine(clone, content, message):
+    """It is printed, not raised."""
     Path("environments/quarantine.yaml").write_bytes(content)
     clone.git("commit", "-qam", "by hand")
     answer = clone.mlops("status")
-    assert (answer.code, words in answer.text) == (0, True), answer.text
+    assert (answer.code, message in answer.text) == (0, True), answer.text
 
 
 @pytest.mark.usefixtures("two")

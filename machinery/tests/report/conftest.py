@@ -1,4 +1,4 @@
-"""A record that was evaluated, as small as one can be, and what is judged and written from it."""
+"""A minimal evaluated record, and fixtures that judge and render it."""
 
 import copy
 from html.parser import HTMLParser
@@ -30,7 +30,7 @@ def curve(score):
 
 
 def part(names):
-    """What a record says of some partitions."""
+    """The section of a record about partitions."""
     return {
         "partitions": names,
         "fingerprints": {name: f"sha256:{name}" for name in names},
@@ -42,7 +42,7 @@ def part(names):
 
 
 def drift(column, index, usual):
-    """How far a column moved, most of all in one bin."""
+    """The drift of a column with the bin that changed most."""
     times = index / max(usual, 0.1)
     shares = {"bin": "above 5", "expected": 0.125, "found": 0.25}
     return {"column": column, "index": index, "usual": usual, "times": times, **shares}
@@ -50,17 +50,17 @@ def drift(column, index, usual):
 
 @pytest.fixture
 def record():
-    """A record of a candidate a little better than its champion; a test may spoil it."""
+    """The record of a candidate a little better than its champion; tests change it."""
     metric = {"title": "log loss", "higher_is_better": False, "constant": 0.6}
-    rules = {"cluster": "day", "margins": {"log_loss": 0.02}, "beat_constant": ["log_loss"]}
-    made = {
+    bounds = {"cluster": "day", "margins": {"log_loss": 0.02}, "beat_constant": ["log_loss"]}
+    current = {
         "format": 1,
         "name": "example",
         "source": {"commit": "c0ffee" + "0" * 34, "changed": []},
         "data": {"train": part(["2020-01", "2020-02", "2020-03"]), "holdout": part(["2020-04"])},
         "params": {
             "fingerprint": "sha256:" + "2" * 64,
-            "values": {"gate": rules, "store": "build/store"},
+            "values": {"gate": bounds, "store": "build/store"},
         },
         "environment": {"python": "3.12.1", "platform": "Linux-x", "libraries": {"numpy": "2.0"}},
         "training": {
@@ -104,9 +104,9 @@ def record():
         },
     }
     before = {"train": part(["2020-01", "2020-02"]), "holdout": part(["2020-03"])}
-    past = copy.deepcopy(made | {"data": before})
-    made["evaluation"]["champion"] |= {"origin": provenance.origin(past), "code": []}
-    return made
+    past = copy.deepcopy(current | {"data": before})
+    current["evaluation"]["champion"] |= {"origin": provenance.origin(past), "code": []}
+    return current
 
 
 @pytest.fixture
@@ -121,21 +121,21 @@ def first(record):
 
 @pytest.fixture
 def judge():
-    """Judge a record by its own parameters; its data were checked and found good."""
+    """Judge a record by its own parameters, with data that passed the check."""
 
     def judged(record):
         data = record["data"]
         used = {**data["train"]["fingerprints"], **data["holdout"]["fingerprints"]}
         good = {"rule": "D101", "subject": "data", "verdict": "pass", "message": "All is good."}
         check = {"fingerprints": used, "findings": [good]}
-        rules = GateParams(**record["params"]["values"]["gate"])
-        return Judged(record, gate.judge(record, check, rules), rules)
+        bounds = GateParams(**record["params"]["values"]["gate"])
+        return Judged(record, gate.judge(record, check, bounds), bounds)
 
     return judged
 
 
-class Seen(HTMLParser):
-    """What a browser makes of some HTML: its tags with their attributes, and its text."""
+class ParsedPage(HTMLParser):
+    """The tags of a page with their attributes, and its text, as a browser reads them."""
 
     def __init__(self, html):
         super().__init__()
@@ -145,7 +145,7 @@ class Seen(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
-        """Note a tag."""
+        """Record a tag."""
         self.tags.append((tag, dict(attrs)))
         self._code += tag in ("code", "style")
 
@@ -154,26 +154,26 @@ class Seen(HTMLParser):
         self._code -= tag in ("code", "style")
 
     def handle_comment(self, data):
-        """Note a comment, which only hostile text could bring."""
+        """Record a comment, which only hostile text could contain."""
         self.tags.append(("comment", {}))
 
     def handle_data(self, data):
-        """Note text; what stands in code is not looked at for mentions and the like."""
+        """Record text; text in code is not checked for mentions."""
         self.text += data
         self.prose += "" if self._code else data
 
 
 @pytest.fixture
-def seen():
-    """Return what a browser makes of HTML."""
-    return Seen
+def parsed():
+    """Return the parser of HTML."""
+    return ParsedPage
 
 
 @pytest.fixture
 def shown():
-    """Return what a reader sees of Markdown, with tables, and HTML let through as on GitHub."""
+    """Return a function that renders Markdown with tables and raw HTML, as GitHub does."""
     renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    return lambda text: Seen(renderer.render(text))
+    return lambda text: ParsedPage(renderer.render(text))
 
 
 HOSTILE = [
@@ -205,7 +205,7 @@ HOSTILE = [
 
 @pytest.fixture(params=HOSTILE)
 def hostile(request):
-    """A name that somebody chose in order to break the report."""
+    """A name that an attacker chose to break the report."""
     return request.param
 
 
@@ -217,9 +217,9 @@ def every_hostile():
 
 @pytest.fixture
 def attack(record):
-    """Return the record with every name a hostile one, refused because of one of them."""
+    """Return a function that puts a hostile name everywhere in the record."""
 
-    def spoiled(hostile):
+    def attacked(hostile):
         name = f"{hostile}\n\n{hostile}"
         evaluation = record["evaluation"]
         measured = evaluation["metrics"].pop("log_loss")
@@ -244,8 +244,8 @@ def attack(record):
         record["environment"]["libraries"] = {name: name}
         record["training"]["device"] = {"wanted": name, "effective": hostile}
         record["name"] = record["params"]["values"]["store"] = name
-        rules = {"cluster": name, "margins": {name: 0.0}, "bounds": {f"not {name}": 1.0}}
-        record["params"]["values"]["gate"] = rules
+        bounds = {"cluster": name, "margins": {name: 0.0}, "bounds": {f"not {name}": 1.0}}
+        record["params"]["values"]["gate"] = bounds
         return record
 
-    return spoiled
+    return attacked

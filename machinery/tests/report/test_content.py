@@ -1,11 +1,13 @@
-"""The report tells a reviewer what was found, the worst first, and leaves nothing out."""
+"""The report shows a reviewer all findings, the worst first."""
 
 import dataclasses
 from pathlib import Path
 
+from mlops.gate.data import HELD_OUT
+from mlops.gate.metrics import BOUND
 from mlops.report import markdown
 from mlops.report.content import content
-from mlops.rules import BOUND, HELD_OUT, Finding, Verdict
+from mlops.rules import Finding, Verdict
 
 
 def write(judged):
@@ -14,7 +16,7 @@ def write(judged):
 
 
 def test_verdict_and_reason_come_first(record, judge):
-    """Whoever reads two lines knows."""
+    """The first two lines are the verdict and its reason."""
     judged = judge(record)
     lines = write(judged).splitlines()
     assert lines[0] == "## ✓ Pass"
@@ -25,15 +27,15 @@ def test_verdict_and_reason_come_first(record, judge):
 
 
 def test_failures_come_before_passes(record, judge):
-    """A refused candidate's report opens with why."""
+    """The report of a failed candidate begins with the reason."""
     record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4}
     text = write(judge(record))
     assert text.startswith("## ✗ Fail\n\nLog loss is 0.5000, at most 0.4000")
     assert text.index("| **fail** | M103") < text.index("### Metrics") < text.index("checks passed")
 
 
-def test_inconclusive_says_what_would_tell(record, judge):
-    """An interval across the margin is no failure, and not a pass either."""
+def test_inconclusive_names_the_remedy(record, judge):
+    """An interval across the margin is neither a failure nor a pass."""
     record["evaluation"]["metrics"]["log_loss"]["difference"] |= {"low": -0.1, "high": 0.1}
     text = write(judge(record))
     assert text.startswith("## ? Inconclusive\n\nPerhaps worse than the model in production")
@@ -41,7 +43,7 @@ def test_inconclusive_says_what_would_tell(record, judge):
 
 
 def test_every_finding_appears(record, judge):
-    """What speaks against it with its message, what passed by rule and subject."""
+    """Failures with their message, passes by rule and subject."""
     record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4}
     judged = judge(record)
     text = write(judged)
@@ -51,14 +53,14 @@ def test_every_finding_appears(record, judge):
 
 
 def test_without_a_champion(first, judge):
-    """A first candidate is shown alone, beside the best constant answer."""
+    """A first candidate is shown beside the best constant only."""
     text = write(judge(first))
     assert "| metric | better | candidate | best constant |" in text
     assert "### What changed" not in text
 
 
 def test_a_champion_that_failed(record, judge):
-    """A champion without scores leaves no empty columns, and its error is told."""
+    """A champion without scores leaves no empty columns, and its error is shown."""
     record["evaluation"]["champion"]["error"] = "its code failed: KeyError."
     record["evaluation"]["curves"]["champion"] = None
     del record["evaluation"]["metrics"]["log_loss"]["champion"]
@@ -78,8 +80,8 @@ def test_metrics_with_intervals(record, judge):
     assert "95 % intervals by a bootstrap over 30 groups of `day`" in text
 
 
-def test_metrics_the_gate_goes_by_come_first(record, judge):
-    """What is only told stands below what is judged."""
+def test_metrics_that_the_gate_judges_come_first(record, judge):
+    """Metrics that are not judged come below."""
     metrics = record["evaluation"]["metrics"]
     metrics["accuracy"] = {**metrics["log_loss"], "title": "accuracy"}
     record["evaluation"]["metrics"] = dict(sorted(metrics.items()))
@@ -88,7 +90,7 @@ def test_metrics_the_gate_goes_by_come_first(record, judge):
 
 
 def test_no_number_at_all(first, judge):
-    """A model that gives NaN is reported as any other."""
+    """A model that predicts NaN is reported like any other."""
     nothing = {"value": None, "low": None, "high": None, "undefined": 1.0}
     first["evaluation"]["metrics"]["log_loss"]["candidate"] = nothing
     empty = {"calibration": [], "histogram": {"edges": [], "rows": []}, "unplotted": 100}
@@ -98,7 +100,7 @@ def test_no_number_at_all(first, judge):
 
 
 def test_uncommitted_files_are_named(record, judge):
-    """A commit that does not hold what was run is not passed off as the source."""
+    """The commit alone is not presented as the source."""
     record["source"]["changed"] = ["model/train.py"]
     text = write(judge(record))
     assert "at commit `c0ffee0` with 1 changed file" in text
@@ -106,7 +108,7 @@ def test_uncommitted_files_are_named(record, judge):
 
 
 def test_reproduce_names_commands_that_exist(record, judge):
-    """What the report tells to type are targets of the Makefile."""
+    """The commands in the report are targets of the Makefile."""
     text = write(judge(record))
     assert f"git checkout {record['source']['commit']}\nmake setup\n" in text
     targets = text.split("make check-data")[1].splitlines()[0].split()
@@ -114,31 +116,31 @@ def test_reproduce_names_commands_that_exist(record, judge):
     assert targets and all(f"\n{target}:" in makefile for target in targets)
 
 
-def test_reproduce_says_what_decides_the_champion_s_store(record, judge):
-    """Not where it was fetched: that may have been a variable of CI's."""
+def test_reproduce_names_the_champion_s_store(record, judge):
+    """The report does not name the store in use, which CI may have set by a variable."""
     text = write(judge(record))
-    assert "the store that `MLOPS_STORE` names, else from params.yaml's, `build/store`." in text
+    assert "the store in `MLOPS_STORE`, by default from params.yaml's, `build/store`." in text
 
 
-def test_what_github_tried_merged_is_fetched_first(record, judge):
-    """The commit of a pull request's run is on no branch; a name in it stays a name."""
+def test_the_merge_commit_of_a_pull_request_is_fetched_first(record, judge):
+    """The commit of a pull request's run is on no branch; a hostile ref is quoted."""
     record["source"]["ref"] = "refs/pull/7/merge; rm -rf ~"
     text = write(judge(record))
     assert "git fetch origin 'refs/pull/7/merge; rm -rf ~'\ngit checkout " in text
 
 
-def test_many_findings_of_a_rule_are_told_by_the_first(record, judge):
-    """Three of five thousand are quoted, a dozen named, all counted."""
+def test_many_findings_of_a_rule_are_abridged(record, judge):
+    """Three of five thousand are shown, a dozen named, all counted."""
     judged = judge(record)
     many = [Finding(BOUND.id, f"metric {n}", Verdict.FAIL, "bad " * 500) for n in range(5000)]
     text = write(dataclasses.replace(judged, findings=many + judged.findings))
     assert text.count("| **fail** | M103") == 4 and len(text) < 12_000
-    assert "|  | 4,997 more of the kind: `metric 3`, " in text
+    assert "|  | 4,997 more of this rule: `metric 3`, " in text
     assert "`metric 13` and 4,986 more; see build/verdict.json. |" in text
 
 
 def test_the_worst_letters_fit_into_a_comment(record, judge):
-    """Letters that take the most room when escaped, in everything there is much of."""
+    """The report has the characters that are longest when escaped, in all long lists."""
     evaluation = record["evaluation"]
     metric = evaluation["metrics"]["log_loss"]
     names = ["@" * 9000 + str(n) for n in range(200)]
@@ -154,30 +156,30 @@ def test_an_everyday_report_is_short(record, judge):
 
 
 def test_a_rule_is_quoted_once(record, judge):
-    """Its sentence stands in its first row; the others name its id."""
+    """Its sentence is in its first row; the others have its id."""
     record["params"]["values"]["gate"]["bounds"] = {"log_loss": 0.4, "other": 1.0}
     text = write(judge(record))
     assert text.count(BOUND.sentence) == 1 and text.count(f"| **fail** | {BOUND.id} ") == 2
 
 
-def test_what_passed_is_a_row_a_rule(record, judge):
+def test_passes_have_one_row_for_each_rule(record, judge):
     """Candidate and champion side by side."""
     assert f"| {HELD_OUT.id} | `candidate`, `champion` |" in write(judge(record))
 
 
-def test_latency_is_told(record, judge):
+def test_latency_is_shown(record, judge):
     """Beside the other costs."""
     assert "| p50 of a prediction | p99 of a prediction |" in write(judge(record))
     assert "| 1.23 ms | 5.00 ms |" in write(judge(record))
 
 
-def test_what_is_waived_stays_visible(record, judge):
-    """Below what counts, in plain letters: it decides nothing, and says until when."""
+def test_waived_findings_stay_visible(record, judge):
+    """Below the deciding findings, without bold type, with its last day."""
     judged = judge(record)
     waived = Finding(
         BOUND.id, "auc", Verdict.FAIL, "Too low. Waived until 2030-01-01.", waived=True
     )
-    other = Finding(HELD_OUT.id, "x", Verdict.INCONCLUSIVE, "Who knows.")
+    other = Finding(HELD_OUT.id, "x", Verdict.INCONCLUSIVE, "Unknown.")
     text = write(dataclasses.replace(judged, findings=[waived, other, *judged.findings]))
     assert text.startswith("## ? Inconclusive")
     assert text.index("| **inconclusive** | M101") < text.index("| fail, waived | M103")

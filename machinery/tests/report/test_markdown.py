@@ -1,4 +1,4 @@
-"""Markdown shows any text literally: it links, mentions, hides and runs nothing."""
+"""Markdown shows any text literally: nothing is linked, mentioned, hidden or run."""
 
 import re
 
@@ -12,12 +12,12 @@ LIVE = re.compile(r"@\w|#\d|\bGH-\d|://|www\.", re.I)
 
 
 def visible(text):
-    """What a reader sees: invisible spaces are not part of it."""
+    """The visible text, without invisible spaces."""
     return " ".join(text.replace("\u200b", "").split())
 
 
 def test_shows_hostile_text_in_a_cell(hostile, shown):
-    """The cell holds the text, letter for letter, and no tag."""
+    """The cell has the same text, and no tag."""
     page = shown(f"| a |\n| --- |\n| {markdown.escape(hostile, 99)} |\n")
     assert visible(page.text) == visible(f"a {hostile}")
     assert {tag for tag, _ in page.tags} == {"table", "thead", "tbody", "tr", "th", "td"}
@@ -32,7 +32,7 @@ def test_shows_hostile_names_as_code(hostile, shown):
 
 
 def test_a_hostile_record_is_harmless(attack, judge, shown, hostile):
-    """In the whole report: only our tags, no attribute but alignment, nothing live in prose."""
+    """The whole report has only the expected tags and attributes, and no live link in its prose."""
     page = shown(markdown.render(content(judge(attack(hostile)))))
     assert {tag for tag, _ in page.tags} <= TAGS
     assert {key for _, attributes in page.tags for key in attributes} <= {"style", "class"}
@@ -41,23 +41,23 @@ def test_a_hostile_record_is_harmless(attack, judge, shown, hostile):
 
 
 def test_hidden_letters_are_seen():
-    """A letter that turns the line around, or stops a terminal, does not reach the reader."""
+    """A character that reverses the line or controls a terminal is replaced."""
     assert markdown.escape("pass\u202eliaf \x1b[2J\x00", 99) == "pass�liaf �[2J�"
 
 
 def test_ordinary_text_stays_readable():
-    """The terminal shows the source: what needs no escape gets none."""
+    """Text without special characters is not escaped, as terminals show the source."""
     text = "M107 log_loss: +0.0083 [-0.0019, +0.0197] against; 95 % (gate.margins) is > 0!"
     assert markdown.escape(text, 99) == text
 
 
-def test_cut_text_says_how_much():
+def test_cut_text_states_how_much():
     """A text that is too long ends in a count."""
     assert markdown.escape("x" * 110, 10) == "xxxxxxxxxx… (100 letters more)"
 
 
 def test_the_same_record_gives_the_same_text(record, judge):
-    """Nothing in it depends on when or where it was written."""
+    """The text does not depend on time or machine."""
     once, again = (markdown.render(content(judge(record))) for _ in range(2))
     assert once == again
 

@@ -1,4 +1,4 @@
-"""The page is one file that loads nothing, runs nothing and shows any text literally."""
+"""The page is one file that loads nothing, runs no script and shows any text literally."""
 
 import re
 
@@ -19,9 +19,9 @@ def written(judge):
     return write
 
 
-def assert_harmless(html, seen):
-    """No script, no handler, no address but of something inside the page."""
-    for tag, attributes in seen(html).tags:
+def assert_harmless(html, parsed):
+    """The page has no script, no handler and only internal links."""
+    for tag, attributes in parsed(html).tags:
         assert tag not in ("script", "img", "iframe", "link", "base", "a", "object", "comment")
         assert not [key for key in attributes if key.startswith("on")]
         links = [value for key, value in attributes.items() if key.endswith(("href", "src"))]
@@ -29,24 +29,24 @@ def assert_harmless(html, seen):
     assert not re.search(r"url\((?!#)|@import", html)
 
 
-def test_loads_nothing(record, written, seen):
-    """Neither a script nor a font nor a picture comes from elsewhere."""
+def test_loads_nothing(record, written, parsed):
+    """No script, font or picture is loaded from another address."""
     html = written(record)
-    assert_harmless(html, seen)
+    assert_harmless(html, parsed)
     assert "http:" not in html and "https:" not in html
     assert "default-src 'none'" in html
 
 
-def test_hostile_names_are_harmless(attack, written, seen, every_hostile):
-    """A name in every place where names go makes no tag, and is read as it was written."""
+def test_hostile_names_are_harmless(attack, written, parsed, every_hostile):
+    """A hostile name anywhere creates no tag and is shown literally."""
     html = written(attack(every_hostile))
-    assert_harmless(html, seen)
-    assert every_hostile in seen(html).text
+    assert_harmless(html, parsed)
+    assert every_hostile in parsed(html).text
 
 
-def test_says_what_the_comment_says(record, judge, written, seen):
+def test_has_the_content_of_the_comment(record, judge, written, parsed):
     """Verdict, reason and each finding are on the page too, with minus signs for hyphens."""
-    text = seen(written(record)).text.replace("−", "-")
+    text = parsed(written(record)).text.replace("−", "-")
     assert "✓ Pass" in text and " checks passed." in text
     for finding in judge(record).findings:
         assert finding.message in text
@@ -60,12 +60,12 @@ def test_draws_each_metric(record, written):
 
 
 def test_draws_without_a_champion(first, written):
-    """The difference is not drawn where there is none."""
+    """Without a champion no difference is drawn."""
     assert written(first).count("<svg") == 3
 
 
-def test_draws_what_is_no_number(first, written):
-    """A metric without a value has an empty axis; scores that are no number are not drawn."""
+def test_draws_undefined_values(first, written):
+    """A metric without a value has an empty axis; undefined scores are not drawn."""
     nothing = {"value": None, "low": None, "high": None, "undefined": 1.0}
     first["evaluation"]["metrics"]["log_loss"]["candidate"] = nothing
     empty = {"calibration": [], "histogram": {"edges": [], "rows": []}, "unplotted": 100}
@@ -74,15 +74,15 @@ def test_draws_what_is_no_number(first, written):
 
 
 def test_better_is_to_the_right(record, written):
-    """The axis of a loss is turned, so that every plot is read alike."""
+    """The axis of a loss is reversed, so that right is better in every plot."""
     strip = written(record).split("<svg")[1]
     ticks = re.findall(r'x="([\d.]+)" y="[\d.]+">(0\.\d+)</text>', strip)
-    by_place = [float(value) for _, value in sorted(ticks, key=lambda tick: float(tick[0]))]
-    assert len(ticks) > 2 and by_place == sorted(by_place, reverse=True)
+    left_to_right = [float(value) for _, value in sorted(ticks, key=lambda tick: float(tick[0]))]
+    assert len(ticks) > 2 and left_to_right == sorted(left_to_right, reverse=True)
 
 
-def test_has_no_ink_of_its_own(record, written):
-    """Every drawn colour is one that the page sets, for light and for dark."""
+def test_uses_only_colours_of_the_page(record, written):
+    """The page sets every drawn colour, for light and for dark mode."""
     drawings = re.findall(r"<svg.*?</svg>", written(record), re.S)
     assert not re.search(r":\s*#[0-9a-f]{6}", "".join(drawings))
     names = set(re.findall(r"var\((--\w+)\)", "".join(drawings)))

@@ -1,4 +1,4 @@
-"""The step writes both forms, never decides, and says what is missing."""
+"""The step writes both forms, exits 0 whatever the verdict, and names a missing input."""
 
 import argparse
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_writes_both_forms(record, capsys):
-    """Data that were not checked are refused, and yet reported with exit code 0."""
+    """Unchecked data fail, and the report is written with exit code 0."""
     write_json(RECORD, record)
     assert not report.run(argparse.Namespace())
     assert REPORT.read_text("utf-8").startswith("## ✗ Fail\n\nThe data were not checked.")
@@ -31,8 +31,8 @@ def test_writes_both_forms(record, capsys):
     assert "log loss  0.5000" in printed and "1 partition added" in printed
 
 
-def test_asks_for_an_evaluation(record):
-    """A model that was only trained cannot be reported on."""
+def test_requires_an_evaluation(record):
+    """A model without an evaluation has no report."""
     del record["evaluation"]
     write_json(RECORD, record)
     with pytest.raises(UserError, match="make evaluate"):

@@ -1,4 +1,4 @@
-"""The terminal shows the gist in a few lines, and obeys no letter of a stranger's."""
+"""The terminal shows a summary in a few lines, without control characters of others."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from mlops.report import terminal
 
 
 def test_metrics_and_what_changed(record, judge):
-    """Aligned, without what the report explains at length."""
+    """The table is aligned and has only the columns of the comparison."""
     assert terminal.lines(judge(record)) == [
         "metric    candidate                champion                 difference"
         "                  margin",
@@ -17,7 +17,7 @@ def test_metrics_and_what_changed(record, judge):
 
 
 def test_without_a_champion(first, judge):
-    """Nothing to compare with: the metrics alone."""
+    """Without a champion only the metrics are shown."""
     assert terminal.lines(judge(first)) == [
         "metric    candidate",
         "log loss  0.5000 [0.4800, 0.5200]",
@@ -26,13 +26,13 @@ def test_without_a_champion(first, judge):
 
 @pytest.mark.parametrize("letters", ["\x1b[2J", "\u202e", "a\nb", "x" * 9000])
 def test_hostile_names_stay_on_their_line(attack, judge, letters):
-    """No control letter, no line of its own, no line without end."""
+    """No control character, no additional line, no endless line."""
     for line in terminal.lines(judge(attack(letters))):
         assert line.isprintable() and len(line) < 1000
 
 
 def test_many_metrics_stay_few_lines(record, judge):
-    """A screen, not a scroll."""
+    """The table is cut to fit on a screen."""
     metrics = record["evaluation"]["metrics"]
     record["evaluation"]["metrics"] = {f"m{n}": metrics["log_loss"] for n in range(500)}
     assert len(terminal.lines(judge(record))) == 1 + terminal.ROWS + 1

@@ -1,4 +1,4 @@
-"""The report names the slices that lost most, and says how many it left out."""
+"""The report names the slices that lost most, and counts those it leaves out."""
 
 import pytest
 
@@ -35,11 +35,11 @@ def test_the_worst_slices_are_named(sliced, judge):
     lines = [line for line in section.splitlines() if line.startswith("| `zone")]
     assert [line[8] for line in lines] == ["f", "g", "e", "d", "c"]
     assert lines[0].endswith("| 1,200 | 0.5060 [0.4960, 0.5160] | +0.0060 [-0.0040, +0.0160] |")
-    assert "The worst 5 of 7 slices; 2 more are too small to tell." in section
+    assert "The worst 5 of 7 slices; 2 more are too small to compare." in section
 
 
 def test_without_a_champion_there_are_no_differences(sliced, judge):
-    """The slices are shown as they are."""
+    """The slices are shown with the candidate's values only."""
     evaluation = sliced["evaluation"]
     evaluation["champion"] = evaluation["curves"]["champion"] = None
     for part in evaluation["slices"]["compared"]:
@@ -51,5 +51,5 @@ def test_without_a_champion_there_are_no_differences(sliced, judge):
 
 
 def test_without_slices_there_is_no_section(record, judge):
-    """Nothing to tell is not told."""
+    """A report without slices has no empty section."""
     assert "Worst slices" not in markdown.render(content(judge(record)))

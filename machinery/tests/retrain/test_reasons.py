@@ -16,8 +16,8 @@ ALARM = {"release_id": HELD.release_id, "trigger": "performance", "reason": "D30
 
 
 def kinds(newer=(), monitored=None, max_age_days=None):
-    """The kinds of the reasons found."""
-    return [found.kind for found in triggers(newer, monitored, HELD, max_age_days, TODAY)]
+    """The kinds of the reasons."""
+    return [trigger.kind for trigger in triggers(newer, monitored, HELD, max_age_days, TODAY)]
 
 
 def test_new_data_is_a_reason():
@@ -29,13 +29,13 @@ def test_an_alarm_is_a_reason_and_its_end_is_none():
     assert kinds(monitored=ALARM | {"trigger": None}) == []
 
 
-@pytest.mark.parametrize(("allowed", "found"), [(29, ["age"]), (30, []), (None, [])])
-def test_age_is_a_reason_on_the_day_after(allowed, found):
+@pytest.mark.parametrize(("allowed", "expected"), [(29, ["age"]), (30, []), (None, [])])
+def test_age_is_a_reason_on_the_day_after(allowed, expected):
     """Of June 1st, on July 1st: 30 days."""
-    assert kinds(max_age_days=allowed) == found
+    assert kinds(max_age_days=allowed) == expected
 
 
-def test_all_reasons_are_told():
+def test_all_reasons_are_listed():
     assert kinds(["2013-06"], ALARM, 7) == ["new data", "performance", "age"]
 
 
@@ -74,8 +74,8 @@ def test_one_value_changes_and_nothing_else(text, newest):
 def test_a_second_retraining_is_told_of_the_first(tmp_path, monkeypatch):
     """One at a time in one clone: they would share a worktree."""
     monkeypatch.setattr(proposal, "LOCK", tmp_path / "retrain.lock")
-    with proposal.alone(), pytest.raises(Refused, match="another retraining holds .*retrain.lock"):
-        with proposal.alone():
+    with proposal.lock(), pytest.raises(Refused, match="another retraining holds .*retrain.lock"):
+        with proposal.lock():
             pass
-    with proposal.alone():
+    with proposal.lock():
         pass

@@ -12,7 +12,7 @@ from mlops.releases.release import Release, Spec, catalogue_path, read_release, 
 
 
 def retrain(shop, code=0):
-    """Run the step, which must end so, and return what it said."""
+    """Run the step, which must end with this code, and return its output."""
     done = shop.mlops("retrain", check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -27,9 +27,9 @@ def stale(shop, name, message="Proposed-by: make retrain"):
 
 def quarantined(shop, model_digest, reason):
     """Put a release of this model into catalogue and quarantine, and return its id."""
-    held = read_release(shop.folder / "environments/production/release.yaml").promoted
-    model = held.model.model_copy(update={"digest": model_digest})
-    promoted = held.model_copy(update={"model": model})
+    production = read_release(shop.folder / "environments/production/release.yaml").promoted
+    model = production.model.model_copy(update={"digest": model_digest})
+    promoted = production.model_copy(update={"model": model})
     release = Release(
         spec=Spec(release_id=f"fares-20200101-0009-{promoted.seal}", promoted=promoted)
     )
@@ -44,29 +44,29 @@ def quarantined(shop, model_digest, reason):
 
 def alarm(shop, trigger, release_id=None):
     """Leave build/monitor.json as `monitor` does."""
-    held = (shop.folder / "environments/production/release.yaml").read_text("utf-8")
-    found = {
+    text = (shop.folder / "environments/production/release.yaml").read_text("utf-8")
+    monitored = {
         "verdict": "fail",
         "alarm": True,
         "trigger": trigger,
         "reason": "D201 km: it moved.",
-        "release_id": release_id or re.search(r"releaseId: (\S+)", held)[1],
+        "release_id": release_id or re.search(r"releaseId: (\S+)", text)[1],
         "environment": "production",
     }
-    (shop.folder / "build/monitor.json").write_text(json.dumps(found), "utf-8")
+    (shop.folder / "build/monitor.json").write_text(json.dumps(monitored), "utf-8")
 
 
 def test_a_new_partition_is_proposed(shop, state, proposals):
     """One branch, one commit, one line changed; the checkout is as it was."""
     before = state()
-    said = retrain(shop)
+    output = retrain(shop)
     assert state() == before
     assert proposals() == ["retrain/q4"]
     assert shop.git("rev-list", "--count", "HEAD..retrain/q4") == "1"
     diff = shop.git("diff", "--unified=0", "HEAD", "retrain/q4").splitlines()[5:]
     comment = "  # the newest quarter in use"
     assert diff == [f"-data: {{last: q3}}{comment}", f"+data: {{last: q4}}{comment}"]
-    assert "new data: q4 arrived" in said
+    assert "new data: q4 arrived" in output
     assert not (shop.folder / "build/retrain/worktree").exists()
     proposal = json.loads((shop.folder / "build/retrain/proposal.json").read_text())
     assert proposal["commit"] == shop.git("rev-parse", "retrain/q4")
@@ -75,16 +75,17 @@ def test_a_new_partition_is_proposed(shop, state, proposals):
 
 
 @pytest.mark.parametrize(
-    ("said", "told", "place"),
+    ("store", "variable", "copy"),
     [("~/bundles", None, "home/bundles"), ("build/store", "kept/bundles", "shop/kept/bundles")],
 )
-def test_the_store_is_that_of_the_checkout(shop, tmp_path, said, told, place):
-    """Wherever it is: below somebody's home, or where MLOPS_STORE says from here."""
-    shutil.copytree(shop.folder / "build/store", tmp_path / place)
+def test_the_store_is_that_of_the_checkout(shop, tmp_path, store, variable, copy):
+    """Wherever it is: below somebody's home, or where MLOPS_STORE points from here."""
+    shutil.copytree(shop.folder / "build/store", tmp_path / copy)
     for folder in ("build/store", "build/cache"):
         shutil.rmtree(shop.folder / folder)
-    shop.environment |= {"HOME": str(tmp_path / "home")} | ({"MLOPS_STORE": told} if told else {})
-    shop.edit("params.yaml", "name: fares", f"name: fares\nstore: {said}")
+    override = {"MLOPS_STORE": variable} if variable else {}
+    shop.environment |= {"HOME": str(tmp_path / "home")} | override
+    shop.edit("params.yaml", "name: fares", f"name: fares\nstore: {store}")
     before = set(shop.folder.iterdir())
     assert "retrain/q4 proposes it" in retrain(shop)
     assert set(shop.folder.iterdir()) == before
@@ -104,26 +105,26 @@ def test_what_is_proposed_is_not_proposed_twice(shop, proposals):
 @pytest.mark.parametrize(
     ("edit", "code", "reason"),
     [
-        (("ridge: 0.5", "ridge: 90000"), 1, "the gate says fail: Mean absolute error is "),
-        (("{mae: 0.05}", "{mae: 0.0000001}"), 3, "the gate says inconclusive: Perhaps worse than "),
+        (("ridge: 0.5", "ridge: 90000"), 1, "gate is fail: Mean absolute error is "),
+        (("{mae: 0.05}", "{mae: 0.0000001}"), 3, "gate is inconclusive: Perhaps worse than "),
     ],
 )
 def test_what_the_gate_does_not_pass_is_no_proposal(shop, proposals, edit, code, reason):
     """The exit code is the gate's, its reason is named, and a stale proposal is taken back."""
     stale(shop, "retrain/q4")
     shop.edit("params.yaml", *edit)
-    said = retrain(shop, code)
-    assert f"nothing is proposed: {reason}" in said
-    assert "retrain/q4 removed" in said
+    output = retrain(shop, code)
+    assert f"nothing is proposed: the verdict of the {reason}" in output
+    assert "retrain/q4 removed" in output
     assert proposals() == []
 
 
 def test_an_empty_partition_is_no_proposal(shop, proposals):
     """What check-data refuses is not trained on."""
     shop.edit("data/__init__.py", "return rows, f", 'return rows[: 0 if name == "q4" else 600], f')
-    said = retrain(shop, 1)
-    assert "nothing is proposed: check-data says fail: " in said
-    assert "q4: there are no rows" in said
+    output = retrain(shop, 1)
+    assert "nothing is proposed: the verdict of check-data is fail: " in output
+    assert "q4: there are no rows" in output
     assert proposals() == []
 
 
@@ -142,9 +143,9 @@ def test_an_alarm_without_new_data_has_nothing_to_learn_from(shop, proposals):
     """Training on the same partitions gives the same model; red, so that somebody hears of it."""
     shop.edit("data/__init__.py", '["q1", "q2", "q3", "q4"]', '["q1", "q2", "q3"]')
     alarm(shop, "performance")
-    said = retrain(shop, 1)
-    assert "performance: build/monitor.json: D201 km: it moved." in said
-    assert "nothing new to learn: q3 is the newest partition" in said and "alarm stays" in said
+    output = retrain(shop, 1)
+    assert "performance: build/monitor.json: D201 km: it moved." in output
+    assert "nothing new to learn: q3 is the newest partition" in output and "alarm stays" in output
     assert proposals() == []
 
 
@@ -171,16 +172,16 @@ def test_without_a_release_in_production_there_is_nothing_to_do(shop):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("command", "message"),
     [
         (("checkout", "--quiet", "--detach"), "HEAD is on no branch"),
         (("checkout", "--quiet", "-b", "retrain/q0"), "a proposal itself"),
-        (("branch", "retrain"), "A branch named retrain is in the way"),
+        (("branch", "retrain"), "There is a branch named retrain"),
     ],
 )
-def test_a_wrong_place_is_named(shop, words, message):
+def test_a_wrong_place_is_named(shop, command, message):
     """Each has a message of its own, before anything is trained."""
-    shop.git(*words)
+    shop.git(*command)
     assert message in retrain(shop, 2)
 
 

@@ -52,7 +52,7 @@ def test_only_a_pass_is_packed(checkout, verdict):
     """Inconclusive is not a pass."""
     checkout.judge(verdict)
     done = checkout.run("package")
-    assert done.returncode == 1 and f"refused: the gate says {verdict}" in done.stderr
+    assert done.returncode == 1 and f"refused: the verdict of the gate is {verdict}" in done.stderr
     assert not (checkout.path / "build/store").exists()
 
 

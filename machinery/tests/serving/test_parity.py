@@ -9,12 +9,13 @@ import pytest
 from machinery.tests.waiting import wait_for
 from mlops.gate import parity
 from mlops.rules import Verdict
+from mlops.serving import client
 
 
 def test_the_packed_model_answers_alike(packaged_once):
     """The step prints the result; a second run prints the same."""
     done = packaged_once.run("package")
-    assert "30 held-out rows were answered as in process." in done.stdout
+    assert "30 held-out rows have the same scores as in process." in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ def test_the_packed_model_answers_alike(packaged_once):
         (
             "weight = np.nan_to_num(",
             "weight = 7.0 * isinstance(columns, dict) + np.nan_to_num(",
-            "30 of 30 held-out rows are answered otherwise",
+            "30 of 30 held-out rows have other scores",
         ),
         (
             'return 1 / (1 + np.exp(-model["slope"]',
             'return np.arange(len(size)) / (1 + np.exp(-model["slope"]',
-            "29 of 30 held-out rows are answered otherwise when asked for alone, such as 0 over",
+            "29 of 30 held-out rows have other scores when sent alone, such as 0 over",
         ),
         ("return 1 / (1 + np", "return 0.5 / (1 + np", None),
         (
@@ -69,15 +70,15 @@ def test_a_service_that_answers_nothing_and_will_not_end_is_killed(tmp_path, mon
     for package in ("mlops", "mlops/serving"):
         (tmp_path / package / "__init__.py").touch()
     (tmp_path / "mlops/serving/alone.py").write_text(HANGING_SERVICE)
-    pid, predict = tmp_path / "pid", parity.client.predict
+    pid, predict = tmp_path / "pid", client.predict
 
     def predict_once_it_hangs(*arguments):
         wait_for(lambda: pid.exists() and pid.read_text("utf-8"))
         return predict(*arguments)
 
-    monkeypatch.setattr(parity.client, "predict", predict_once_it_hangs)
+    monkeypatch.setattr(client, "predict", predict_once_it_hangs)
     monkeypatch.setattr(parity, "GRACE_SECONDS", 0.1)
     finding = parity.compare(tmp_path, pd.DataFrame({"size": [1]}), [0.5], seconds=1)
     assert finding.verdict is Verdict.FAIL
-    assert finding.message.endswith("timed out; it said: I do not hear you.")
+    assert finding.message.endswith("timed out; it printed: I do not hear you.")
     assert not psutil.pid_exists(int(pid.read_text("utf-8")))

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops import files
-from mlops.errors import Refused
 from mlops.paths import RELEASE, SIGNATURE
 from mlops.releases.environments import environment
 from mlops.releases.release import Promoted, Proof, new_release, write_release
 from mlops.releases.store import Store
-from mlops.signing.check import SIGNATURE_SUFFIX, require_signature
+from mlops.signing.check import SIGNATURE_SUFFIX, check_signature
 
 POLICY = "environments/dev/policy.yaml"
 DEMAND = "signed_by: [{key: ours}]\n"
@@ -79,10 +78,7 @@ def stored_signatures():
 
 
 def at_deploy(name="dev"):
-    """The ids of the rules by which `deploy` refuses an environment's release."""
+    """The ids of the rules about signatures that refuse to deploy an environment's release."""
     target = environment(name)
-    try:
-        require_signature(target, target.release, Store(str(STORE)))
-    except Refused as error:
-        return [line.split()[0] for line in str(error).splitlines() if line.startswith("  P")]
-    return []
+    refusals = check_signature(target, target.release, Store(str(STORE)))
+    return [refusal.rule for refusal in refusals]

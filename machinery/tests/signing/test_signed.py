@@ -71,7 +71,7 @@ def test_check_release_reports_a_store_out_of_reach(demanding, monkeypatch, stor
     assert reachable.code == 0 and "signature" not in reachable.text
     monkeypatch.setenv("MLOPS_STORE", store)
     answer = demanding.mlops("check-release", "--base", base)
-    assert answer.code == 0 and f"the store {store} has not its bundle here" in answer.text
+    assert answer.code == 0 and f"the store {store} has no bundle of it" in answer.text
 
 
 def test_a_missing_public_key_is_an_error_of_check_release(demanding):

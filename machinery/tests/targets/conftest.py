@@ -16,6 +16,7 @@ from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
 from mlops.serving.client import served_release
 from mlops.targets import local
+from mlops.targets.slots import LiveFolder
 
 SERVICE = """
 import asyncio, os, pathlib, sys
@@ -99,9 +100,9 @@ class Stage:
 
     def running(self):
         """How many services and proxies there are, counted in the table of processes."""
-        place = str(local.Place(self.environment.name).folder)
+        path = str(LiveFolder(self.environment.name).path)
         lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
-        ours = [line for line in lines if place in line and "driver" not in line]
+        ours = [line for line in lines if path in line and "driver" not in line]
         return sum(" serve " in line for line in ours), sum("proxy.py" in line for line in ours)
 
 
@@ -125,7 +126,7 @@ def empty(stage):
 
 
 class Client(threading.Thread):
-    """Asks without pause on one connection, until told to stop; keeps what it was answered."""
+    """Asks without pause on one connection, until it is stopped; keeps the answers."""
 
     def __init__(self, url, keep):
         super().__init__(daemon=True)

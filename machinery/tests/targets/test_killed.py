@@ -10,6 +10,7 @@ import pytest
 
 from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.targets import local
+from mlops.targets.slots import LiveFolder
 
 pytestmark = pytest.mark.slow
 
@@ -20,10 +21,12 @@ import os, signal, sys
 from pathlib import Path
 from mlops.releases.environments import Environment
 from mlops.releases.policy import Policy, Settings
-from mlops.targets import local
+from mlops.targets import local, switch
+from mlops.targets.slots import LiveFolder
 
 port, release_id, bundle, seconds, when, name = sys.argv[2:]
-owner = local.Place if hasattr(local.Place, name) else local
+owners = (LiveFolder, local.ProcessDeployment, switch)
+owner = next((one for one in owners if hasattr(one, name)), local)
 original = getattr(owner, name, None)
 
 def dying(*arguments):
@@ -38,12 +41,12 @@ settings = Settings.model_validate({"target": "local", "port": int(port)})
 environment = Environment("dev", settings, Policy.model_validate({"from": "build", "evidence": ()}))
 print(local.deploy(environment, release_id, Path(bundle), float(seconds)))
 """
-FIRST = [("after", "_start"), ("after", "activate")]
+FIRST = [("after", "start"), ("after", "activate")]
 LATER = [
-    ("after", "_start"),
-    ("after", "_await_ready"),
+    ("after", "start"),
+    ("after", "await_ready"),
     ("after", "activate"),
-    ("after", "_verify"),
+    ("after", "verify"),
 ]
 
 
@@ -89,7 +92,7 @@ def test_a_later_deployment_is_killed(stage, bundle, command, client):
 
 def test_a_killed_deployment_is_ended_by_stop(empty, bundle, command):
     """What it started is an orphan, and is found."""
-    with command("r-1", bundle(), "after", "_start") as killed:
+    with command("r-1", bundle(), "after", "start") as killed:
         killed.wait()
     assert empty.running()[0] == 1
     assert local.stop(empty.environment) is True
@@ -97,18 +100,19 @@ def test_a_killed_deployment_is_ended_by_stop(empty, bundle, command):
 
 
 def test_two_deployments_at_once(stage, bundle, command, tmp_path):
-    """The second waits, says so, and wins."""
+    """The second prints that it waits, and wins."""
     start = tmp_path / "start"
     waits = f"while not Path({str(start)!r}).exists(): time.sleep(0.01)"
     slow = bundle(init=waits, imports="import time\nfrom pathlib import Path")
     with command("r-1", slow) as first:
-        slots = local.Place(stage.environment.name).folder / "slots"
+        slots = LiveFolder(stage.environment.name).path / "slots"
         wait_for(lambda: list(slots.glob("r-1.*")) or first.poll() is not None)
         with command("r-2", bundle()) as second:
-            second_said = second.stdout.readline()
+            second_output = second.stdout.readline()
             start.touch()
-            first_said, second_said = first.communicate()[0], second_said + second.communicate()[0]
-    assert "release_id='r-1'" in first_said
-    assert "another command is at work on dev" in second_said
-    assert "release_id='r-2'" in second_said
+            first_output = first.communicate()[0]
+            second_output += second.communicate()[0]
+    assert "release_id='r-1'" in first_output
+    assert "another command works on dev" in second_output
+    assert "release_id='r-2'" in second_output
     assert (stage.served(), stage.running()) == ("r-2", (1, 1))

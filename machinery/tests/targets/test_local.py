@@ -12,15 +12,16 @@ import pytest
 from machinery.tests.waiting import HANG_SECONDS, wait_for
 from mlops.errors import Refused, UserError
 from mlops.serving.client import get
-from mlops.targets import Live, front, local, processes
+from mlops.targets import Live, local, processes, public_port
+from mlops.targets.slots import LiveFolder
 
 pytestmark = pytest.mark.slow
 
 
 def service_of(stage):
     """The folder of the service that is live."""
-    place = local.Place(stage.environment.name)
-    return place.slot(place.active()["slot"]).folder
+    folder = LiveFolder(stage.environment.name)
+    return folder.slot(folder.active()["slot"]).folder
 
 
 def kill(process):
@@ -88,13 +89,13 @@ def test_deploying_what_is_live_changes_nothing(stage, bundle):
         ({"imports": "raise ValueError('no such model')"}, "no such model", HANG_SECONDS),
         ({"init": "raise ValueError('no such model')"}, "no such model", HANG_SECONDS),
         ({"init": "os._exit(3)"}, "ended while it started", HANG_SECONDS),
-        ({"release_id": "'r-0'"}, "says that it is r-0", HANG_SECONDS),
+        ({"release_id": "'r-0'"}, "reports the release r-0", HANG_SECONDS),
         ({"ready": False}, "not ready after 4 s", 4),
     ],
     ids=["import", "init", "dies", "wrong-id", "not-ready"],
 )
 def test_a_release_that_is_not_ready_changes_nothing(stage, bundle, wrong, why, seconds):
-    """Whatever is wrong with it: the earlier one serves on, and the message says why."""
+    """Whatever is wrong with it: the earlier one serves on, and the message gives the reason."""
     stage.deploy("r-1", bundle())
     with pytest.raises(Refused, match=f"(?s)r-2 was not deployed.*{why}") as refusal:
         stage.deploy("r-2", bundle(**wrong), seconds)
@@ -118,8 +119,10 @@ def test_what_died_is_started_again(stage, bundle, who):
     """Deploying the same release mends it, and leaves no worker without its supervisor."""
     folder = bundle()
     stage.deploy("r-1", folder)
-    place = local.Place(stage.environment.name)
-    dead = place.proxy(stage.environment.settings.port) if who == "proxy" else service_of(stage)
+    live_folder = LiveFolder(stage.environment.name)
+    dead = (
+        live_folder.proxy(stage.environment.settings.port) if who == "proxy" else service_of(stage)
+    )
     members = sorted(processes.members(dead), key=lambda process: process.create_time())
     kill(members[-1 if who == "worker" else 0])
     assert stage.deploy("r-1", folder).release_id == "r-1"
@@ -158,7 +161,7 @@ def test_a_missing_bundle_is_named(stage, tmp_path):
         stage.deploy("r-1", tmp_path / "nowhere")
 
 
-def test_stop_says_whether_anything_ran(stage, bundle):
+def test_stop_returns_whether_anything_ran(stage, bundle):
     """Nothing running is fine."""
     stage.deploy("r-1", bundle())
     assert local.stop(stage.environment) is True
@@ -168,9 +171,9 @@ def test_stop_says_whether_anything_ran(stage, bundle):
 
 def test_a_port_for_a_service_is_none_that_the_system_gives_away():
     """Between the choice and the service's start no connection takes it."""
-    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
-    lowest = int(given.read_text("utf-8").split()[0]) if given.exists() else 49152
-    assert all(1023 < front.free_port() < lowest for _ in range(50))
+    setting = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(setting.read_text("utf-8").split()[0]) if setting.exists() else 49152
+    assert all(1023 < public_port.free_port() < lowest for _ in range(50))
 
 
 def test_logs_are_few(tmp_path):

@@ -54,7 +54,7 @@ def backend():
 
 @pytest.fixture
 def active(tmp_path):
-    """The file that says where requests go."""
+    """The file that names the live release."""
     return tmp_path / "active.json"
 
 
@@ -64,8 +64,8 @@ def connect(tmp_path, active):
     folder, logs, opened = tmp_path / "proxy", tmp_path / "logs", []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address, number = listener.getsockname(), listener.fileno()
-        words = [str(word) for word in (folder, active, logs, number)]
-        command = [sys.executable, "-I", proxy.__file__, *words]
+        arguments = [str(part) for part in (folder, active, logs, number)]
+        command = [sys.executable, "-I", proxy.__file__, *arguments]
         processes.start(folder, command, logs / "proxy.log", descriptors=(number,))
 
     def open_one():
@@ -119,7 +119,7 @@ def test_a_request_that_has_begun_stays(connect, backend, active):
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"port": 1}'])
 def test_without_a_release_the_answer_is_503(connect, active, content):
-    """Nothing live, or a service that just died: clients are told in their own protocol."""
+    """Nothing live, or a service that just died: clients get an answer in HTTP."""
     if content:
         active.write_text(content)
     connection = connect()
@@ -145,6 +145,6 @@ def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
     log = tmp_path / "r-1.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"many words")
-        proxy.shorten(tmp_path)
+        proxy.rotate(tmp_path)
         writer.write(b"on")
     assert (log.read_bytes(), (tmp_path / "r-1.log.1").read_bytes()) == (b"on", b"many words")

@@ -28,8 +28,8 @@ def dev(fork, shipped):  # pylint: disable=unused-argument  # it must be there t
     """Runs a step for dev, which serves its release, and returns what it printed and its exit."""
     fork.mlops("deploy", "--env", "dev")
 
-    def run(*words, env="dev"):
-        done = fork.mlops(*words, *(["--env", env] if env else []), check=False)
+    def run(*arguments, env="dev"):
+        done = fork.mlops(*arguments, *(["--env", env] if env else []), check=False)
         return done.returncode, done.stdout + done.stderr
 
     return run
@@ -37,15 +37,15 @@ def dev(fork, shipped):  # pylint: disable=unused-argument  # it must be there t
 
 def test_deploying_twice(dev, shipped):
     """The second time verifies."""
-    code, said = dev("deploy")
+    code, output = dev("deploy")
     assert code == 0
-    assert f"dev serves {shipped} already" in said
+    assert f"dev serves {shipped} already" in output
 
 
 def test_a_load_test_leaves_evidence(fork, dev, shipped):
     """Of the kind that a promotion reads, with the figures it was judged by."""
-    code, said = dev("loadtest")
-    assert code == 0, said
+    code, output = dev("loadtest")
+    assert code == 0, output
     with chdir(fork.folder):
         (proof,) = evidence.collected(shipped)
     assert (proof.kind, proof.environment, proof.verdict) == ("load-test", "dev", "pass")
@@ -56,12 +56,12 @@ def test_a_load_test_leaves_evidence(fork, dev, shipped):
 def test_a_failed_load_test_is_evidence_too(fork, dev, shipped):
     """A budget nobody can keep; exit code 1."""
     fork.edit("params.yaml", "p95_ms: 10000", "p95_ms: 0.1")
-    code, said = dev("loadtest")
+    code, output = dev("loadtest")
     fork.edit("params.yaml", "p95_ms: 0.1", "p95_ms: 10000")
     content = json.loads((fork.folder / f"build/evidence/{shipped}/load-test.json").read_text())
     assert code == 1
     assert content["verdict"] == "fail"
-    assert content["reason"].startswith("L104 ") and content["reason"] in said
+    assert content["reason"].startswith("L104 ") and content["reason"] in output
 
 
 def deploy_by_hand(fork, release_id, name="dev", **settings):
@@ -77,33 +77,33 @@ def deploy_by_hand(fork, release_id, name="dev", **settings):
 def test_another_release_is_not_tested(fork, dev, shipped):
     """What answers must be what release.yaml names; both are named."""
     deploy_by_hand(fork, "r-0")
-    code, said = dev("loadtest")
+    code, output = dev("loadtest")
     assert code == 1
-    assert f"dev serves r-0, but environments/dev/release.yaml names {shipped}" in said
+    assert f"dev serves r-0, but environments/dev/release.yaml names {shipped}" in output
 
 
 def test_an_environment_without_release_is_not_tested(dev):
     """Nothing was promoted to staging."""
-    code, said = dev("loadtest", env="staging")
+    code, output = dev("loadtest", env="staging")
     assert code == 2
-    assert "environments/staging/release.yaml names no release yet" in said
+    assert "environments/staging/release.yaml names no release yet" in output
 
 
-@pytest.mark.parametrize("fault, words", [("gone", "has no sha256/"), ("other", "other bytes")])
-def test_a_store_without_the_bundle_changes_nothing(fork, dev, shipped, fault, words):
-    """Not there, or not what its name says: told, and what serves goes on."""
-    store, kept = fork.folder / "build/store", fork.folder / "build/kept"
-    shutil.copytree(store, kept)
+@pytest.mark.parametrize("fault, message", [("gone", "has no sha256/"), ("other", "other bytes")])
+def test_a_store_without_the_bundle_changes_nothing(fork, dev, shipped, fault, message):
+    """A missing or altered bundle is reported, and the live release keeps serving."""
+    store, copy = fork.folder / "build/store", fork.folder / "build/kept"
+    shutil.copytree(store, copy)
     shutil.rmtree(fork.folder / "build/cache")
     (packed,) = store.rglob("*.tar")
     packed.write_bytes(b"something else")
     if fault == "gone":
         packed.unlink()
-    code, said = dev("deploy")
+    code, output = dev("deploy")
     shutil.rmtree(store)
-    os.rename(kept, store)
+    os.rename(copy, store)
     assert code == 2
-    assert words in said
+    assert message in output
     with chdir(fork.folder):
         assert local.live(environments.environment("dev")).release_id == shipped
 
@@ -111,10 +111,10 @@ def test_a_store_without_the_bundle_changes_nothing(fork, dev, shipped, fault, w
 def test_down_stops_everything(fork, dev, port):
     """Also what ran for an environment whose folder is gone; nothing running is fine."""
     deploy_by_hand(fork, "r-0", name="former", port=port)
-    code, said = dev("down", env=None)
+    code, output = dev("down", env=None)
     assert code == 0
-    assert "dev: stopped" in said and "staging: nothing ran" in said
-    assert "former: stopped; environments/former/ is gone or broken" in said
+    assert "dev: stopped" in output and "staging: nothing ran" in output
+    assert "former: stopped; environments/former/ is gone or broken" in output
     assert "stopped" not in fork.mlops("down").stdout
 
 
@@ -123,8 +123,8 @@ def test_down_stops_what_broken_settings_hide(fork, dev):
     settings = fork.folder / "environments/dev/settings.yaml"
     text = settings.read_text("utf-8")
     settings.write_text(f"{text}\nprot: 1\n", "utf-8")
-    code, said = dev("down", env=None)
+    code, output = dev("down", env=None)
     settings.write_text(text, "utf-8")
     assert code == 2
-    assert "dev: stopped; environments/dev/ is gone or broken" in said
-    assert "unknown key" in said
+    assert "dev: stopped; environments/dev/ is gone or broken" in output
+    assert "unknown key" in output

@@ -15,8 +15,8 @@ def test_every_target_offers_the_contract(stage, name):
     """With the arguments the protocol names."""
     target = target_of(stage.with_settings(target=name).environment)
     for function in OFFERED:
-        wanted = list(signature(getattr(Target, function)).parameters)[1:]
-        assert list(signature(getattr(target, function)).parameters) == wanted
+        parameters = list(signature(getattr(Target, function)).parameters)[1:]
+        assert list(signature(getattr(target, function)).parameters) == parameters
 
 
 def test_an_unknown_target_is_refused(stage):

@@ -14,11 +14,11 @@ from mlops.config.documents import parse
 from mlops.config.params import AnyModel, GateParams, load_params
 from mlops.gate import judge
 from mlops.gate.waivers import parse_waivers
-from mlops.releases.environment_history import holdings
+from mlops.releases.environment_history import release_history
 from mlops.releases.evidence import collected
 from mlops.releases.policy import Policy, Settings
-from mlops.releases.promotion import sound
 from mlops.releases.quarantine import parse_entries
+from mlops.releases.rules.integrity import parse_sealed
 from mlops.report import markdown
 from mlops.report.content import content
 from mlops.report.subject import Judged
@@ -78,7 +78,7 @@ def test_a_release_without_fixtures_is_noticed():
 def test_a_release_keeps_its_seal_and_its_bytes(written, name):
     path = written / f"release-{name}.yaml"
     text = path.read_text("utf-8")
-    assert sound(text, path).text == text
+    assert parse_sealed(text, path).text == text
 
 
 def test_a_ledger_is_read_from_its_commits(written, here):
@@ -88,7 +88,7 @@ def test_a_ledger_is_read_from_its_commits(written, here):
     for name in ("none", *RELEASES):
         shutil.copy(written / f"release-{name}.yaml", file)
         commit("environments")
-    past = holdings("dev")
+    past = release_history("dev")
     ids = [one.release_id for one in past]
     assert len(past) == 4 and ids[3] is None
     assert ids[0] == ids[2] != ids[1]
@@ -106,7 +106,7 @@ def test_evidence_is_read(written, here):
     path.write_text(json.dumps(values), "utf-8")
     (evidence,) = collected(values["releaseId"])
     assert evidence.verdict == "pass" and evidence.figures["requests"] > 0
-    first = sound((written / "release-first.yaml").read_text("utf-8"), written)
+    first = parse_sealed((written / "release-first.yaml").read_text("utf-8"), written)
     assert [one.kind for one in first.spec.evidence] == ["gate"]
 
 

@@ -224,7 +224,7 @@ def test_a_runner_of_ours_trains_for_us(repository):
     run = answer(repository, variables=GPU)
     run.require(*FOR_A_PARAMETER)
     assert run.jobs["Plan / what is needed"].outputs["runner"] == '["self-hosted", "gpu"]'
-    assert "on cpu (gpu asked for)" in run.summary
+    assert "on cpu (gpu requested)" in run.summary
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_on_a_hosted_runner_the_clock_finds_nothing_lost(road, in_production):
     assert in_production
     run = road.clock("deploy.yml", environment={"RUNNER_ENVIRONMENT": "github-hosted"})
     run.require("Due")
-    assert "gone with each job" in run.jobs["Due"].log and len(run.results) == 1
+    assert "service ended with the job" in run.jobs["Due"].log and len(run.results) == 1
 
 
 def test_by_the_clock_without_drift_nothing_is_proposed(road, in_production):

@@ -1,0 +1,112 @@
+"""The analysis of an environment: from the log and the labels to the findings of every rule."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops.config.params import Params
+from mlops.errors import UserError
+from mlops.monitor import verdict
+from mlops.monitor.drift import Shift, classifier_aucs, shift
+from mlops.monitor.labels import Labels
+from mlops.monitor.log import Log
+from mlops.monitor.performance import Labelled, LiveMetric, measure
+from mlops.monitor.reference import Reference, score_shift, served, served_scores
+from mlops.releases.release import Release
+from mlops.rules import Finding, Verdict
+from mlops.training import contract
+
+
+@dataclass
+class Analysis:  # pylint: disable=too-many-instance-attributes # one for each result
+    """The findings of the rules, and the numbers behind them."""
+
+    days: list[str]
+    rows: int
+    labelled: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    not_logged: list[str] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
+    scores: Shift | None = None
+    aucs: list[float] = field(default_factory=list)
+    metrics: list[LiveMetric] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain values for JSON."""
+        return {
+            "rows": self.rows,
+            "days": len(self.days),
+            "first_day": self.days[0] if self.days else None,
+            "last_day": self.days[-1] if self.days else None,
+            "labelled": self.labelled,
+            "columns": [shift.as_dict() for shift in verdict.by_times(self.shifts)],
+            "not_logged": self.not_logged,
+            "scores": self.scores.as_dict() if self.scores else None,
+            "classifier_auc": sum(self.aucs) / len(self.aucs) if self.aucs else None,
+            "metrics": {metric.name: metric.as_dict() for metric in self.metrics},
+        }
+
+
+def analyse(trained: Reference, log: Log, labels: Labels, params: Params) -> Analysis:
+    """Judge the newest days of a log by their labels and by their drift from the training rows."""
+    limits = params.monitor
+    days = log.newest(limits.days)
+    analysis = Analysis(days, sum(log.per_day[day] for day in days))
+    enough = verdict.enough_rows(analysis.rows, len(days), limits)
+    analysis.findings.append(enough)
+    if labels.files:
+        _performance(analysis, trained.release, log, labels, params)
+    if enough.verdict is Verdict.PASS:
+        _drift(analysis, trained, log, params)
+    return analysis
+
+
+def gate_metrics(release: Release) -> dict[str, Any]:
+    """Return the metrics that the gate measured, from the release's evidence."""
+    figures = [proof.figures for proof in release.spec.evidence if proof.kind == "gate"]
+    return next((evidence["metrics"] for evidence in reversed(figures) if evidence), {})
+
+
+def _performance(
+    analysis: Analysis, release: Release, log: Log, labels: Labels, params: Params
+) -> None:
+    import numpy as np
+
+    chosen = [
+        (row, labels.outcomes[i]) for i, row in log.labelled.items() if row.day in analysis.days
+    ]
+    analysis.labelled = len(chosen)
+    days = np.array([row.day for row, _ in chosen])
+    labelled_days = len(set(days))
+    enough = verdict.enough_labels(len(chosen), labelled_days, len(analysis.days), params.monitor)
+    analysis.findings.append(enough)
+    if enough.verdict is not Verdict.PASS:
+        return
+    target = np.array([outcome for _, outcome in chosen])
+    score = np.array([row.score for row, _ in chosen])
+    analysis.metrics = measure(
+        Labelled(target, score, days),
+        contract.metric_functions(),
+        gate_metrics(release),
+        params.evaluate,
+        contract.threshold(),
+    )
+    analysis.findings += verdict.performance(analysis.metrics, params.gate)
+
+
+def _drift(analysis: Analysis, trained: Reference, log: Log, params: Params) -> None:
+    rows = served(log, analysis.days, trained)
+    shared = [name for name in trained.columns.features if name in rows.frame]
+    analysis.not_logged = [name for name in trained.columns.features if name not in shared]
+    problem = ""
+    if shared:
+        analysis.shifts = [shift(name, trained.rows, rows) for name in shared]
+        analysis.aucs = classifier_aucs(trained.rows, rows, shared)
+        analysis.findings += [
+            verdict.columns(analysis.shifts, params.monitor),
+            verdict.separability(analysis.aucs, params.monitor),
+        ]
+    try:
+        analysis.scores = score_shift(trained, served_scores(log, analysis.days), params)
+    except UserError as error:
+        problem = str(error)
+    analysis.findings.append(verdict.scores(analysis.scores, problem, params.monitor))
