@@ -81,7 +81,8 @@ def diagram() -> Iterator[str]:
     yield "  change -->|all-green, approved, squashed| main"
     for file, workflow in entries().items():
         node = file.removesuffix(".yml")
-        jobs = ", ".join(job["name"] for job in calls(workflow))
+        # Of the name of a matrix job what all legs have.
+        jobs = ", ".join(job["name"].partition(" (${{")[0] for job in calls(workflow))
         yield f'  {node}["<b>{file}</b><br>{jobs}"]'
         yield from (f"  {STARTS[start][0]} --> {node}" for start in starts(workflow))
         for name in leads(workflow):

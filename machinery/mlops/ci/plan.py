@@ -55,6 +55,22 @@ TRAINED = {"params", "waivers", "data", "model", "lock", "machinery", OTHER}
 TESTED_ON_ONE = {"params", "data"}
 TESTED_ON_ALL = {"tests", "model", "lock", "machinery, not run", "machinery", OTHER}
 HOSTED = ("ubuntu-24.04",)
+# What each job of a pull request takes on a hosted runner, in seconds, without the wait for it.
+# Estimates for the example, none measured on GitHub: a minute for the set-up, ten seconds for a
+# checkout with its history, and about twice the seconds of CPU that the commands take here.
+SECONDS = {
+    "ci.yml": {
+        "plan": 20,  # a checkout and a comparison; nothing is set up
+        "lint": 110,
+        "test": 150,  # the team's tests and the conformance suite: 16 seconds of CPU
+        "train": 130,  # data, training, champion, report and gate: 22 seconds of CPU
+        "comment": 80,
+        "all-green": 15,  # neither checkout nor set-up
+    },
+    "security.yml": {"workflows": 90, "dependencies": 90},
+}
+# The job `test` where the machinery differs from its release: its own tests run as well.
+MACHINERY_TEST_SECONDS = 35 * 60
 DEPENDABOT = "dependabot[bot]"
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 

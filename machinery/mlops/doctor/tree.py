@@ -52,7 +52,7 @@ def environment_names(seen: Seen) -> Iterator[Finding]:
     wrong += [f"{KEYS} keeps the secrets and cannot be deployed to"] if KEYS in folders else []
     wrong += [] if KEYS in seen.settings.environments else [f"{FILE} lacks {KEYS}, for the secrets"]
     wrong += [f"{FILE} names {name}, which has no folder" for name in sorted(kept - folders)]
-    wrong += [f"a workflow deploys to {name}" for name in sorted(named - folders)]
+    wrong += [f"a workflow names {name}, which has no folder" for name in sorted(named - folders)]
     guard = "environment names"
     if wrong:
         yield bad(guard, "; ".join(wrong), f"there are {', '.join(sorted(folders))}")
@@ -64,7 +64,8 @@ def _named(workflow: dict[Any, Any]) -> Iterator[str]:
     for job in workflow.get("jobs", {}).values():
         said = job.get("environment")
         said = said.get("name") if isinstance(said, dict) else said
-        for name in (said, job.get("with", {}).get("environment")):
+        steps = (step.get("env", {}).get("ENV") for step in job.get("steps", ()))
+        for name in (said, job.get("with", {}).get("environment"), *steps):
             if name and "${{" not in name:
                 yield name
 

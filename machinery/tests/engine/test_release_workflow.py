@@ -55,7 +55,7 @@ def pushed(road, workflow):
 def released(road):
     """The run after the merge of the first model, and its release."""
     run = pushed(road, "release.yml")
-    run.require("Package / bundle and image", "Sign / what was built", "Propose / promote dev")
+    run.require("Package", "Sign / what was built", "Propose / promote dev")
     return run, read_release(run.artifact("release") / "release.yaml")
 
 

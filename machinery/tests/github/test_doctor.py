@@ -380,12 +380,19 @@ def _nowhere(_):
     raise UserError("no remote")
 
 
-def test_an_environment_that_a_workflow_mistypes_is_found(checkout, doctor):
-    file = checkout / ".github/workflows/release.yml"
+@pytest.mark.parametrize(
+    ("name", "line"), [("release.yml", "environment: dev"), ("retrain.yml", "ENV: production")]
+)
+def test_an_environment_that_a_workflow_mistypes_is_found(checkout, doctor, name, line):
+    """Given to what is called, or to a step of its own."""
+    file = checkout / ".github/workflows" / name
     text = file.read_text("utf-8")
-    assert "environment: dev" in text
-    file.write_text(text.replace("environment: dev", "environment: dve"), "utf-8")
-    assert re.search("BAD +environment names: a workflow deploys to dve", doctor()[1])
+    assert line in text
+    file.write_text(text.replace(line, f"{line[:-1]}x"), "utf-8")
+    assert re.search(
+        "BAD +environment names: a workflow names (dex|productiox), which has no folder",
+        doctor()[1],
+    )
 
 
 @pytest.mark.parametrize("on", ["push", "[push]", "{schedule: }"])

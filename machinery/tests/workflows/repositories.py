@@ -185,33 +185,36 @@ class Repository:
         (folder / "event.json").write_text(json.dumps(payload), "utf-8")
         # Every shell of a step tells first what it was given.
         (folder / "tell.sh").write_text(f'env > "{folder}/env/$GITHUB_JOB.$$"\n', "utf-8")
-        tree = self._for_act(folder) if native else self.folder
-        path = tree / ".github/workflows" / workflow
-        if not native:
-            (folder / workflow).write_text(flat.flatten(path, self.folder), "utf-8")
-            path = folder / workflow
-        place = {"GITHUB_WORKFLOW_REF": f"{OWNER}/{NAME}/.github/workflows/{workflow}@main"}
-        environment = self._given(folder) | place | given.get("environment", {})
+        # Own actions come with the commit that runs: a job uses them without a checkout.
+        own = play(self, f"{OWNER}/{NAME}@{self.git('rev-parse', 'HEAD')}", folder / "own")
+        path = self._for_act(workflow, folder, native, *own)
+        environment = self._given(folder, workflow) | given.get("environment", {})
         secrets = {"GITHUB_TOKEN": "token-of-the-run"} | given.get("secrets", {})
         command = [
             *runs.command(folder, event, path),
             *runs.pairs("--env", environment),
             *runs.pairs("--var", given.get("variables", {})),
             *runs.pairs("--secret", secrets),
-            *runs.local_repositories(self.folder, self.remotes),
+            *runs.local_repositories(self.folder, self.remotes | own),
         ]
-        done = runs.finish(command, folder, cwd=tree, env=self.environment())
+        place = folder / "tree" if native else self.folder
+        done = runs.finish(command, folder, cwd=place, env=self.environment())
         return runs.read(done, folder)
 
-    def _for_act(self, folder: Path) -> Path:
-        """Return a copy of the clone whose workflows act can read."""
+    def _for_act(self, workflow: str, folder: Path, native: bool, own: str) -> Path:
+        """Return a workflow as act can read it: by itself, or in a copy of the clone."""
+        if not native:
+            text = flat.flatten(self.folder / ".github/workflows" / workflow, self.folder)
+            (folder / workflow).write_text(_fetching(text, own), "utf-8")
+            return folder / workflow
         tree = Path(shutil.copytree(self.folder, folder / "tree", symlinks=True))
         for path in (tree / ".github/workflows").glob("*.yml"):
-            path.write_text(flat.known(path.read_text("utf-8")), "utf-8")
-        return tree
+            path.write_text(_fetching(flat.known(path.read_text("utf-8")), own), "utf-8")
+        return tree / ".github/workflows" / workflow
 
-    def _given(self, folder: Path) -> dict[str, str]:
+    def _given(self, folder: Path, workflow: str) -> dict[str, str]:
         return {
+            "GITHUB_WORKFLOW_REF": f"{OWNER}/{NAME}/.github/workflows/{workflow}@main",
             "VENV": sys.prefix,
             "STANDINS": str(runs.STANDINS),
             "STANDIN_TREE": str(ROOT),
@@ -229,13 +232,20 @@ class Repository:
 
 def play(upstream: Repository, name: str, home: Path) -> dict[str, Path]:
     """Return a folder that plays a repository at a commit, `owner/name@commit`, for act."""
-    folder = Path(shutil.copytree(upstream.folder, home, symlinks=True))
+    left_out = shutil.ignore_patterns(".git", ".venv", "build")
+    folder = Path(shutil.copytree(upstream.folder, home, symlinks=True, ignore=left_out))
     repository, _, commit = name.partition("@")
     for path in (folder / ".github").rglob("*.yml"):
         # Own workflows and actions are at the same commit, wherever a caller is.
         own = re.sub(r"(uses: )\$/(\S+)", rf"\1{repository}/\2@{commit}", path.read_text("utf-8"))
         path.write_text(flat.known(own), "utf-8")
     return {name: folder}
+
+
+def _fetching(text: str, own: str) -> str:
+    """Let a workflow use the actions of its own repository, `owner/name@commit`, by its name."""
+    repository, _, commit = own.partition("@")
+    return re.sub(r"(uses: )\./(\.github/actions/\S+)", rf"\1{repository}/\2@{commit}", text)
 
 
 def sweep(folder: Path) -> None:

@@ -180,9 +180,12 @@ def read(done: subprocess.CompletedProcess, folder: Path) -> Run:
         elif told.get("level") in ("error", "fatal", "panic"):
             others.append(told["msg"])
     # A leg of a matrix that is skipped is one of which no step runs (flat.py). A job that calls a
-    # workflow of another repository has neither steps nor a result.
+    # workflow of another repository has neither steps nor a result, nor has one that waits for a
+    # runner, which act says of it.
     ran = {
-        name: job for name, job in jobs.items() if job.steps or job.result not in ("", "success")
+        name: job
+        for name, job in jobs.items()
+        if job.steps or job.result not in ("", "success") or "unsupported platform" in job.log
     }
     log = "\n".join([*(f"== {job.name}: {job.result}\n{job.log}" for job in ran.values()), *others])
     return Run(ran, done.returncode, log, folder)

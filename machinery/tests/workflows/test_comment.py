@@ -165,7 +165,7 @@ def test_a_pull_request_has_one_comment_kept_up_to_date(posting, github):
     posting.git("checkout", "--quiet", "change")
     posting.edit("params.yaml", "ridge: 0.4", "ridge: 90000")
     run = answered(posting, github, 7)
-    assert run.results["all-green"] == "failure" == run.results["Report / verdict"]
+    assert run.results["all-green"] == "failure" == run.results["Train / candidate"]
     ((_, second),) = bodies(github)
     assert second.startswith("## ✗ Fail") and "M1" in second
 

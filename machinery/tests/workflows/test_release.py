@@ -28,7 +28,7 @@ def test_by_hand_it_runs_on_main_only(repository):
     about = {"ref": "refs/heads/mine", "repository": repository.about(), "inputs": {}}
     for workflow, first in (
         ("release.yml", "Plan / what is needed"),
-        ("deploy.yml", "Due / environments"),
+        ("deploy.yml", "Due"),
     ):
         run = repository.act("workflow_dispatch", about, workflow)
         assert run.results == {first: "failure"}

@@ -34,7 +34,7 @@ def run(road, log):
 
 def test_drift_is_found_and_red_is_nothing(run):
     """An alarm is a reason to train, not a failure of the workflow."""
-    run.require("Monitor / production", "Retrain / candidate", "Propose / retrain model")
+    run.require("Monitor", "Retrain", "Propose / retrain model")
     assert "W105" in run.summary
 
 
@@ -70,5 +70,5 @@ def test_a_retraining_that_fails_the_gate_is_not_proposed(road, run):
     )
     road.repository.commit("Most of q4 is lost")
     found = road.clock("retrain.yml")
-    assert found.results["Retrain / candidate"] == "failure"
+    assert found.results["Retrain"] == "failure"
     assert "D102" in found.summary and road.open == []

@@ -18,10 +18,10 @@ def road(repository):
 @pytest.mark.parametrize("runner", ["", '["gpu"]'])
 def test_it_goes_to_the_runner_that_is_named(road, runner):
     """GitHub's without one."""
-    road.clock("deploy.yml", variables={"RUNNER": runner}).require("Due / environments")
+    road.clock("deploy.yml", variables={"RUNNER": runner}).require("Due")
 
 
 def test_where_no_machine_has_that_label_nothing_takes_the_job(road):
     """It waits, rather than run where it reaches nothing."""
     run = road.clock("deploy.yml", variables={"RUNNER": '["elsewhere"]'})
-    assert run.jobs["Due / environments"].steps == {}
+    assert run.jobs["Due"].steps == {}

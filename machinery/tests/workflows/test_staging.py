@@ -57,7 +57,7 @@ def test_a_slow_service_goes_no_further(road):
     slow = road.ship("dev", "staging")
     road.git("push", "--quiet", "origin", "main:staging")
     run = road.staged()
-    assert run.results["Load test / staging"] == "failure"
+    assert run.results["Load test"] == "failure"
     assert f"### Load test of {slow}: fail\n\nL104" in run.summary
     proof = json.loads((run.artifact("evidence") / f"evidence/{slow}/load-test.json").read_text())
     assert proof["verdict"] == "fail" and proof["figures"]["p95_ms"] > BUDGET_MS
@@ -71,7 +71,7 @@ def test_a_commit_that_is_not_on_main_proves_nothing(road, next_one):
     road.git("commit", "--quiet", "--all", "--message", "More workers than production has")
     road.git("push", "--quiet", "origin", "main:staging")
     run = road.staged()
-    assert run.results["Load test / staging"] == "success"
+    assert run.results["Load test"] == "success"
     assert run.results["Propose / promote production"] == "failure"
     assert "P131" in run.jobs["Propose / promote production"].log and road.open == []
     assert next_one in run.summary
