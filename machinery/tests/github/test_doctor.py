@@ -245,7 +245,7 @@ def test_the_page_lists_whose_actions_are_used(guarded, doctor):
     """What an organisation has to allow."""
     assert guarded
     used = re.search(r"actions allowed: (.*)", doctor()[1])[1].split(", ")
-    page = (ROOT / "docs/github.md").read_text("utf-8")
+    page = (ROOT / "machinery/docs/github.md").read_text("utf-8")
     assert [name for name in used if f"`{name.partition('/')[0]}`" not in page] == []
 
 
