@@ -77,12 +77,12 @@ def asked(fork, github, hub, tmp_path):  # pylint: disable=unused-argument
 
 def found(hub):
     """The number of the pull request that run 7 belongs to."""
-    return report_runs.pull_of(hub, report_runs.the_run(hub, "7"))
+    return report_runs.open_pull(hub, report_runs.pull_request_run(hub, "7"))
 
 
 def fetched(hub):
     """What is read of the artifact of run 7."""
-    return report_runs.fetch(hub, report_runs.the_run(hub, "7"))
+    return report_runs.fetch(hub, report_runs.pull_request_run(hub, "7"))
 
 
 def changed(numbers, change):
@@ -116,7 +116,7 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
         ({"path": ".github/workflows/ci.yml.yml"}, "only a run of"),
         ({"head_repository": "other/flights"}, "no open pull request comes from change of other"),
         ({"head_branch": "other"}, "no open pull request comes from other"),
-        ({"head_sha": MOVED}, "has moved on to aaaaaaaaaaaa"),
+        ({"head_sha": MOVED}, "is at aaaaaaaaaaaa by now"),
     ],
 )
 def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, words):
@@ -136,7 +136,7 @@ def test_a_head_that_moves_while_the_artifact_is_fetched_is_seen(asked, github):
     github.on_download = lambda: github.pulls[3]["head"].update(sha=MOVED)
     done = asked()
     assert done.returncode == 1
-    assert "has moved on" in done.stderr
+    assert "by now; run" in done.stderr
     assert done.outputs == ""
 
 

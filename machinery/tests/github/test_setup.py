@@ -105,7 +105,7 @@ def test_rules_that_the_plan_does_not_even_show_are_told(setup, github):
     github.about |= {"visibility": "private"}
     github.closed = {"GET /repos/owner/flights/rulesets": 403}
     said = setup("--apply")[1]
-    assert "note    rulesets: not seen" in said and "GitHub Free has neither rulesets" in said
+    assert "note    rulesets: not readable" in said and "GitHub Free has neither rulesets" in said
 
 
 def test_what_github_took_and_did_not_do_is_told(setup, github):
@@ -118,13 +118,13 @@ def test_what_github_took_and_did_not_do_is_told(setup, github):
 def test_a_token_that_sees_too_little_changes_what_it_can(setup, github):
     github.closed = {"GET /repos/owner/flights/actions": 403}
     said = setup()[1]
-    assert "note    actions: not seen" in said
+    assert "note    actions: not readable" in said
     assert "change  ruleset main" in said
 
 
 def test_staging_is_the_app_s_where_there_is_one(setup, github):
     said = setup()[1]
-    assert "note    ruleset staging: Anybody who may write may move it" in said
+    assert "note    ruleset staging: Anybody with write access may move" in said
     github.variables = {"APP_ID": "4711"}
     setup("--apply")
     staging = next(rules for rules in github.rulesets.values() if rules["name"] == "staging")
@@ -168,7 +168,7 @@ def test_owners_come_before_the_rules_that_ask_them(setup, github, there):
     """A lone owner's pull request that names the owners could be approved by nobody."""
     github.files = there
     code, said = setup("--apply")
-    assert code == 0 and "note    ruleset main: It comes when the default branch names" in said
+    assert code == 0 and "note    ruleset main: It is created once the default branch names" in said
     assert {rules["name"] for rules in github.rulesets.values()} == {"staging"}
     assert "CODEOWNERS names owner" in said and "production" in github.environments
     github.files = {".github/CODEOWNERS": owners.text()}
@@ -195,7 +195,7 @@ def test_an_organisation_has_to_say_who(setup, github):
 
 def test_an_owner_that_cannot_be_is_refused(setup):
     code, said = setup("--apply", "--owners", "a b")
-    assert code == 2 and "'a b' can be no owner" in said
+    assert code == 2 and "'a b' names no owner" in said
 
 
 @pytest.mark.parametrize(
