@@ -117,7 +117,7 @@ MISSING = {
         rules.update(enforcement="disabled") for rules in g.rulesets.values()
     ],
     "all-green: it has not reported": lambda g: g.checks.clear(),
-    "merge queue: what is red is merged": lambda g: enqueue(g, "HEADGREEN"),
+    "merge queue: a red change is merged": lambda g: enqueue(g, "HEADGREEN"),
     "squash only: allow_merge_commit": lambda g: g.about.update(allow_merge_commit=True),
     "squash only: squash_merge_commit_message": lambda g: g.about.update(
         squash_merge_commit_message="PR_BODY"
@@ -202,7 +202,7 @@ AT = ["owner/flights/.github/workflows/deploy.yml@refs/heads/"]
 @pytest.mark.parametrize(
     ("variables", "at", "words"),
     [
-        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: as"),
+        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: any"),
         ({"RUNNER": '["inside"]', "GPU_RUNNER": '["gpu"]'}, "mine", "note        runner branch"),
         ({"RUNNER": '["inside"]'}, "main", None),
         ({"RUNNER": '["inside"]'}, "staging", None),
@@ -221,7 +221,7 @@ def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, varia
     ("allowed", "listed", "words"),
     [
         ("all", {}, r"ok +actions allowed: actions/attest, .*docker/login-action"),
-        ("local_only", {}, r"BAD +actions allowed: none of others"),
+        ("local_only", {}, r"BAD +actions allowed: no external ones"),
         ("selected", {}, r"BAD +actions allowed: docker/login-action: not in the list"),
         (
             "selected",
@@ -245,7 +245,7 @@ def test_the_page_lists_whose_actions_are_used(guarded, doctor):
     """What an organisation has to allow."""
     assert guarded
     used = re.search(r"actions allowed: (.*)", doctor()[1])[1].split(", ")
-    page = (ROOT / "docs/github.md").read_text("utf-8")
+    page = (ROOT / "machinery/docs/github.md").read_text("utf-8")
     assert [name for name in used if f"`{name.partition('/')[0]}`" not in page] == []
 
 
@@ -332,7 +332,7 @@ def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doct
     guarded.closed = {"GET /repos/owner/flights/actions/permissions/workflow": 404}
     code, said = doctor()
     assert code == 3
-    assert "unknown     default token: GitHub does not say" in said
+    assert "unknown     default token: GitHub does not show it" in said
 
 
 def test_what_only_administrators_see_is_unknown_and_not_ok(guarded, doctor):
