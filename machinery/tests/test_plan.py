@@ -87,17 +87,17 @@ def test_every_file_of_this_tree_is_planned_for():
 @pytest.mark.parametrize("variable", ["gpu", "[]", '"gpu"', "[1]", '[""]', "{}", "[gpu]"])
 def test_a_variable_that_names_no_runner_is_a_mistake(variable):
     with pytest.raises(UserError, match=r"GPU_RUNNER is .* JSON list of the labels"):
-        plan.place(variable, trusted=True)
+        plan.training_runner(variable, trusted=True)
 
 
 def test_a_runner_of_ours_is_for_us_only():
     labels = '["self-hosted", "gpu"]'
-    assert plan.place(labels, trusted=True).runner == ("self-hosted", "gpu")
-    assert plan.place(labels, trusted=True).device == "gpu"
-    assert plan.place(labels, trusted=False) == plan.Place(
+    assert plan.training_runner(labels, trusted=True).labels == ("self-hosted", "gpu")
+    assert plan.training_runner(labels, trusted=True).device == "gpu"
+    assert plan.training_runner(labels, trusted=False) == plan.TrainingRunner(
         plan.HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
     )
-    assert plan.place(" ", trusted=True).runner == plan.HOSTED
+    assert plan.training_runner(" ", trusted=True).labels == plan.HOSTED
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_push_after_no_success_needs_everything_but_a_verdict(push):
 
 def test_where_github_does_not_say_everything_is_needed(push, github):
     github.faults.append(Fault("GET", "/runs$", 502))
-    assert "everything is needed: GitHub does not say when release.yml last" in push()[0]
+    assert "everything is needed: GitHub does not report when release.yml last" in push()[0]
 
 
 @pytest.mark.parametrize("answer", [b"[]", None])
@@ -323,7 +323,7 @@ def test_an_answer_of_github_s_that_is_none_needs_everything(github, monkeypatch
 
     told = nullcontext(SimpleNamespace(read=read))
     monkeypatch.setattr(last_success, "urlopen", lambda *_, **__: told)
-    with pytest.raises(UserError, match="GitHub does not say when"):
+    with pytest.raises(UserError, match="GitHub does not report when"):
         last_success.last_success("refs/heads/main")
 
 
