@@ -48,10 +48,10 @@ def parse(text: str) -> Upstream:
 
 @contextmanager
 def files(upstream: Upstream, source: str, *paths: str) -> Iterator[Path]:
-    """Yield a folder below build/ with these paths of the upstream's commit, as far as it has them.
+    """Yield a folder below build/ with these paths of the upstream's commit, if they exist.
 
-    They are fetched from `source`, a path or an address. Not into this repository: a fetch of one
-    commit would make it shallow.
+    Fetches from `source`, a path or an address, into a repository of its own: fetching one commit
+    into this repository would make it shallow.
     """
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".upstream.", dir=BUILD) as scratch:
@@ -72,11 +72,11 @@ def _absolute(source: str) -> str:
     return str(Path(source).absolute()) if Path(source).exists() else source
 
 
-def _git(*words: str) -> bytes:
-    done = subprocess.run(["git", *words], capture_output=True, check=False)
+def _git(*arguments: str) -> bytes:
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     if done.returncode:
         raise UserError(
-            f"`git {' '.join(words)}` failed: {done.stderr.decode().strip()}. UPSTREAM names the "
-            "commit; FROM=<path or address of a copy of the repository> is where it is looked for."
+            f"`git {' '.join(arguments)}` failed: {done.stderr.decode().strip()}. UPSTREAM names "
+            "the commit; FROM=<path or address> names the repository to fetch it from."
         )
     return done.stdout

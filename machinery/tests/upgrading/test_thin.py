@@ -264,12 +264,12 @@ def test_a_wheel_of_another_machinery_is_refused(fork, tmp_path):
 
 def test_a_wheel_that_is_not_there_is_refused(fork):
     words = refusal(fork, WHEEL=f"{fork.released.url}/none.whl")
-    assert "there is no wheel to be had: HTTP Error 404" in words
+    assert "which could not be read: HTTP Error 404" in words
 
 
 def test_a_fork_that_is_thin_already_is_refused(thin):
     done = thin.make("thin", f"UPSTREAM={thin.released.name}", f"WHEEL={thin.released.wheel}")
-    assert done.returncode != 0 and "has it installed already" in done.stderr
+    assert done.returncode != 0 and "it is installed as a package already" in done.stderr
 
 
 def test_workflows_of_another_version_than_the_wheel_are_refused(thin):

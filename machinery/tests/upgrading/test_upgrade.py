@@ -292,10 +292,10 @@ def test_what_somebody_edits_after_a_kill_is_not_overwritten(fork, source):
     )
     fork.python(hook, "upgrade", "--no-test", *source)
     fork.write("params.yaml", "edited\n")
-    assert "params.yaml is neither" in fork.upgrade(*source, code=1)
+    assert "params.yaml was edited during" in fork.upgrade(*source, code=1)
     assert fork.read("params.yaml") == "edited\n"
     fork.git("checkout", "--quiet", "HEAD", "--", "params.yaml")
-    assert "finished what was cut short" in fork.upgrade(*source)
+    assert "finished the interrupted upgrade" in fork.upgrade(*source)
     assert fork.git("status", "--porcelain") == ""
 
 
