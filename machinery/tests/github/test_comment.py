@@ -108,7 +108,7 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    "change, message",
     [
         ({"event": "push"}, "started by push"),
         ({"event": "workflow_dispatch"}, "started by workflow_dispatch"),
@@ -119,9 +119,9 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
         ({"head_sha": MOVED}, "is at aaaaaaaaaaaa by now"),
     ],
 )
-def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, words):
+def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, message):
     github.runs[0] |= change
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Refused, match=message):
         found(hub)
 
 
@@ -191,7 +191,7 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(hub, github):
 
 
 @pytest.mark.parametrize(
-    "content, words",
+    "content, message",
     [
         (b"no archive", "cannot be unpacked"),
         (broken(packed(record_json="x" * 999, data__check_json="{}")), "cannot be unpacked"),
@@ -200,9 +200,9 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(hub, github):
         (packed(record_json='{"x": NaN}', data__check_json="{}"), "is no JSON: NaN"),
     ],
 )
-def test_what_is_no_artifact_of_ours_is_refused(hub, github, content, words):
+def test_what_is_no_artifact_of_ours_is_refused(hub, github, content, message):
     github.artifacts[0]["content"] = content
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Refused, match=message):
         fetched(hub)
 
 
