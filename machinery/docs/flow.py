@@ -1,6 +1,7 @@
-"""Draw how the workflows hand over to each other: python machinery/docs/flow.py.
+"""Draw how the workflows start each other: python machinery/docs/flow.py.
 
-Writes the diagram between the marks in machinery/docs/workflows.md; a test sees that it is fresh.
+Writes the diagram between the marks in machinery/docs/workflows.md; a test checks that it is
+current.
 """
 
 import re
@@ -12,7 +13,7 @@ import yaml
 
 WORKFLOWS, PAGE = Path(".github/workflows"), Path("machinery/docs/workflows.md")
 BEGIN, END = "<!-- flow: python machinery/docs/flow.py -->", "<!-- end of flow -->"
-# What starts a workflow: the name of a node, its shape and words.
+# The events that start a workflow: the name of the node, its shape and label.
 STARTS = {
     "pull_request": ("change", "([a pull request])"),
     "push main": ("main", "[(main)]"),
@@ -21,7 +22,7 @@ STARTS = {
     "schedule": ("clock", "([the clock])"),
     "workflow_dispatch": ("person", "([a person])"),
 }
-# What a workflow leads to: what it calls or uses, and where that goes.
+# The called workflows that lead on: the node they lead to, and the label of the arrow.
 LEADS = {
     "reusable-propose.yml": ("change", "proposes"),
     "reusable-advance.yml": ("moved", "moves"),
@@ -31,31 +32,31 @@ LEADS = {
 
 def entries() -> dict[str, dict[str, Any]]:
     """Return the workflows that events start, by file name."""
-    found = {}
+    workflows = {}
     for path in sorted(WORKFLOWS.glob("*.yml")):
         if not path.name.startswith("reusable-"):
-            found[path.name] = _read(path)
-    return found
+            workflows[path.name] = _read(path)
+    return workflows
 
 
 def _read(path: Path) -> dict[str, Any]:
-    # To YAML 1.1 a bare `on` is a truth.
+    # YAML 1.1 reads a bare `on` as true.
     return yaml.safe_load(re.sub("(?m)^on:", "'on':", path.read_text("utf-8")))
 
 
 def starts(workflow: dict[str, Any]) -> list[str]:
-    """Return what starts a workflow, a person only where nothing else does."""
-    found = []
+    """Return the events that start a workflow, a person only if there is no other event."""
+    events = []
     for event, details in workflow["on"].items():
         pushed = details or {} if event == "push" else {"branches": [""]}
         branches = [*pushed.get("branches", []), *pushed.get("tags", [])]
-        found += [f"{event} {branch}".strip() for branch in branches]
-    known = [one for one in STARTS if one in found]
-    return [one for one in known if one != "workflow_dispatch"] or known
+        events += [f"{event} {branch}".strip() for branch in branches]
+    drawn = [one for one in STARTS if one in events]
+    return [one for one in drawn if one != "workflow_dispatch"] or drawn
 
 
 def calls(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the jobs of a workflow, those of one that only calls others in place of its call."""
+    """Yield the jobs of a workflow; a call is replaced by its jobs if all of them are calls."""
     for job in workflow["jobs"].values():
         called = _read(WORKFLOWS / Path(job["uses"]).name) if "uses" in job else {"jobs": {"": {}}}
         if all("uses" in inner for inner in called["jobs"].values()):
@@ -65,7 +66,7 @@ def calls(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def leads(workflow: dict[str, Any]) -> list[str]:
-    """Return the called workflows that lead on to something."""
+    """Return the called workflows that lead to another node."""
     called = {str(job.get("uses", "")).rpartition("/")[2] for job in calls(workflow)}
     steps = [step for job in calls(workflow) for step in job.get("steps", ())]
     if any(step.get("run") == "make propose" for step in steps):
@@ -92,7 +93,7 @@ def diagram() -> Iterator[str]:
 
 
 def page() -> str:
-    """Return the page as it should be."""
+    """Return the page with the current diagram."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     middle = "\n".join(["", "", *diagram(), "", ""])

@@ -55,7 +55,7 @@ def require_identity() -> None:
     for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
         if not git("var", role, check=False):
             raise UserError(
-                "git has no name and address for you, and every move of a release is a commit. "
+                "git has no name and address for you, and every promotion is a commit. "
                 "Nothing was changed.\nSet both, then run this again:\n"
                 '  git config user.name "Your Name"\n  git config user.email you@example.org'
             )

@@ -13,9 +13,9 @@ from mlops.errors import Refused, UserError
 
 def test_no_test_takes_the_job_that_runs_it_for_its_own(tmp_path):
     # In a folder of its own: pytest would remove what many runs before it left in the usual one.
-    words = ["-q", __file__, "-k", "outside_actions", f"--basetemp={tmp_path / 'inner'}"]
+    options = ["-q", __file__, "-k", "outside_actions", f"--basetemp={tmp_path / 'inner'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
+        [sys.executable, "-m", "pytest", *options],
         env=os.environ | {"GITHUB_STEP_SUMMARY": "/nowhere/page", "GITHUB_ACTIONS": "true"},
         capture_output=True,
         text=True,

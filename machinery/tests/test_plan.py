@@ -87,17 +87,17 @@ def test_every_file_of_this_tree_is_planned_for():
 @pytest.mark.parametrize("variable", ["gpu", "[]", '"gpu"', "[1]", '[""]', "{}", "[gpu]"])
 def test_a_variable_that_names_no_runner_is_a_mistake(variable):
     with pytest.raises(UserError, match=r"GPU_RUNNER is .* JSON list of the labels"):
-        plan.place(variable, trusted=True)
+        plan.training_runner(variable, trusted=True)
 
 
 def test_a_runner_of_ours_is_for_us_only():
     labels = '["self-hosted", "gpu"]'
-    assert plan.place(labels, trusted=True).runner == ("self-hosted", "gpu")
-    assert plan.place(labels, trusted=True).device == "gpu"
-    assert plan.place(labels, trusted=False) == plan.Place(
+    assert plan.training_runner(labels, trusted=True).labels == ("self-hosted", "gpu")
+    assert plan.training_runner(labels, trusted=True).device == "gpu"
+    assert plan.training_runner(labels, trusted=False) == plan.TrainingRunner(
         plan.HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
     )
-    assert plan.place(" ", trusted=True).runner == plan.HOSTED
+    assert plan.training_runner(" ", trusted=True).labels == plan.HOSTED
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def planned(tmp_path):
     (folder / ".github").mkdir()
     (folder / ".github/CODEOWNERS").write_text("* @octocat\n", "utf-8")
     me = ("-c", "user.name=tester", "-c", "user.email=tester@localhost")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin"]):
-        subprocess.run(["git", *me, *words], cwd=folder, check=True)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin"]):
+        subprocess.run(["git", *me, *command], cwd=folder, check=True)
     (folder / "machinery/docs").mkdir(parents=True)
     (folder / "machinery/docs/new | name.md").touch()
-    for words in (["add", "."], ["commit", "-qm", "Change"]):
-        subprocess.run(["git", *me, *words], cwd=folder, check=True)
+    for command in (["add", "."], ["commit", "-qm", "Change"]):
+        subprocess.run(["git", *me, *command], cwd=folder, check=True)
 
     def run(**environment):
         (tmp_path / "o").write_text("", "utf-8")
@@ -187,16 +187,16 @@ def planned(tmp_path):
         run.base = subprocess.run(base, cwd=folder, capture_output=True, text=True, check=True)
         return done.stdout, (tmp_path / "o").read_text("utf-8")
 
-    run.folder, run.git = folder, lambda *words: subprocess.run(
-        ["git", *me, *words], cwd=folder, check=True, capture_output=True, text=True
+    run.folder, run.git = folder, lambda *command: subprocess.run(
+        ["git", *me, *command], cwd=folder, check=True, capture_output=True, text=True
     )
     return run
 
 
 def test_a_base_is_compared_with(planned):
     planned()
-    told, outputs = planned(BASE_SHA=planned.base.stdout.strip())
-    assert "no file that a model is made from changed (1 file)" in told
+    output, outputs = planned(BASE_SHA=planned.base.stdout.strip())
+    assert "no file that a model is made from changed (1 file)" in output
     assert re.search(r"(?m)^run-train<<.*\nfalse$", outputs)
 
 
@@ -219,8 +219,8 @@ def test_the_event_names_the_base(planned, tmp_path):
     sha = planned.base.stdout.strip()
     event = {"pull_request": {"base": {"sha": sha}}, "repository": {"full_name": "us/flights"}}
     (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
-    told, _ = planned(GITHUB_EVENT_PATH=str(tmp_path / "event.json"))
-    assert "no file that a model is made from changed" in told
+    output, _ = planned(GITHUB_EVENT_PATH=str(tmp_path / "event.json"))
+    assert "no file that a model is made from changed" in output
 
 
 @pytest.fixture
@@ -228,15 +228,15 @@ def push(planned, github, tmp_path):
     """A function that plans a push after which docs/ differ from what a run succeeded for."""
     planned()
     github.workflows["release.yml"] = {}
-    place = {
+    variables = {
         "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
         "GITHUB_WORKFLOW_REF": f"{github.repository}/.github/workflows/release.yml@refs/heads/main",
     }
 
-    def run(**said):
-        event = {"ref": "refs/heads/main", "before": "2" * 40} | said
+    def run(**fields):
+        event = {"ref": "refs/heads/main", "before": "2" * 40} | fields
         (tmp_path / "event.json").write_text(json.dumps(event), "utf-8")
-        return planned(**github.environment(), **place)
+        return planned(**github.environment(), **variables)
 
     run.begin, run.folder, run.git = planned.base.stdout.strip(), planned.folder, planned.git
     return run
@@ -253,8 +253,8 @@ def ended(github, *runs):
 def test_what_a_run_did_not_end_is_planned_for_again(push, github, conclusion):
     """Nothing differs from what was pushed before, whose run failed or gave way to this one."""
     ended(github, ("push", conclusion, "3" * 40), ("push", "success", push.begin))
-    told, outputs = push()
-    assert "no file that a model is made from changed (1 file)" in told
+    output, outputs = push()
+    assert "no file that a model is made from changed (1 file)" in output
     assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
 
 
@@ -265,10 +265,10 @@ def test_a_copy_that_nobody_has_taken_over_makes_no_release(push, tmp_path, owne
     file.unlink()
     if owners is not None:
         file.write_text(owners, "utf-8")
-    told, outputs = push()
+    output, outputs = push()
     assert re.search(r"(?m)^run-release<<.*\nfalse$", outputs)
     assert re.search(r"(?m)^run-tests<<.*\ntrue$", outputs)
-    for text in (told, (tmp_path / "s").read_text("utf-8")):
+    for text in (output, (tmp_path / "s").read_text("utf-8")):
         assert 'nobody has taken this copy over. Run make github-setup ARGS="--apply"' in text
 
 
@@ -280,8 +280,8 @@ def test_the_push_that_names_an_owner_makes_the_first_release(push, github, owne
         file.write_text(text, "utf-8")
         push.git("commit", "-qam", "Owners")
     ended(github, ("push", "success", push.git("rev-parse", "HEAD~1").stdout.strip()))
-    told, outputs = push()
-    assert "nothing was released before this copy had an owner" in told
+    output, outputs = push()
+    assert "nothing was released before this copy had an owner" in output
     assert re.search(r"(?m)^run-release<<.*\ntrue$", outputs)
     ended(github, ("push", "success", push.git("rev-parse", "HEAD").stdout.strip()))
     github.runs.reverse()
@@ -299,15 +299,15 @@ def test_a_fork_s_branch_of_the_same_name_is_not_this_one(push, github):
 
 def test_a_push_after_no_success_needs_everything_but_a_verdict(push):
     """It was judged before it was merged; what it makes is a release."""
-    told, outputs = push()
-    assert "everything is needed: there is no commit to compare with" in told
+    output, outputs = push()
+    assert "everything is needed: there is no commit to compare with" in output
     assert re.search(r"(?m)^run-release<<.*\ntrue$", outputs)
     assert re.search(r"(?m)^run-train<<.*\nfalse$", outputs)
 
 
 def test_where_github_does_not_say_everything_is_needed(push, github):
     github.faults.append(Fault("GET", "/runs$", 502))
-    assert "everything is needed: GitHub does not say when release.yml last" in push()[0]
+    assert "everything is needed: GitHub does not report when release.yml last" in push()[0]
 
 
 @pytest.mark.parametrize("answer", [b"[]", None])
@@ -321,21 +321,21 @@ def test_an_answer_of_github_s_that_is_none_needs_everything(github, monkeypatch
             raise IncompleteRead(b'{"workflow_')
         return answer
 
-    told = nullcontext(SimpleNamespace(read=read))
-    monkeypatch.setattr(last_success, "urlopen", lambda *_, **__: told)
-    with pytest.raises(UserError, match="GitHub does not say when"):
+    response = nullcontext(SimpleNamespace(read=read))
+    monkeypatch.setattr(last_success, "urlopen", lambda *_, **__: response)
+    with pytest.raises(UserError, match="GitHub does not report when"):
         last_success.last_success("refs/heads/main")
 
 
 def test_a_push_to_a_pull_request_is_none_to_main(push):
     """Such an event has a `before` too."""
     us = {"full_name": "us/flights"}
-    asked = {"base": {"sha": push.begin}, "head": {"repo": us}}
-    told, _ = push(pull_request=asked, repository=us)
-    assert "no file that a model is made from changed (1 file)" in told
+    pull_request = {"base": {"sha": push.begin}, "head": {"repo": us}}
+    output, _ = push(pull_request=pull_request, repository=us)
+    assert "no file that a model is made from changed (1 file)" in output
 
 
 def test_a_name_is_neither_a_command_nor_markup():
-    """A file may be called anything, and its name is told in a log and on a page."""
-    told = step._safe("x\n::error::no`|</code>![](y)*@all")  # pylint: disable=protected-access
-    assert set(told).isdisjoint("\n`|<>[]!*@#")
+    """A file may be called anything, and its name is printed in a log and on a page."""
+    line = step._safe("x\n::error::no`|</code>![](y)*@all")  # pylint: disable=protected-access
+    assert set(line).isdisjoint("\n`|<>[]!*@#")

@@ -48,10 +48,10 @@ KINDS = {
     "machinery": ("machinery/*", "Makefile", "Dockerfile", ".github/*"),
 }
 OTHER = "other"
-# What a kind needs beside the fast checks, which also hold a release, an environment or a page to
-# the rules for it.
+# What a kind needs besides the fast checks, which also check the rules of releases, environments
+# and pages.
 TRAINED = {"params", "waivers", "data", "model", "lock", "machinery", OTHER}
-# A number or a row means the same to every Python: the one that the service runs on is enough.
+# Numbers and rows mean the same to every Python: testing on the service's version is enough.
 TESTED_ON_ONE = {"params", "data"}
 TESTED_ON_ALL = {"tests", "model", "lock", "machinery, not run", "machinery", OTHER}
 HOSTED = ("ubuntu-24.04",)
@@ -93,16 +93,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingRunner:
     """Where a model is trained: the labels of a runner, and `cpu` or `gpu`."""
 
-    runner: tuple[str, ...]
+    labels: tuple[str, ...]
     device: str
     why: str
 
 
 def kind(name: str) -> str:
-    """Return the kind of change that a changed file is."""
+    """Return the kind of change to which a changed file belongs."""
     kinds = (kind for kind, patterns in KINDS.items() if _any(name, patterns))
     return next(kinds, OTHER)
 
@@ -110,10 +110,10 @@ def kind(name: str) -> str:
 def work(
     changed: Iterable[str] | None, why: str = "no file differs", *, as_released: bool = True
 ) -> Work:
-    """Return what the changed files need: everything where they are unknown, or none.
+    """Return what the changed files need: everything if they are unknown or none.
 
-    Where the machinery differs from its release, its own tests read most files of the repository:
-    then every change but a release that moves is tested on all Pythons.
+    If the machinery differs from its release, its own tests run, and they read most files of the
+    repository: then every change except a release file is tested on all Pythons.
     """
     files = sorted(changed or ())
     if not files:
@@ -130,41 +130,41 @@ def work(
 
 
 def is_taken_over(codeowners: str | None) -> bool:
-    """Return whether somebody owns this copy: a line of CODEOWNERS that waits for nobody."""
+    """Return whether this copy has an owner: whether a line of CODEOWNERS names one."""
     return bool(re.search(r"(?m)^[^#\s]\S*[ \t]+\S*@", codeowners or ""))
 
 
-def place(variable: str, trusted: bool) -> Place:
-    """Return where to train, by the variable GPU_RUNNER; a stranger's code only on hosted runners.
+def training_runner(variable: str, trusted: bool) -> TrainingRunner:
+    """Return the runner that GPU_RUNNER names; untrusted code runs on hosted runners only.
 
     Raises UserError for a value that is no JSON list of labels.
     """
     variable = variable.strip()
     if not variable:
-        return Place(HOSTED, "cpu", "the variable GPU_RUNNER is not set")
+        return TrainingRunner(HOSTED, "cpu", "the variable GPU_RUNNER is not set")
     labels = _labels(variable)
     if not trusted:
-        return Place(
+        return TrainingRunner(
             HOSTED, "cpu", "code from a fork or Dependabot does not reach a runner of your own"
         )
-    return Place(labels, "gpu", "the variable GPU_RUNNER names it")
+    return TrainingRunner(labels, "gpu", "the variable GPU_RUNNER names it")
 
 
 def base(event: dict[str, Any]) -> str:
-    """Return the commit that a change to be merged is compared with, empty for other events."""
+    """Return the commit that a change to be merged is compared with, "" for other events."""
     pull_request, group = event.get("pull_request", {}), event.get("merge_group", {})
     return pull_request.get("base", {}).get("sha", "") or group.get("base_sha", "")
 
 
 def pushed(event: dict[str, Any]) -> bool:
-    """Return whether an event is a push to a branch; to a pull request's it is none."""
+    """Return whether an event is a push; one to the branch of a pull request does not count."""
     return "before" in event and "pull_request" not in event
 
 
 def trusted(event: dict[str, Any]) -> bool:
-    """Return whether an event's code was written by somebody who may push to the repository.
+    """Return whether the author of an event's code may push to the repository.
 
-    Dependabot pushes to a branch here, but what it brings is code of others that nobody has read.
+    Dependabot may push, but it brings code of others that nobody has reviewed.
     """
     if "pull_request" not in event:
         return True
@@ -177,13 +177,13 @@ def trusted(event: dict[str, Any]) -> bool:
 def python_versions(pyproject: dict[str, Any]) -> list[str]:
     """Return the Pythons that pyproject.toml's classifiers name; raises UserError for none."""
     lines = pyproject.get("project", {}).get("classifiers", ())
-    found = [match[1] for line in lines if (match := CLASSIFIER.fullmatch(line))]
-    if not found:
+    versions = [match[1] for line in lines if (match := CLASSIFIER.fullmatch(line))]
+    if not versions:
         raise UserError(
             "pyproject.toml names no Python to test on. Add a line to project.classifiers, "
             'such as "Programming Language :: Python :: 3.12".'
         )
-    return found
+    return versions
 
 
 def _labels(variable: str) -> tuple[str, ...]:

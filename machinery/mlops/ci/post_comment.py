@@ -1,7 +1,7 @@
-"""Post build/comment.md where CML did not: into our own comment on a pull request, or a new one.
+"""Post build/comment.md without CML: edit the report's comment on a pull request, or create it.
 
-Ours is the one that the workflows' account wrote and that carries our mark. Its last one, which
-`gh pr comment --edit-last` edits, may be another workflow's.
+The report's comment has our mark and the workflows' account as its author. `gh pr comment
+--edit-last` could edit the comment of another workflow of the same account.
 """
 
 import os
@@ -18,19 +18,19 @@ MARK = "<!-- the report of this repository's gate -->"
 
 
 def main() -> int:
-    """Edit the comment, or make it; returns the exit code."""
+    """Edit or create the comment; returns the exit code."""
     github, number = GitHub.here(), int(os.environ["PULL_REQUEST"])
     text = f"{COMMENT.read_text(encoding='utf-8').rstrip()}\n\n{MARK}"
     comments = github.get_all(f"issues/{number}/comments")
     ours = [one for one in comments if (one["user"] or {}).get("login") == AUTHOR and _marked(one)]
     if ours:
-        # CML finds its own again by that line.
-        kept = [line for line in ours[-1]["body"].splitlines() if WATERMARK in line]
-        body = {"body": "\n\n".join((text, *kept))}
+        # Keep CML's mark, by which CML finds its comment again.
+        watermarks = [line for line in ours[-1]["body"].splitlines() if WATERMARK in line]
+        body = {"body": "\n\n".join((text, *watermarks))}
         github.send("PATCH", f"issues/comments/{ours[-1]['id']}", body)
     else:
         github.send("POST", f"issues/{number}/comments", {"body": text})
-    say("comment", f"{'edited' if ours else 'made'} on pull request {number}, without CML")
+    say("comment", f"{'edited' if ours else 'created'} on pull request {number}, without CML")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Run pytest on what this repository has to test: `make test`.
+"""Run pytest on the test suites that this repository needs: `make test`.
 
-The team's tests and the conformance suite always; the machinery's own tests where a file of it
-differs from its release, and wherever MLOPS_TESTS_COMPLETE is set.
+The team's tests and the conformance suite always run. The machinery's own tests run if one of its
+files differs from its release, or if MLOPS_TESTS_COMPLETE is set.
 """
 
 import os
@@ -36,7 +36,7 @@ def paths(here: Machinery) -> list[str]:
 
 
 def main() -> None:
-    """Report which suites run, and become pytest."""
+    """Print which suites run, and replace this process by pytest."""
     here = machinery()
     if not here.in_tree:
         require_as_installed()

@@ -1,16 +1,16 @@
-"""The guards, looked at one by one: on this machine, in the tree, and on GitHub."""
+"""Check every guard: on this machine, in the tree, and on GitHub."""
 
 from collections.abc import Callable, Iterator
 
 from mlops.doctor import automation, branches, clusters, environments, machine, tree
-from mlops.doctor.context import Seen
-from mlops.doctor.findings import Finding, bad, unknown
+from mlops.doctor.context import Context
+from mlops.doctor.findings import GuardResult, bad, unknown
 from mlops.errors import UserError
 from mlops.github.api import GitHubError
 
-Look = Callable[[Seen], Iterator[Finding]]
+Check = Callable[[Context], Iterator[GuardResult]]
 
-HERE: tuple[Look, ...] = (
+HERE: tuple[Check, ...] = (
     machine.git_found,
     machine.python,
     machine.packages,
@@ -20,7 +20,7 @@ HERE: tuple[Look, ...] = (
     tree.store,
     clusters.clusters,
 )
-ON_GITHUB: tuple[Look, ...] = (
+ON_GITHUB: tuple[Check, ...] = (
     branches.merging,
     branches.protected,
     branches.check_reported,
@@ -42,23 +42,23 @@ ON_GITHUB: tuple[Look, ...] = (
 )
 
 
-def examine(seen: Seen) -> Iterator[Finding]:
-    """Yield what is found about every guard; one that cannot be looked at is unknown, never ok."""
-    looks = HERE if seen.github is None else (*HERE, *ON_GITHUB)
-    for look in looks:
+def examine(context: Context) -> Iterator[GuardResult]:
+    """Yield the result of every guard; a guard that cannot be checked is unknown, never ok."""
+    checks = HERE if context.github is None else (*HERE, *ON_GITHUB)
+    for check in checks:
         try:
-            yield from look(seen)
+            yield from check(context)
         except GitHubError as error:
             if not error.status:
-                # Nor would the others reach it.
+                # GitHub was not reached, so every other check would fail too.
                 yield unknown("GitHub", str(error), "run it again with a network")
                 return
-            yield unknown(_name(look), str(error), "give a token that may see it")
+            yield unknown(_name(check), str(error), "use a token with access to it")
         except UserError as error:
-            yield bad(_name(look), str(error).replace("\n", " "), "mend what it names")
-    if seen.github is None:
-        yield unknown("GitHub", seen.why, f"{len(ON_GITHUB)} guards there were not looked at")
+            yield bad(_name(check), str(error).replace("\n", " "), "mend what it names")
+    if context.github is None:
+        yield unknown("GitHub", context.why, f"{len(ON_GITHUB)} guards there were not checked")
 
 
-def _name(look: Look) -> str:
-    return look.__name__.replace("_", " ")
+def _name(check: Check) -> str:
+    return check.__name__.replace("_", " ")

@@ -1,4 +1,4 @@
-"""What several looks need, asked for once."""
+"""The state that several checks share, requested from GitHub once."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,21 +6,21 @@ from typing import Any
 
 from mlops.github.api import GitHub, GitHubError
 from mlops.github.differences import holds
-from mlops.github.settings import Ruleset, Settings, rulesets, settings
+from mlops.github.settings import RepositorySettings, Ruleset, rulesets, settings
 
 APPLY = 'make github-setup ARGS="--apply"'
 
 
 @dataclass
-class Seen:
-    """The repository as it is here and on GitHub; without a GitHub, `why` there is none."""
+class Context:
+    """The repository here and on GitHub; without GitHub, `why` is the reason."""
 
     github: GitHub | None
     why: str = ""
 
     @cached_property
-    def settings(self) -> Settings:
-        """What .github/settings/settings.yaml says."""
+    def settings(self) -> RepositorySettings:
+        """The content of .github/settings/settings.yaml."""
         return settings()
 
     @cached_property
@@ -30,18 +30,18 @@ class Seen:
 
     @property
     def hub(self) -> GitHub:
-        """GitHub, for the looks that are only taken where there is one."""
+        """GitHub, for the checks that need it."""
         assert self.github is not None
         return self.github
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What GitHub says of the repository; GitHubError where it is not seen."""
-        found = self.hub.get("")
-        if found is None:
+        """GitHub's description of the repository; raises GitHubError if it is not visible."""
+        about = self.hub.get("")
+        if about is None:
             text = f"{self.hub.repository} is not seen: it does not exist, or is private."
             raise GitHubError(text, 404)
-        return found
+        return about
 
     @cached_property
     def branch(self) -> str:
@@ -50,19 +50,19 @@ class Seen:
 
     @cached_property
     def rules(self) -> dict[str, list[dict[str, Any]]]:
-        """The rules that hold on the default branch, by type; rulesets add up."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        """The rules of the default branch by type, from all rulesets together."""
+        rules: dict[str, list[dict[str, Any]]] = {}
         for rule in self.hub.get_all(f"rules/branches/{self.branch}"):
-            found.setdefault(rule["type"], []).append(rule)
-        return found
+            rules.setdefault(rule["type"], []).append(rule)
+        return rules
 
-    def demanded(self, kind: str, key: str, value: Any) -> bool:
-        """Say whether a rule of a type on the default branch demands this."""
+    def is_required(self, kind: str, key: str, value: Any) -> bool:
+        """Return whether a rule of a type on the default branch requires this value."""
         rules = self.rules.get(kind, ())
         return any(holds(rule.get("parameters", {}).get(key), value) for rule in rules)
 
     @cached_property
     def variables(self) -> dict[str, str]:
-        """The variables that are set."""
-        found = self.hub.get_all("actions/variables")
-        return {variable["name"]: variable["value"] for variable in found}
+        """The values of the repository's variables by name."""
+        variables = self.hub.get_all("actions/variables")
+        return {variable["name"]: variable["value"] for variable in variables}

@@ -1,58 +1,63 @@
-"""What the doctor finds about one guard."""
+"""The result of checking one guard."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from mlops.rules import Verdict
 
 
 class State(StrEnum):
-    """Whether a guard would bite."""
+    """The state of a guard."""
 
     OK = "ok"
-    # Chosen, and told with what follows from it.
+    # A choice of the owner, reported with its consequence.
     NOTE = "note"
     UNKNOWN = "unknown"
     BAD = "BAD"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A guard, whether it would bite, what was found and what to do about it."""
+class GuardResult:
+    """A guard, its state, what was observed and how to mend it."""
 
     guard: str
     state: State
-    found: str
+    observed: str
     remedy: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return it for JSON."""
-        return asdict(self)
+        """Return the result for JSON."""
+        return {
+            "guard": self.guard,
+            "state": self.state,
+            "found": self.observed,
+            "remedy": self.remedy,
+        }
 
 
-def ok(guard: str, found: str) -> Finding:
-    """A guard that is there."""
-    return Finding(guard, State.OK, found)
+def ok(guard: str, observed: str) -> GuardResult:
+    """Return the result of a guard that works."""
+    return GuardResult(guard, State.OK, observed)
 
 
-def note(guard: str, found: str, remedy: str = "") -> Finding:
-    """Something that is as somebody chose; the consequence is told."""
-    return Finding(guard, State.NOTE, found, remedy)
+def note(guard: str, observed: str, remedy: str = "") -> GuardResult:
+    """Return a choice of the owner, with its consequence."""
+    return GuardResult(guard, State.NOTE, observed, remedy)
 
 
-def unknown(guard: str, found: str, remedy: str) -> Finding:
-    """A guard that could not be looked at."""
-    return Finding(guard, State.UNKNOWN, found, remedy)
+def unknown(guard: str, observed: str, remedy: str) -> GuardResult:
+    """Return the result of a guard that could not be checked."""
+    return GuardResult(guard, State.UNKNOWN, observed, remedy)
 
 
-def bad(guard: str, found: str, remedy: str) -> Finding:
-    """A guard that is not there, or would not bite."""
-    return Finding(guard, State.BAD, found, remedy)
+def bad(guard: str, observed: str, remedy: str) -> GuardResult:
+    """Return the result of a guard that is missing or would not work."""
+    return GuardResult(guard, State.BAD, observed, remedy)
 
 
-def verdict(findings: list[Finding]) -> Verdict:
-    """Return fail with a guard missing, inconclusive with one unseen, else pass."""
-    states = {finding.state for finding in findings}
+def verdict(results: list[GuardResult]) -> Verdict:
+    """Return fail if a guard is bad, inconclusive if one is unknown, else pass."""
+    states = {result.state for result in results}
     if State.BAD in states:
         return Verdict.FAIL
     return Verdict.INCONCLUSIVE if State.UNKNOWN in states else Verdict.PASS

@@ -1,4 +1,4 @@
-"""What this machine needs for the steps."""
+"""Checks of what the steps need on this machine."""
 
 import re
 import sys
@@ -6,48 +6,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops import git
-from mlops.doctor.context import Seen
-from mlops.doctor.findings import Finding, bad, ok
+from mlops.doctor.context import Context
+from mlops.doctor.findings import GuardResult, bad, ok
 
 PYTHONS = (3, 11), (3, 15)
 # `git init --initial-branch`, `git rev-list` and `git commit --only` as the steps use them.
 GIT = (2, 28)
 
 
-def git_found(_: Seen) -> Iterator[Finding]:
-    """Git is there, and new enough."""
-    words = git.git("--version")
-    found = re.search(r"\d+\.\d+(\.\d+)?", words)
-    version = tuple(map(int, found[0].split(".")))[:2] if found else (0, 0)
+def git_found(_: Context) -> Iterator[GuardResult]:
+    """Check that git is installed and new enough."""
+    output = git.git("--version")
+    match = re.search(r"\d+\.\d+(\.\d+)?", output)
+    version = tuple(map(int, match[0].split(".")))[:2] if match else (0, 0)
     if version < GIT:
-        yield bad("git", words, f"install git {GIT[0]}.{GIT[1]} or newer")
+        yield bad("git", output, f"install git {GIT[0]}.{GIT[1]} or newer")
     else:
-        yield ok("git", found[0] if found else words)
+        yield ok("git", match[0] if match else output)
 
 
-def python(_: Seen) -> Iterator[Finding]:
-    """Python is one of those the lock is for."""
-    found = ".".join(map(str, sys.version_info[:3]))
+def python(_: Context) -> Iterator[GuardResult]:
+    """Check that this Python is one that the lock supports."""
+    version = ".".join(map(str, sys.version_info[:3]))
     least, beyond = PYTHONS
     if least <= sys.version_info[:2] < beyond:
-        yield ok("Python", found)
+        yield ok("Python", version)
     else:
-        yield bad("Python", found, "make setup PYTHON=<one from 3.11 to 3.14>")
+        yield bad("Python", version, "make setup PYTHON=<one from 3.11 to 3.14>")
 
 
-def packages(_: Seen) -> Iterator[Finding]:
-    """What is installed is what requirements.txt pins."""
+def packages(_: Context) -> Iterator[GuardResult]:
+    """Check that the installed packages are those that requirements.txt pins."""
     text = Path("requirements.txt").read_text(encoding="utf-8")
     pins = re.findall(r"(?m)^([A-Za-z0-9._-]+)==([^\s;\\]+)", text)
-    # The names of these folders are enough, and sixty times as fast as what lies in them.
-    folders = (found.name for place in sys.path for found in Path(place).glob("*.dist-info"))
+    # Reading only the names of these folders is sixty times as fast as reading their metadata.
+    folders = (path.name for entry in sys.path for path in Path(entry).glob("*.dist-info"))
     split = (name.removesuffix(".dist-info").partition("-") for name in folders)
     installed = {name.lower().replace("_", "-"): version for name, _, version in split}
-    # A pin for another system is not installed here; one that is has its version.
-    other = [f"{name} {found}" for name, pin in pins if (found := installed.get(name, pin)) != pin]
-    there = sum(name in installed for name, _ in pins)
-    if other or not there:
+    # A pin for another operating system is not installed here, so a missing one is no fault.
+    versions = [(name, installed.get(name, pin), pin) for name, pin in pins]
+    other = [f"{name} {version}" for name, version, pin in versions if version != pin]
+    present = sum(name in installed for name, _ in pins)
+    if other or not present:
         shown = ", ".join(other[:3]) or "none of them is installed"
         yield bad("packages", f"not as requirements.txt pins them: {shown}", "make setup")
     else:
-        yield ok("packages", f"{there} as requirements.txt pins them")
+        yield ok("packages", f"{present} as requirements.txt pins them")

@@ -1,1 +1,1 @@
-"""GitHub: its API, pull requests and runs, and the repository as .github/settings/ wants it."""
+"""GitHub: its API, pull requests and runs, and the settings of the repository."""

@@ -1,4 +1,4 @@
-"""GitHub's REST API: a repository, a token, and requests that are tried again when it stumbles.
+"""GitHub's REST API: a repository, a token, and requests with retries.
 
 https://docs.github.com/rest
 """
@@ -17,15 +17,15 @@ from mlops.errors import UserError
 if TYPE_CHECKING:
     import httpx
 
-# Seconds to wait before each further try: GitHub's own stumbles are over by then.
+# Seconds to wait before each retry. Most server errors of GitHub end within this time.
 WAITS = (1, 3, 9)
-# A rate limit that ends later than this is told, not waited for.
+# Wait for a rate limit at most this many seconds; report a longer one as an error.
 PATIENCE = 60
 VERSION = "2022-11-28"
 
 
 class GitHubError(UserError):
-    """GitHub said no: `status` is its HTTP status, 0 when it was not reached at all."""
+    """GitHub refused a request: `status` is the HTTP status, 0 if GitHub was not reached."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class GitHubError(UserError):
 
 
 class GitHub:
-    """A repository on GitHub; a path that begins with / leaves it, as in `/users/octocat`."""
+    """A client for one repository; a path with a leading / is absolute: `/users/octocat`."""
 
     def __init__(self, repository: str, token: str = "", api: str = "https://api.github.com"):
         self.repository = repository
@@ -42,33 +42,35 @@ class GitHub:
 
     @classmethod
     def here(cls) -> "GitHub":
-        """Return the repository this is a checkout of: GITHUB_REPOSITORY, or the remote `origin`.
+        """Return a client for this checkout: GITHUB_REPOSITORY, else the remote `origin`.
 
-        GITHUB_TOKEN or GH_TOKEN is the token, GITHUB_API_URL the server. Raises UserError when
-        nothing says which repository it is.
+        GITHUB_TOKEN or GH_TOKEN is the token, GITHUB_API_URL the server. Raises UserError if
+        neither names a repository.
         """
         token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
         repository = os.environ.get("GITHUB_REPOSITORY", "")
         host = "github.com"
         if not repository:
             host, repository = _remote()
-        known = "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3"
-        return cls(repository, token, os.environ.get("GITHUB_API_URL") or known)
+        default = "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3"
+        return cls(repository, token, os.environ.get("GITHUB_API_URL") or default)
 
     @property
     def owner(self) -> str:
-        """The user or organisation it belongs to."""
+        """The user or organisation that owns the repository."""
         return self.repository.split("/")[0]
 
     def default_branch(self) -> str:
         """Return the branch that pull requests are merged into."""
         about = self.get("")
         if about is None:
-            raise UserError(f"{self.api} shows no {self.repository}. May the token read it?")
+            raise UserError(
+                f"{self.api} shows no {self.repository}. Does the token have read access?"
+            )
         return about["default_branch"]
 
     def get(self, path: str) -> Any:
-        """Return what is at a path, None where there is nothing; GitHubError otherwise."""
+        """Return the JSON at a path, None for status 404; raises GitHubError for other errors."""
         try:
             return _content(self._request("GET", path))
         except GitHubError as error:
@@ -77,26 +79,26 @@ class GitHub:
             raise
 
     def get_all(self, path: str) -> list[Any]:
-        """Return a list from all its pages, also where GitHub wraps it in an object."""
-        url, found = f"{path}{'&' if '?' in path else '?'}per_page=100", []
+        """Return a list from all pages, also if GitHub wraps the list in an object."""
+        url, items = f"{path}{'&' if '?' in path else '?'}per_page=100", []
         while url:
             answer = self._request("GET", url)
             page = _content(answer)
             if isinstance(page, dict):
                 page = next(value for value in page.values() if isinstance(value, list))
-            found += page
+            items += page
             url = answer.links.get("next", {}).get("url")
-        return found
+        return items
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Change something and return the answer; a stumble of GitHub's may send it twice."""
+        """Send a request that changes something; a retry after a server error may send it twice."""
         return _content(self._request(method, path, body))
 
     def download(self, path: str, limit: int) -> bytes | None:
-        """Return the bytes a path leads to, None when there are more than `limit` of them."""
+        """Return the bytes that a path redirects to, None if there are more than `limit`."""
         import httpx
 
-        # A storage elsewhere, which the token is none of the business of.
+        # Another host: never send it the token.
         address = self._request("GET", path).headers["location"]
         content = bytearray()
         try:
@@ -107,7 +109,7 @@ class GitHub:
                     if len(content) > limit:
                         return None
         except httpx.HTTPError as error:
-            text = f"GET {path}: the download broke off ({error}). Run it again."
+            text = f"GET {path}: the download failed ({error}). Run it again."
             raise GitHubError(text, 0) from None
         return bytes(content)
 
@@ -138,7 +140,7 @@ class GitHub:
                 break
             time.sleep(pause)
         if answer is None:
-            text = f"{self.api} was not reached ({problem}). Is the network there? Run it again."
+            text = f"{self.api} was not reached ({problem}). Check the network and run it again."
             raise GitHubError(text, 0)
         if answer.is_error:
             raise GitHubError(_explain(method, url, answer, bool(self.token)), answer.status_code)
@@ -147,7 +149,7 @@ class GitHub:
     def _url(self, path: str) -> str:
         if path.startswith(f"{self.api}/"):
             return path
-        # The address of a page comes from a server; the token goes to no other.
+        # The address of the next page comes from a response: send the token to no other server.
         if "://" in path:
             raise GitHubError(f"{path} is not below {self.api}: nothing was sent there.", 0)
         if path.startswith("/"):
@@ -162,13 +164,13 @@ def _remote() -> tuple[str, str]:
         r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", url
     )
     if not match:
-        found = (
+        origin = (
             f"the remote `origin` is {without_password(url)!r}"
             if url
             else "there is no remote `origin`"
         )
         raise UserError(
-            f"Which repository on GitHub is this? GITHUB_REPOSITORY is not set and {found}. "
+            f"Which repository on GitHub is this? GITHUB_REPOSITORY is not set and {origin}. "
             "Set GITHUB_REPOSITORY=owner/name, or git remote add origin <its address>."
         )
     return match[1], match[2]
@@ -179,7 +181,7 @@ def _content(answer: "httpx.Response") -> Any:
 
 
 def _pause(answer: "httpx.Response", wait: float | None) -> float | None:
-    """Return the seconds to wait before the next try, None when another would not help."""
+    """Return the seconds to wait before a retry, None if a retry would not help."""
     headers = answer.headers
     limited = answer.status_code == 429 or (
         answer.status_code == 403
@@ -193,17 +195,17 @@ def _pause(answer: "httpx.Response", wait: float | None) -> float | None:
 
 
 def _explain(method: str, url: str, answer: "httpx.Response", token: bool) -> str:
-    """Say what was asked, what GitHub answered, and which permission would have done."""
+    """Return the request, GitHub's answer and the missing permission as one message."""
     try:
         content = answer.json()
-        words = [content.get("message", ""), *map(str, content.get("errors") or [])]
+        messages = [content.get("message", ""), *map(str, content.get("errors") or [])]
     except ValueError:
-        words = [answer.text[:200]]
-    lines = [f"{method} {url}: GitHub answered {answer.status_code}: {'; '.join(words)}"]
+        messages = [answer.text[:200]]
+    lines = [f"{method} {url}: GitHub answered {answer.status_code}: {'; '.join(messages)}"]
     if answer.status_code in (401, 403, 404):
-        needed = answer.headers.get("x-accepted-github-permissions")
+        permission = answer.headers.get("x-accepted-github-permissions")
         if not token:
             lines.append("No token was given: set GITHUB_TOKEN or GH_TOKEN.")
-        if needed:
-            lines.append(f"The token needs the permission {needed}.")
+        if permission:
+            lines.append(f"The token needs the permission {permission}.")
     return " ".join(lines)

@@ -1,4 +1,4 @@
-"""Which of two proposals counts: what is on a branch already, and what is open beside it."""
+"""Compare a proposal with its own branch on GitHub, and with other open pull requests."""
 
 from datetime import datetime
 from typing import Any
@@ -14,46 +14,47 @@ from mlops.retraining import proposal
 from mlops.upgrading.upgrade import MARK
 
 
-def stands(mine: Offer, tip: str, base: str, now: datetime) -> bool:
-    """Say whether the commit its branch is at proposes the same, and could be merged as well.
+def is_current(mine: Offer, tip: str, base: str, now: datetime) -> bool:
+    """Return whether `tip`, the commit of its branch, proposes the same and can be merged.
 
-    A rule asks that a branch holds all of the base; people who bring it up to date may not approve.
+    The ruleset requires a branch that holds the whole base, and whoever updates a branch may not
+    approve it. So a branch that is behind the base is not current.
     """
     if not isinstance(mine, Move):
         return True
-    theirs, parent = proposals.move(tip), f"{tip}^"
-    if theirs is None or not git.descends(base, parent):
+    pushed, parent = proposals.move(tip), f"{tip}^"
+    if pushed is None or not git.descends(base, parent):
         return False
     if not git.descends(parent, f"{mine.commit}^"):
         return False
-    ours, found = mine.release.spec, theirs.release.spec
+    ours, theirs = mine.release.spec, pushed.release.spec
     fields = ("release_id", "supersedes", "rollback")
-    if any(getattr(ours, field) != getattr(found, field) for field in fields):
+    if any(getattr(ours, field) != getattr(theirs, field) for field in fields):
         return False
-    policy = environments.environment(mine.place).policy
-    return not list(check_evidence(Facts(mine.place, theirs.release, policy, now)))
+    policy = environments.environment(mine.environment).policy
+    return not list(check_evidence(Facts(mine.environment, pushed.release, policy, now)))
 
 
-def rivals(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str, Any]]:
-    """Return the pull requests among these that propose another thing in the place of this."""
+def competing_pulls(mine: Offer, pulls: list[dict[str, Any]], base: str) -> list[dict[str, Any]]:
+    """Return the open pull requests that compete with this proposal."""
     others = [pull for pull in pulls if pull["head"]["ref"] != mine.branch]
-    # People may name a branch so as well; it is theirs.
+    # A person may use the same prefix for a branch of their own: leave that one alone.
     if isinstance(mine, Move):
         return [pull for pull in others if is_release_id(_name(mine, pull))]
     mark = MARK if isinstance(mine, Upgrade) else proposal.MARK
-    return [pull for pull in others if _is_made(pull, base, mark)]
+    return [pull for pull in others if _is_automatic(pull, base, mark)]
 
 
-def _is_made(pull: dict[str, Any], base: str, mark: str) -> bool:
-    """Return whether a pull request would bring a commit into the base that a program made."""
+def _is_automatic(pull: dict[str, Any], base: str, mark: str) -> bool:
+    """Return whether a pull request has a commit with the mark of an automatic proposal."""
     tip = remote.fetch(pull["head"]["ref"])
-    # Not its last one alone: a button on the page merges the base into a branch.
-    brought = git.git("log", "--format=%B", f"{base}..{tip}") if tip else ""
-    return mark in brought.splitlines()
+    # Look at every commit: `Update branch` on the page adds a merge commit as the last one.
+    messages = git.git("log", "--format=%B", f"{base}..{tip}") if tip else ""
+    return mark in messages.splitlines()
 
 
 def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:
-    """Say whether a rival promotes a newer release: then this run came late."""
+    """Return whether a competing pull request promotes a newer release than this one."""
     if mine.kind != "promote":
         return False
     ours, theirs = sequence(mine.name), sequence(_name(mine, pull))
@@ -61,7 +62,7 @@ def is_newer(mine: Offer, pull: dict[str, Any]) -> bool:
 
 
 def _is_built_later(mine: Offer, pull: dict[str, Any]) -> bool:
-    """Compare two releases packed from one catalogue, which gave both the same number."""
+    """Compare by commit: two releases packed from one catalogue have the same number."""
     tip = remote.fetch(pull["head"]["ref"])
     theirs = proposals.move(tip) if tip else None
     built = [m.release.promoted.source.commit for m in (mine, theirs) if isinstance(m, Move)]

@@ -1,4 +1,4 @@
-"""Whether the base branch can take a proposal, or holds it already."""
+"""Check whether a proposal can be merged into the base branch or is merged already."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,17 +19,17 @@ from mlops.retraining.triggers import same_model
 
 def judge_move(proposed: Move, base: str) -> tuple[str, list[Refusal]]:
     """Return a description if `base` holds the move already, else "", and the refusals."""
-    state = gather.base_facts(proposed.place, base)
+    state = gather.base_facts(proposed.environment, base)
     if state.release_id == proposed.name:
-        return f"{proposed.name} in {proposed.place}", []
-    policy = environments.environment(proposed.place).policy
-    facts = Facts(proposed.place, proposed.release, policy, datetime.now(UTC), base=state)
+        return f"{proposed.name} in {proposed.environment}", []
+    policy = environments.environment(proposed.environment).policy
+    facts = Facts(proposed.environment, proposed.release, policy, datetime.now(UTC), base=state)
     return "", table.refusals(table.PROPOSE, facts)
 
 
 def judge_retraining(proposed: Retraining, base: str) -> tuple[str, list[Refusal]]:
     """Return the release if production has this model on `base`, else "", and the refusals."""
-    digest, entries = proposed.told["model_digest"], quarantine.entries(base)
+    digest, entries = proposed.details["model_digest"], quarantine.entries(base)
     release = release_at(base, environments.names()[-1])
     if release and same_model(digest, [release]):
         return f"{release.release_id}, this very model,", []

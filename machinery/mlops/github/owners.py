@@ -1,21 +1,21 @@
-""".github/CODEOWNERS: who must approve what. A new fork has nobody in it; its lines wait."""
+""".github/CODEOWNERS: who must approve which paths. In a new fork no path has an owner yet."""
 
 import re
 
 from mlops.errors import UserError
 from mlops.github.settings import CODEOWNERS, PERSON
 
-# A line that waits for an owner is a comment, as GitHub would refuse a name it does not know.
+# A line without an owner is a comment, because GitHub rejects a name that does not exist.
 WAITING = re.compile(r"(?m)^#(?P<path>\S+)(?P<gap>\s+)@OWNER$")
 
 
 def text() -> str:
-    """Return the file's text, empty where there is none."""
+    """Return the file's text, empty if there is no file."""
     return CODEOWNERS.read_text(encoding="utf-8") if CODEOWNERS.exists() else ""
 
 
 def waiting() -> list[str]:
-    """Return the paths whose lines wait for an owner."""
+    """Return the paths without an owner."""
     return [match["path"] for match in WAITING.finditer(text())]
 
 
@@ -25,11 +25,11 @@ def owned() -> list[str]:
 
 
 def with_owners(owners: tuple[str, ...]) -> str:
-    """Return the file with these people or teams in every line that waits for some."""
+    """Return the file with these people or teams in every line without an owner."""
     for name in owners:
         if not re.fullmatch(PERSON, name):
             raise UserError(
-                f"--owners: {name!r} can be no owner. A person is octocat, a team our-org/ml-team."
+                f"--owners: {name!r} names no owner. A person is octocat, a team our-org/ml-team."
             )
     names = " ".join(f"@{name}" for name in owners)
     return WAITING.sub(rf"\g<path>\g<gap>{names}", text())

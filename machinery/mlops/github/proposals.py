@@ -1,4 +1,4 @@
-"""What is to be proposed: the promotion, rollback or upgrade that a commit is, or a retraining."""
+"""Proposals: a commit with a promotion, a rollback or an upgrade, or a retraining."""
 
 import re
 from dataclasses import dataclass
@@ -16,69 +16,70 @@ _RELEASE_FILE = re.compile(r"environments/([^/]+)/release\.yaml")
 
 @dataclass(frozen=True)
 class Offer:
-    """A commit, the branch that carries it to its pull request, and what it is about."""
+    """A commit to propose, with the branch and the title of its pull request."""
 
     kind: str
-    place: str
+    environment: str
     name: str
     commit: str
     title: str
 
     @property
     def prefix(self) -> str:
-        """What the branches of all proposals begin with that this one takes the place of."""
-        return "/".join(filter(None, (self.kind, self.place))) + "/"
+        """Branch prefix shared by the proposals this one supersedes."""
+        return "/".join(filter(None, (self.kind, self.environment))) + "/"
 
     @property
     def branch(self) -> str:
-        """The branch."""
+        """The branch of the pull request."""
         return self.prefix + self.name
 
 
 @dataclass(frozen=True)
 class Move(Offer):
-    """A promotion or rollback: `release` is what the environment shall hold."""
+    """A promotion or rollback: `release` is the new release of the environment."""
 
     release: Release
 
     @property
     def skipped(self) -> int:
-        """How many releases of the catalogue this passes over: it counts what nobody saw here."""
-        held = self.release.spec.supersedes
-        ends = sorted((sequence(held) if held else 0, sequence(self.release.release_id)))
-        return sum(ends[0] < sequence(known) < ends[1] for known in catalogue_ids())
+        """The number of releases between the old and the new one that never ran here."""
+        previous = self.release.spec.supersedes
+        ends = sorted((sequence(previous) if previous else 0, sequence(self.release.release_id)))
+        return sum(ends[0] < sequence(release_id) < ends[1] for release_id in catalogue_ids())
 
 
 @dataclass(frozen=True)
 class Retraining(Offer):
-    """What `retrain` left: `told` is build/retrain/proposal.json."""
+    """A retrained model; `details` is the content of build/retrain/proposal.json."""
 
-    told: dict[str, Any]
+    details: dict[str, Any]
 
 
 def move(commit: str) -> Move | None:
-    """Return the promotion or rollback that a commit is, None where it is something else."""
+    """Return the promotion or rollback in a commit, None for any other commit."""
     names = git.git("diff-tree", "--no-commit-id", "--name-only", "-r", commit).splitlines()
-    places = [found[1] for name in names if (found := _RELEASE_FILE.fullmatch(name))]
-    release = release_at(commit, places[0]) if len(places) == 1 else None
+    matches = map(_RELEASE_FILE.fullmatch, names)
+    environments = [match[1] for match in matches if match]
+    release = release_at(commit, environments[0]) if len(environments) == 1 else None
     if release is None:
         return None
     kind = "rollback" if release.spec.rollback else "promote"
     title = git.git("show", "--no-patch", "--format=%s", commit)
-    return Move(kind, places[0], release.release_id, commit, title, release)
+    return Move(kind, environments[0], release.release_id, commit, title, release)
 
 
 @dataclass(frozen=True)
 class Upgrade(Offer):
-    """A newer machinery: the commit that `make upgrade` left."""
+    """A newer machinery: the commit that `make upgrade` created."""
 
     message: str
 
 
 def upgrade(commit: str) -> Upgrade | None:
-    """Return the upgrade of the machinery that a commit is, or that another job packed; or None."""
+    """Return the upgrade in a commit or in the file of another job, None if there is none."""
     if PACKED.exists():
-        # What makes an upgrade runs the newer machinery, and may not push.
+        # The job that upgrades runs the newer machinery, so it may not push: it packs the commit.
         git.git("fetch", "--quiet", str(PACKED), "HEAD")
         commit = git.git("rev-parse", "FETCH_HEAD")
     message = git.git("show", "--no-patch", "--format=%B", commit)
@@ -89,12 +90,12 @@ def upgrade(commit: str) -> Upgrade | None:
 
 
 def retraining() -> Retraining | None:
-    """Return what `retrain` proposes, None where its branch was removed or never made."""
+    """Return the proposal of `retrain`, None if its branch was removed or never created."""
     if not proposal.PROPOSAL.exists():
         return None
-    told = read_json(proposal.PROPOSAL, made_by="retrain")
-    branch, commit = told["branch"], told["commit"]
+    details = read_json(proposal.PROPOSAL, made_by="retrain")
+    branch, commit = details["branch"], details["commit"]
     if proposal.tip(branch) != commit:
         return None
     kind, name = branch.split("/", 1)
-    return Retraining(kind, "", name, commit, told["title"], told)
+    return Retraining(kind, "", name, commit, details["title"], details)

@@ -1,4 +1,4 @@
-"""What a pull request says to its reviewer; texts of others are shown as they are. No I/O."""
+"""The texts of pull requests, with content from elsewhere escaped. No I/O."""
 
 import re
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from mlops.releases.release import Evidence
 from mlops.report.markdown import code, escape
 
 WIDTH = 300
-# GitHub takes 65,536 letters; the text around a report needs a few.
+# GitHub accepts 65,536 characters; leave some for the text around a report.
 MOST = 60_000
 
 
 def move_body(offer: Move, server: str, now: datetime) -> str:
-    """Return what is said of a promotion or rollback; `server` is the repository's page."""
-    place, spec = offer.place, offer.release.spec
+    """Return the body for a promotion or rollback; `server` is the repository's page."""
+    environment, spec = offer.environment, offer.release.spec
     verb = "goes back to" if spec.rollback else "takes"
-    parts = [f"`{place}` {verb} **`{offer.name}`**.", _facts(offer, server)]
+    parts = [f"`{environment}` {verb} **`{offer.name}`**.", _facts(offer, server)]
     if spec.rollback:
         parts.append(f"Why: {escape(spec.rollback.reason, WIDTH)}")
-    parts += [_evidence(spec.evidence, now), _try_it(offer, *_commands(place))]
+    parts += [_evidence(spec.evidence, now), _try_it(offer, *_commands(environment))]
     parts.append(
-        f"Merged, it is deployed to `{place}`. Closed, nothing happens. It takes nothing but this "
-        "commit: what else is to change goes into another pull request."
+        f"After the merge it is deployed to `{environment}`. If you close it, nothing happens. "
+        "It takes this commit only: put any other change into another pull request."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -76,7 +76,7 @@ def _evidence(evidence: Sequence[Evidence], now: datetime) -> str:
         for proof in evidence
     ]
     shown = [tuple(escape(cell, WIDTH) for cell in row) for row in rows]
-    return _table(("evidence", "from", "verdict", "what it found", "age"), shown)
+    return _table(("evidence", "from", "verdict", "result", "age"), shown)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -84,9 +84,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _commands(place: str) -> tuple[str, str]:
-    where = "# MLOPS_STORE says where its bundle is"
-    return "make check-release", f"make deploy ENV={place}  {where}"
+def _commands(environment: str) -> tuple[str, str]:
+    where = "# MLOPS_STORE names the store with its bundle"
+    return "make check-release", f"make deploy ENV={environment}  {where}"
 
 
 def _try_it(offer: Offer, *commands: str) -> str:
@@ -95,18 +95,18 @@ def _try_it(offer: Offer, *commands: str) -> str:
 
 
 def retraining_body(offer: Retraining, report: str, run: str | None) -> str:
-    """Return what is said of a retraining; `report` is its report as Markdown."""
-    told = offer.told
-    reasons = [f"- {_cell(why['kind'])}: {_cell(why['reason'])}" for why in told["triggers"]]
+    """Return the body for a retraining; `report` is its report as Markdown."""
+    details = offer.details
+    reasons = [f"- {_cell(why['kind'])}: {_cell(why['reason'])}" for why in details["triggers"]]
     where = f" ([the run]({run}))" if run else ""
     parts = [
-        "Production's model was trained anew, and the gate lets it through.",
+        "The model was retrained for production, and the gate accepts it.",
         "\n".join(reasons),
-        f"It would take the place of `{told['production']}`. Model: `{told['model_digest'][:19]}`.",
-        f"The gate says **{told['verdict']}**: {_cell(told['reason'])}{where}",
+        f"It would replace `{details['production']}`. Model: `{details['model_digest'][:19]}`.",
+        f"Verdict of the gate: **{details['verdict']}**: {_cell(details['reason'])}{where}",
         _try_it(offer, "make check-data train evaluate report gate"),
-        "Merged, it is packed and takes the road of every release. Closed, production keeps its "
-        "model and the next run proposes again only when this branch is gone.",
+        "After the merge it is packed and promoted like every release. If you close it, production "
+        "keeps its model; the next run proposes again only after this branch is deleted.",
     ]
     body = "\n\n".join(parts)
     if report and len(body) + len(report) < MOST:
@@ -115,21 +115,21 @@ def retraining_body(offer: Retraining, report: str, run: str | None) -> str:
 
 
 def upgrade_body(offer: Upgrade) -> str:
-    """Return what is said of an upgrade: its commit's message says what a person must do."""
+    """Return the body for an upgrade; its commit's message lists the tasks for a person."""
     _, _, rest = offer.message.partition("\n")
     parts = [
-        "A newer release of the machinery, in one commit. What is yours was left as it is, "
-        "but for keys that have another name now.",
+        "A newer release of the machinery, in one commit. Your own files stay as they are, "
+        "except for keys that were renamed.",
         code_block(rest.strip()),
         _try_it(offer, "git show --stat", "make test"),
         "Read what changed in `.github/` before you merge: it runs with your tokens. "
-        "Closed, nothing happens.",
+        "If you close it, nothing happens.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def code_block(text: str) -> str:
-    """Return a text that is shown as it is, whatever it holds."""
+    """Return a text as a code block that its content cannot close."""
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=2) + 3)
     return f"{fence}text\n{text[:MOST]}\n{fence}"
 
@@ -139,17 +139,17 @@ def _cell(text: str) -> str:
 
 
 def superseded(offer: Offer, number: int) -> str:
-    """Return what an older proposal is told when it is closed."""
-    where = f" in {offer.place}" if offer.place else ""
+    """Return the comment on an older proposal that a newer one closes."""
+    where = f" in {offer.environment}" if offer.environment else ""
     return (
-        f"Closed: `{offer.name}` is proposed{where} by #{number} now, and one proposal at a time "
-        "is open. Nothing is lost: this branch can be restored here."
+        f"Closed: #{number} proposes `{offer.name}`{where} now, and only one proposal is open at a "
+        "time. Nothing is lost: this branch can be restored here."
     )
 
 
 def recomputed(offer: Offer) -> str:
-    """Return what a proposal is told that no longer can be merged as it is."""
+    """Return the comment on a proposal that can no longer be merged as it is."""
     return (
-        f"Closed: `{offer.name}` is proposed anew, since the branch it was computed on, what it "
-        "replaces or the evidence it brings is no longer current."
+        f"Closed: `{offer.name}` is proposed again, because the base branch, the replaced release "
+        "or the evidence has changed."
     )

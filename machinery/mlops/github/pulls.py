@@ -1,4 +1,4 @@
-"""The pull requests of this repository: found, opened and closed, however often it is asked."""
+"""Find, open and close pull requests; a repeated call changes nothing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,41 +20,41 @@ class Pulls:
 
     @property
     def tracked(self) -> str:
-        """The base as it was fetched last."""
+        """The remote-tracking ref of the base branch."""
         return f"refs/remotes/origin/{self.base}"
 
     def of(self, branch: str) -> Pull | None:
         """Return the newest pull request of a branch, open, merged or closed; None without one."""
         head = quote(f"{self.hub.owner}:{branch}", safe="")
-        found = self.hub.get(f"pulls?state=all&head={head}&base={quote(self.base, safe='')}")
-        return max(found or [], key=lambda pull: pull["number"], default=None)
+        pulls = self.hub.get(f"pulls?state=all&head={head}&base={quote(self.base, safe='')}")
+        return max(pulls or [], key=lambda pull: pull["number"], default=None)
 
     def open_below(self, prefix: str) -> list[Pull]:
-        """Return the open pull requests whose branches here begin so."""
+        """Return the open pull requests from branches of this repository with a prefix."""
         pulls = self.hub.get_all(f"pulls?state=open&base={quote(self.base, safe='')}")
         return [pull for pull in pulls if self._is_ours(pull["head"], prefix)]
 
     def _is_ours(self, head: dict[str, Any], prefix: str) -> bool:
-        # A fork may name its branch as it likes; a deleted fork has no repository.
+        # A fork may use the same branch name; a deleted fork has no repository.
         theirs = (head["repo"] or {}).get("full_name", "")
         same = theirs.lower() == self.hub.repository.lower()
         return same and head["ref"].startswith(prefix)
 
     def open(self, branch: str, title: str, body: str) -> Pull:
-        """Open a pull request, unless a try that seemed to fail did."""
+        """Open a pull request; return the one that a failed request opened nevertheless."""
         content = {"title": title, "head": branch, "base": self.base, "body": body}
         try:
             return self.hub.send("POST", "pulls", content)
         except GitHubError:
-            made = self.of(branch)
-            if made is None or made["state"] != "open":
+            existing = self.of(branch)
+            if existing is None or existing["state"] != "open":
                 raise
-            return made
+            return existing
 
     def close(self, pull: Pull, why: str) -> bool:
         """Close a pull request with a reason and remove its branch; False if people worked on it.
 
-        The reason comes last but the closing: whoever finds it open after a kill says it again.
+        The comment is posted before the closing: a run after a kill finds it open and repeats both.
         """
         number, branch = pull["number"], pull["head"]["ref"]
         tip = remote.fetch(branch)
@@ -67,5 +67,5 @@ class Pulls:
         return True
 
     def _commits(self, tip: str) -> int:
-        # Merges apart: a button on the page merges the base into a branch.
+        # Leave out merges: `Update branch` on the page merges the base into a branch.
         return int(git.git("rev-list", "--no-merges", "--count", f"{self.tracked}..{tip}"))

@@ -1,4 +1,4 @@
-"""`origin`, the repository that others see: fetched from and pushed to, never with force."""
+"""Fetch from and push to the remote `origin`, never with force."""
 
 import base64
 import os
@@ -7,26 +7,26 @@ import time
 from mlops import git
 from mlops.errors import UserError
 
-# Seconds before another try; what a network loses for longer needs a person.
+# Seconds before each retry; a longer outage of the network needs a person.
 PAUSES = (1.0, 4.0, 10.0)
-# What git says when asking again cannot help.
+# Messages of git for errors that a retry cannot mend.
 FINAL = ("[rejected]", "[remote rejected]", "not appear to be a git repository", "No such remote")
-# What GitHub says where workflows differ from those of the default branch at that moment: the token
-# of a run may not push such a commit, though the commit itself changed none.
+# GitHub's message for a commit whose workflows differ from those of the default branch by now: the
+# token of a run may not push it, even if the commit itself changed no workflow.
 BEHIND = "refusing to allow a GitHub App to create or update workflow"
 
 
 class Behind(UserError):
-    """A commit was made before the default branch changed its workflows, so it cannot be pushed."""
+    """The default branch changed its workflows after this commit, so a run cannot push it."""
 
 
 def exists() -> bool:
-    """Say whether there is an origin."""
+    """Return whether there is a remote `origin`."""
     return bool(git.git("remote", "get-url", "origin", check=False))
 
 
 def fetch(branch: str) -> str | None:
-    """Fetch a branch and return the commit it is at, None where there is none."""
+    """Fetch a branch and return its commit, None if it does not exist."""
     if not _reach("ls-remote", "origin", f"refs/heads/{branch}"):
         return None
     _reach("fetch", "--quiet", "--no-tags", "origin", f"+refs/heads/{branch}:{_tracked(branch)}")
@@ -34,9 +34,9 @@ def fetch(branch: str) -> str | None:
 
 
 def push(commit: str, branch: str) -> None:
-    """Let a branch be at a commit; raises UserError where that would lose what it is at.
+    """Push a commit to a branch; raises UserError if it is no fast-forward.
 
-    Behind is one that a commit made on the newest default branch would not meet.
+    Raises Behind if the default branch has changed its workflows since the commit.
     """
     try:
         _reach("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
@@ -45,13 +45,13 @@ def push(commit: str, branch: str) -> None:
             raise
         raise Behind(
             f"{branch} was not pushed: the default branch has changed its workflows since "
-            f"{commit[:12]} was made, and GitHub takes no such commit from a run. To run this run "
-            "again would repeat that. Start its workflow anew: Actions, the workflow, Run workflow."
+            f"{commit[:12]} was made, and GitHub accepts no such commit from a run. Re-running "
+            "this run fails again. Start its workflow anew: Actions, the workflow, Run workflow."
         ) from None
 
 
 def remove(branch: str, tip: str) -> None:
-    """Remove a branch that is at `tip`; UserError when it is elsewhere by now."""
+    """Remove a branch at commit `tip`; raises UserError if it has moved."""
     lease = f"--force-with-lease=refs/heads/{branch}:{tip}"
     _reach("push", "--quiet", lease, "origin", f":refs/heads/{branch}")
 
@@ -60,22 +60,22 @@ def _tracked(branch: str) -> str:
     return f"refs/remotes/origin/{branch}"
 
 
-def _reach(*words: str) -> str:
-    """Run git against origin, again where the network may have failed."""
+def _reach(*arguments: str) -> str:
+    """Run git against origin; retry if the network may have failed."""
     for pause in (*PAUSES, None):
         try:
-            return git.git(*words, environment=_credentials())
+            return git.git(*arguments, environment=_credentials())
         except UserError as error:
-            if pause is None or any(words in str(error) for words in FINAL):
+            if pause is None or any(message in str(error) for message in FINAL):
                 raise
             time.sleep(pause)
     raise AssertionError
 
 
 def _credentials() -> dict[str, str]:
-    """Return the environment in which git shows the token to GitHub, and to nobody else.
+    """Return environment variables that let git send the token to GitHub only.
 
-    Not on the command line, where other processes could read it; a checkout keeps no token.
+    Other processes could read a command line, and a checkout must not store the token.
     """
     never_ask = {"GIT_TERMINAL_PROMPT": "0"}
     token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")

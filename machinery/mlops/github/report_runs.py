@@ -1,7 +1,7 @@
-"""The report of somebody's run: whose pull request it is, and what its artifact says.
+"""The report of a pull request's run: find the pull request and read the artifact.
 
-What the artifact holds was written by code nobody has read yet. What becomes of it is written here,
-by the report's own code.
+Code that nobody has reviewed yet wrote the artifact. So only numbers are read from it, and the code
+of this checkout writes the report.
 """
 
 from dataclasses import dataclass
@@ -12,67 +12,69 @@ from mlops.errors import Refused
 from mlops.github import runs
 from mlops.github.api import GitHub
 
-# A run of any other workflow says nothing: a fork may name one as it likes.
+# A run of any other workflow does not count: a fork may name a workflow as it likes.
 WORKFLOW = ".github/workflows/ci.yml"
 ARTIFACT = "report"
 RECORD, CHECK = "record.json", "data-check.json"
-# What CML marks its comment with; `make comment` and the posting action say the same title.
+# CML's mark in its comment; `make comment` and the posting action use the same title.
 WATERMARK = "CML watermark report"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that answered a pull request: the commit it saw, and where that lives."""
+    """A run for a pull request: the commit it checked out, with its branch and repository."""
 
     id: int
     head: str
     branch: str
-    place: str
+    repository: str
 
     def of_fork(self, github: GitHub) -> bool:
         """Return whether its code came from another repository."""
-        return self.place.lower() != github.repository.lower()
+        return self.repository.lower() != github.repository.lower()
 
 
-def the_run(github: GitHub, number: str) -> Run:
+def pull_request_run(github: GitHub, number: str) -> Run:
     """Return a run of the pull-request workflow; raises Refused for any other."""
-    found = runs.find(github, number)
-    path = runs.workflow(found)
-    if found["event"] != "pull_request" or path != WORKFLOW:
+    about = runs.find(github, number)
+    path = runs.workflow(about)
+    if about["event"] != "pull_request" or path != WORKFLOW:
         raise Refused(
-            f"run {number} is of {path}, started by {found['event']}: only a run of {WORKFLOW} "
+            f"run {number} is of {path}, started by {about['event']}: only a run of {WORKFLOW} "
             "for a pull request has a report to post."
         )
-    return Run(found["id"], found["head_sha"], found["head_branch"], runs.home(found))
+    return Run(about["id"], about["head_sha"], about["head_branch"], runs.home(about))
 
 
-def pull_of(github: GitHub, run: Run) -> int:
-    """Return the open pull request whose head is the very commit a run saw; Refused when none."""
-    owner = run.place.partition("/")[0]
+def open_pull(github: GitHub, run: Run) -> int:
+    """Return the open pull request whose head is the run's commit; raises Refused if none."""
+    owner = run.repository.partition("/")[0]
     head = quote(f"{owner}:{run.branch}", safe="")
     pulls = github.get_all(f"pulls?state=open&head={head}")
     # Two forks of one owner may have a branch of the same name.
-    pulls = [pull for pull in pulls if (pull["head"]["repo"] or {}).get("full_name") == run.place]
+    pulls = [
+        pull for pull in pulls if (pull["head"]["repo"] or {}).get("full_name") == run.repository
+    ]
     for pull in pulls:
         if pull["head"]["sha"] == run.head:
             return pull["number"]
     if pulls:
         raise Refused(
-            f"pull request {pulls[0]['number']} has moved on to {pulls[0]['head']['sha'][:12]}; "
-            f"run {run.id} saw {run.head[:12]}. Post the report of its newest run."
+            f"pull request {pulls[0]['number']} is at {pulls[0]['head']['sha'][:12]} "
+            f"by now; run {run.id} checked {run.head[:12]}. Post the report of its newest run."
         )
-    raise Refused(f"no open pull request comes from {run.branch} of {run.place}.")
+    raise Refused(f"no open pull request comes from {run.branch} of {run.repository}.")
 
 
 def fetch(github: GitHub, run: Run) -> dict[str, Any]:
-    """Return the JSON files in a run's artifact by name; raises Refused for what is not as ours."""
+    """Return the JSON files in a run's artifact by name; raises Refused for unexpected content."""
     return runs.read(github, run.id, ARTIFACT, (RECORD, CHECK))
 
 
 def hijacked(github: GitHub, number: int) -> bool:
-    """Return whether somebody else's comment carries the mark that CML finds its own by.
+    """Return whether a person's comment has CML's mark.
 
-    CML would write the report into that comment, which its author may edit afterwards.
+    CML would write the report into that comment, and its author could edit it afterwards.
     """
     comments = github.get_all(f"issues/{number}/comments")
     marked = [one for one in comments if WATERMARK in (one["body"] or "")]

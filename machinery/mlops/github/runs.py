@@ -1,7 +1,7 @@
-"""A run of a workflow on GitHub, and the JSON that it left in an artifact.
+"""A run of a workflow on GitHub, and the JSON files in its artifacts.
 
-An artifact may hold what code wrote that nobody has read yet: only the files that are asked for are
-read, of bounded size.
+Code that nobody has reviewed yet may have written an artifact: only the named files are read, up to
+a limit of their size.
 """
 
 import io
@@ -14,40 +14,40 @@ from typing import Any
 from mlops.errors import Refused, UserError
 from mlops.github.api import GitHub
 
-# The example's report has 0.1 MB, its record 40 kB: room for a hundred times as much.
+# A hundred times the size of the example's report (0.1 MB) and record (40 kB).
 MOST_PACKED, MOST_BYTES = 20_000_000, 4_000_000
 
 
 def find(github: GitHub, number: str) -> dict[str, Any]:
-    """Return what GitHub tells of a run; raises UserError where there is none."""
+    """Return GitHub's description of a run; raises UserError if there is no such run."""
     if not number.isascii() or not number.isdecimal():
         raise UserError(
             f"--run is {number!r}; the id of a run is a number, the last in its address."
         )
-    found = github.get(f"actions/runs/{number}")
-    if found is None:
+    run = github.get(f"actions/runs/{number}")
+    if run is None:
         raise UserError(f"{github.repository} has no run {number}. Its address ends in its id.")
-    return found
+    return run
 
 
 def workflow(run: dict[str, Any]) -> str:
-    """Return the file of a run's workflow: the name it gives itself proves nothing."""
+    """Return the file of a run's workflow, because a workflow may give itself any name."""
     return run["path"].partition("@")[0]
 
 
 def home(run: dict[str, Any]) -> str:
     """Return the repository that a run's code came from."""
-    return (run.get("head_repository") or {}).get("full_name", "a fork that is gone")
+    return (run.get("head_repository") or {}).get("full_name", "a deleted fork")
 
 
 def read(github: GitHub, number: int, name: str, files: Iterable[str]) -> dict[str, Any]:
-    """Return JSON files of the artifact of this name; raises Refused for what is not as ours."""
-    found = [a for a in github.get_all(f"actions/runs/{number}/artifacts") if a["name"] == name]
-    # A run that was started again has one of each attempt.
-    newest = max(found, key=lambda artifact: artifact["id"], default=None)
+    """Return JSON files of an artifact; raises Refused for unexpected content."""
+    artifacts = [a for a in github.get_all(f"actions/runs/{number}/artifacts") if a["name"] == name]
+    # Each attempt of a run has an artifact of this name.
+    newest = max(artifacts, key=lambda artifact: artifact["id"], default=None)
     if newest is None or newest["expired"]:
         raise Refused(
-            f"run {number} has no artifact {name!r}: it did not get that far, or it expired."
+            f"run {number} has no artifact {name!r}: the run ended before that, or it expired."
         )
     packed = github.download(f"actions/artifacts/{newest['id']}/zip", MOST_PACKED)
     if packed is None:
@@ -63,7 +63,7 @@ def read(github: GitHub, number: int, name: str, files: Iterable[str]) -> dict[s
 def _read(archive: zipfile.ZipFile, name: str) -> Any:
     try:
         with archive.open(name) as file:
-            # What the archive says of its size is not believed.
+            # The archive may declare a wrong size.
             content = file.read(MOST_BYTES + 1)
     except KeyError:
         raise Refused(f"the artifact holds no {name}.") from None
@@ -75,5 +75,5 @@ def _read(archive: zipfile.ZipFile, name: str) -> Any:
         raise Refused(f"{name} in the artifact is no JSON: {str(error)[:100]}.") from None
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")

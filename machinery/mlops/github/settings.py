@@ -1,4 +1,4 @@
-""".github/settings/: what this repository should be on GitHub, as its owner wrote it."""
+""".github/settings/: the settings that this repository should have on GitHub."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ FOLDER = Path(".github/settings")
 FILE = FOLDER / "settings.yaml"
 CODEOWNERS = Path(".github/CODEOWNERS")
 CHECK = "all-green"
-# The environment that keeps the secrets: it has no folder, and nothing is deployed to it.
+# The environment for secrets only: it has no folder, and nothing is deployed to it.
 KEYS = "release"
 PERSON = r"^[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"
 
@@ -33,7 +33,7 @@ class Repository(Strict):
 
 
 class Actions(Strict):
-    """What workflows may do, and whose run without being asked for."""
+    """Permissions of workflows, and whose workflows run without approval."""
 
     default_workflow_permissions: Literal["read", "write"]
     can_approve_pull_request_reviews: bool
@@ -44,8 +44,8 @@ class Actions(Strict):
     ]
 
 
-class Place(Strict):
-    """A GitHub environment: whence it may be deployed to, and who says yes to that."""
+class EnvironmentSettings(Strict):
+    """A GitHub environment: the branches that may deploy to it, and the reviewers."""
 
     branches: tuple[str, ...] = Field(min_length=1)
     reviewers: tuple[str, ...] = Field((), max_length=6)
@@ -59,51 +59,51 @@ class Label(Strict):
 
 
 class Variable(Strict):
-    """A variable of the repository: what it is for, what it may be."""
+    """A variable of the repository: its meaning, the pattern of its values and an example."""
 
     meaning: str
     pattern: str
     example: str
 
 
-class Settings(Strict):
-    """All of settings.yaml."""
+class RepositorySettings(Strict):
+    """The content of settings.yaml."""
 
     repository: Repository
     actions: Actions
-    environments: dict[str, Place]
+    environments: dict[str, EnvironmentSettings]
     labels: dict[str, Label]
     variables: dict[str, Variable]
     secrets: dict[str, str]
 
 
-def settings() -> Settings:
-    """Read settings.yaml; raises UserError for every mistake in it at once."""
+def settings() -> RepositorySettings:
+    """Read settings.yaml; raises UserError with every mistake in it."""
     try:
-        return parse(text_of(FILE), str(FILE), Settings)
+        return parse(text_of(FILE), str(FILE), RepositorySettings)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. Put it back: git checkout HEAD -- {FILE}") from None
 
 
 def rulesets() -> list[Ruleset]:
-    """Read the rulesets; raises UserError for what is no JSON or was exported with its id."""
-    found = []
+    """Read the rulesets; raises UserError for invalid JSON and for GitHub's own fields."""
+    loaded = []
     for file in sorted(FOLDER.glob("rulesets/*.json")):
         try:
             rules = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{file} is no JSON: {error}.") from None
-        # They belong to the repository it was exported from.
+        # An exported ruleset has fields of the repository that it comes from.
         if extra := {"id", "source", "source_type", "node_id"} & set(rules):
-            raise UserError(f"{file}: remove {', '.join(sorted(extra))}, which GitHub gives anew.")
-        found.append(rules)
-    return found
+            raise UserError(f"{file}: remove {', '.join(sorted(extra))}, which GitHub sets itself.")
+        loaded.append(rules)
+    return loaded
 
 
 def for_app(rules: Ruleset, app: str | None) -> Ruleset:
-    """Return a ruleset whose moves are left to the App, or to anybody where there is none.
+    """Return a ruleset that lets only the App move the branch, or everybody without an App.
 
-    Only an App can be let past a rule, GITHUB_TOKEN cannot: without one nobody could move staging.
+    GITHUB_TOKEN cannot bypass a rule, only an App can: without one nobody could move staging.
     """
     kinds = [rule["type"] for rule in rules["rules"]]
     if "update" not in kinds or rules["bypass_actors"]:

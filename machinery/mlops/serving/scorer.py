@@ -191,7 +191,7 @@ def _hide(modules: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def main() -> None:
-    """Answer a row with what the lock names and nothing else; say which package that lacks."""
+    """Answer one row with the locked packages only, and print a package that the lock lacks."""
     hidden = hide_all_that_is_not_locked()
     try:
         print(Scorer().warm_up())

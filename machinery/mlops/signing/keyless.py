@@ -99,7 +99,7 @@ def matches(certificate: Any, identity: str, issuer: str) -> bool:
 
 
 def is_at_commit_by(certificate: Any, identity: str, issuer: str) -> bool:
-    """Say whether a certificate is of this identity, named with a commit in place of its branch.
+    """Return whether a certificate has this identity with a commit in place of its branch.
 
     The run must have been on that branch of the same repository, at that commit: anybody who may
     push could otherwise call the workflow at a commit of theirs.
@@ -107,12 +107,12 @@ def is_at_commit_by(certificate: Any, identity: str, issuer: str) -> bool:
     from sigstore.errors import VerificationError
     from sigstore.verify import policy
 
-    found, (workflow, _, ref) = identity_of(certificate), identity.partition("@")
-    commit = found.removeprefix(f"{workflow}@")
+    actual, (workflow, _, ref) = identity_of(certificate), identity.partition("@")
+    commit = actual.removeprefix(f"{workflow}@")
     if not ref.startswith("refs/") or not re.fullmatch("[0-9a-f]{40}", commit):
         return False
     demands = [
-        policy.Identity(identity=found, issuer=issuer),
+        policy.Identity(identity=actual, issuer=issuer),
         policy.OIDCSourceRepositoryURI(workflow.partition("/.github/")[0]),
         policy.OIDCSourceRepositoryRef(ref),
         policy.OIDCSourceRepositoryDigest(commit),

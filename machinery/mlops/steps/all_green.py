@@ -1,7 +1,7 @@
-"""Say whether every job of a pull request did what it should: the one check that is required.
+"""Judge the results of all jobs of a pull request: the one required check.
 
-Reads NEEDS, the results of all jobs as Actions gives them. A job may be skipped only where the plan
-says that it is not needed; anything else but success is red, a plan that is missing or failed too.
+Reads NEEDS, the results of all jobs in the format of Actions. A job may be skipped only if the plan
+excuses it; every other result but success is red. So is a missing or failed plan.
 """
 
 import argparse
@@ -13,23 +13,24 @@ from mlops.ci import actions
 from mlops.console import say
 from mlops.errors import Refused, UserError
 
-# The jobs there must be, and the output of the plan that excuses one; without one it always runs.
+# The required jobs, each with the output of the plan that can excuse it; "": it always runs.
 EXCUSE = {"plan": "", "lint": "", "test": "run-tests", "train": "run-train"}
-# Whether it was posted says nothing about the change.
-TOLD = ("comment",)
+# A failure to post the comment does not depend on the change, so it is no reason to refuse it.
+INFORMATIVE = ("comment",)
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print the result of every job; raises Refused when one of them speaks against a merge."""
+    """Print the result of every job; raises Refused if one of them is red."""
     needs = _needs()
-    found = {name: _judge(name, needs) for name in {**EXCUSE, **needs}}
-    for name, (good, words) in found.items():
-        say("all-green", f"{'ok' if good else 'RED':<4} {name}: {words}")
+    results = {name: _judge(name, needs) for name in {**EXCUSE, **needs}}
+    for name, (good, result) in results.items():
+        say("all-green", f"{'ok' if good else 'RED':<4} {name}: {result}")
     rows = "".join(
-        f"| {name} | {words} | {'' if good else 'red'} |\n" for name, (good, words) in found.items()
+        f"| {name} | {result} | {'' if good else 'red'} |\n"
+        for name, (good, result) in results.items()
     )
     actions.summary(f"### All green?\n\n| job | result | |\n|---|---|---|\n{rows}")
-    bad = [f"{name} ({words})" for name, (good, words) in found.items() if not good]
+    bad = [f"{name} ({result})" for name, (good, result) in results.items() if not good]
     if bad:
         raise Refused(f"not green: {', '.join(bad)}. Open the job's log, mend it and push.")
 
@@ -45,11 +46,11 @@ def _needs() -> dict[str, Any]:
 
 
 def _judge(name: str, needs: dict[str, Any]) -> tuple[bool, str]:
-    """Return whether a job's result is good, and the result in words."""
+    """Return whether a job's result is good, and the result as text."""
     if name not in needs:
         return False, "missing among the results"
     result = needs[name].get("result")
-    if result == "success" or name in TOLD:
+    if result == "success" or name in INFORMATIVE:
         return True, str(result)
     planned = needs.get("plan", {})
     excuse = planned.get("outputs", {}).get(EXCUSE.get(name, ""))

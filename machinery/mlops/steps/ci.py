@@ -1,7 +1,7 @@
-"""Run what .github/workflows/ci.yml runs for a pull request here, with the same summary.
+"""Run the jobs of .github/workflows/ci.yml on this machine, with the same summary.
 
-Every command is the one its job runs, and a test holds them equal; a job runs when the plan says
-so, and all-green judges the results as it does there.
+Each job runs the same commands as in the workflow; a test compares them. As there, a job runs if
+the plan needs it, and all-green judges the results.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def run(_: argparse.Namespace) -> int:
     """Plan, run every job that is needed, judge; returns the exit code."""
     for path, text in ((SUMMARY, ""), (OUTPUTS, ""), (EVENT, _event())):
         write(path, text)
-    # What is not committed is in no diff.
+    # The plan compares commits, so uncommitted changes need everything.
     planned = _step("plan", FORCE="true" if git.changed() else "")
     outputs = dict(re.findall(r"(?m)^(.+)<<(?:.+)\n(.*)\n", OUTPUTS.read_text(encoding="utf-8")))
     needs = {"plan": {"result": _result(planned), "outputs": outputs}}
-    for job, (asked, targets) in JOBS.items():
-        if planned and outputs.get(asked, "true") == "true":
+    for job, (key, targets) in JOBS.items():
+        if planned and outputs.get(key, "true") == "true":
             needs[job] = {"result": _result(_run(job, targets))}
         else:
             needs[job] = {"result": "skipped"}
@@ -48,9 +48,9 @@ def run(_: argparse.Namespace) -> int:
 
 
 def _event() -> str:
-    """Return the event of this branch being merged into main, GitHub's before this clone's."""
-    found = (git.git("rev-parse", "--verify", "--quiet", name, check=False) for name in MAIN)
-    base = next(filter(None, found), None)
+    """Return the event of a merge into main: origin/main if there is one, else the local main."""
+    commits = (git.git("rev-parse", "--verify", "--quiet", name, check=False) for name in MAIN)
+    base = next(filter(None, commits), None)
     return json.dumps({"merge_group": {"base_sha": base}} if base else {})
 
 
@@ -70,12 +70,12 @@ def _step(name: str, **environment: str) -> bool:
 
 
 def _ends_well(command: list[str], **environment: str) -> bool:
-    told = {
+    files = {
         "GITHUB_STEP_SUMMARY": SUMMARY,
         "GITHUB_OUTPUT": OUTPUTS,
         "GITHUB_EVENT_PATH": EVENT,
     }
-    here = {name: str(Path(path).absolute()) for name, path in told.items()}
+    here = {name: str(Path(path).absolute()) for name, path in files.items()}
     done = subprocess.run(command, env=os.environ | here | environment, check=False)
     return done.returncode == 0
 

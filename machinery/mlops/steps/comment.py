@@ -1,7 +1,7 @@
 """Write build/comment.md, the comment for a pull request, from the report of one of its runs.
 
 Fetches the numbers of `--run` as its artifact holds them, judges and renders them with the code and
-the rules of this checkout, and says which open pull request they belong to. The workflow
+the rules of this checkout, and outputs the number of the open pull request. The workflow
 post-report.yml posts it; nothing is posted here.
 """
 
@@ -24,9 +24,9 @@ OPTIONS = (
 )
 
 FOREIGN = (
-    "> [!NOTE]\n> These numbers come from a run of code in a fork, and say what that code says. "
-    "They are judged by the rules of this repository, not the fork's. Read the change before you "
-    "believe them.\n\n"
+    "> [!NOTE]\n> These numbers come from a run of code in a fork, and that code may have invented "
+    "them. They are judged by the rules of this repository, not the fork's. Read the change before "
+    "you believe them.\n\n"
 )
 
 
@@ -34,32 +34,32 @@ def run(options: argparse.Namespace) -> None:
     """Find the pull request, fetch the numbers, write the comment."""
     actions.require_default_branch()
     github = GitHub.here()
-    made = report_runs.the_run(github, options.run)
-    report_runs.pull_of(github, made)
-    text = _render(report_runs.fetch(github, made))
-    if made.of_fork(github):
+    source = report_runs.pull_request_run(github, options.run)
+    report_runs.open_pull(github, source)
+    text = _render(report_runs.fetch(github, source))
+    if source.of_fork(github):
         text = FOREIGN + text
     write(COMMENT, text)
     actions.summary(text)
-    # Asked again: the head may have moved while the artifact was fetched.
-    number = report_runs.pull_of(github, made)
+    # Look again: somebody may have pushed while the artifact was downloaded.
+    number = report_runs.open_pull(github, source)
     actions.output("pull-request", str(number))
     actions.output("cml", "no" if report_runs.hijacked(github, number) else "yes")
-    say("comment", f"pull request {number} at {made.head[:12]}: see {COMMENT}")
+    say("comment", f"pull request {number} at {source.head[:12]}: see {COMMENT}")
 
 
 def _render(files: dict) -> str:
-    # Imported here: numpy comes with them, and `--help` imports every step.
+    # Imported here because they import numpy, and `--help` imports every step.
     from mlops.report import markdown
     from mlops.report.content import content
     from mlops.report.subject import Judged
 
-    made, rules = files[report_runs.RECORD], contract.params().gate
+    record, rules = files[report_runs.RECORD], contract.params().gate
     try:
-        found = gate.judge(made, files[report_runs.CHECK], rules)
-        judged = Judged(made, waivers.applied(found), rules)
+        findings = gate.judge(record, files[report_runs.CHECK], rules)
+        judged = Judged(record, waivers.applied(findings), rules)
         return markdown.render(content(judged))
-    # Whatever else is in there, it is no record that this version writes.
+    # A record of unexpected shape fails somewhere in there.
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         what = f"{type(error).__name__}: {error}"
         raise Refused(f"no report can be made of that run's numbers ({what[:200]}).") from None

@@ -1,7 +1,7 @@
-"""Say whether the guards exist, here and on GitHub, and would bite; name the remedy of each.
+"""Check every guard, here and on GitHub, and print how to mend those that are bad.
 
-Works without GitHub and without a token as far as it can see. Exits 0 when every guard was seen and
-would bite, 1 when one would not, 3 when one could not be seen: unknown is not ok.
+Without GitHub or without a token it checks what it can read. Exits 0 if every guard works, 1 if one
+does not, 3 if one could not be checked: unknown is not ok.
 """
 
 import argparse
@@ -12,64 +12,64 @@ from mlops.cli import EXIT
 from mlops.config.options import Option
 from mlops.console import say
 from mlops.doctor import examine
-from mlops.doctor.context import Seen
-from mlops.doctor.findings import Finding, State, verdict
+from mlops.doctor.context import Context
+from mlops.doctor.findings import GuardResult, State, verdict
 from mlops.errors import UserError
 from mlops.github.api import GitHub
 
-OPTIONS = (Option("--json", "print what was found as JSON, and nothing else", switch=True),)
+OPTIONS = (Option("--json", "print the results as JSON, and nothing else", switch=True),)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look at every guard, print a line for each, and exit accordingly."""
-    seen = _seen()
-    found = []
-    for finding in examine(seen):
-        found.append(finding)
+    """Check every guard, print a line for each, and return the exit code of the verdict."""
+    context = _context()
+    results = []
+    for result in examine(context):
+        results.append(result)
         if not options.json:
-            _show(finding)
-    said = verdict(found)
-    where = seen.github.repository if seen.github else None
+            _show(result)
+    overall = verdict(results)
+    repository = context.github.repository if context.github else None
     if options.json:
-        findings = [finding.as_dict() for finding in found]
-        content = {"repository": where, "verdict": said, "findings": findings}
+        findings = [result.as_dict() for result in results]
+        content = {"repository": repository, "verdict": overall, "findings": findings}
         print(json.dumps(content, indent=2))
     else:
-        say("doctor", f"{said.upper()}: {_count(found)}")
-    actions.summary(_table(found, f"Doctor: {said}, {_count(found)}"))
-    return EXIT[said]
+        say("doctor", f"{overall.upper()}: {_count(results)}")
+    actions.summary(_table(results, f"Doctor: {overall}, {_count(results)}"))
+    return EXIT[overall]
 
 
-def _seen() -> Seen:
+def _context() -> Context:
     try:
-        return Seen(GitHub.here())
+        return Context(GitHub.here())
     except UserError as error:
-        return Seen(None, str(error))
+        return Context(None, str(error))
 
 
-def _show(finding: Finding) -> None:
-    say(finding.state, f"{finding.guard}: {finding.found}")
-    if finding.remedy:
-        say("", f"-> {finding.remedy}")
+def _show(result: GuardResult) -> None:
+    say(result.state, f"{result.guard}: {result.observed}")
+    if result.remedy:
+        say("", f"-> {result.remedy}")
 
 
-def _count(found: list[Finding]) -> str:
-    words = {
-        State.BAD: "would not bite",
-        State.UNKNOWN: "could not be seen",
+def _count(results: list[GuardResult]) -> str:
+    texts = {
+        State.BAD: "bad",
+        State.UNKNOWN: "could not be checked",
         State.OK: "in order",
-        State.NOTE: "to know about",
+        State.NOTE: "to note",
     }
-    states = [finding.state for finding in found]
-    return ", ".join(f"{states.count(s)} {text}" for s, text in words.items() if s in states)
+    states = [result.state for result in results]
+    return ", ".join(f"{states.count(s)} {text}" for s, text in texts.items() if s in states)
 
 
-def _table(found: list[Finding], said: str) -> str:
+def _table(results: list[GuardResult], title: str) -> str:
     from mlops.report.markdown import escape
 
-    told = [one for one in found if one.state is not State.OK]
-    cells = [(one.state, one.guard, one.found, one.remedy) for one in told]
+    listed = [one for one in results if one.state is not State.OK]
+    cells = [(one.state, one.guard, one.observed, one.remedy) for one in listed]
     rows = ["| " + " | ".join(escape(cell, 400) for cell in row) + " |" for row in cells]
     return "\n".join(
-        [f"### {said}", "", "| | guard | found | remedy |", "|---|---|---|---|", *rows]
+        [f"### {title}", "", "| | guard | found | remedy |", "|---|---|---|---|", *rows]
     )

@@ -17,7 +17,7 @@ from mlops.config.options import Option
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.github.api import GitHub
-from mlops.github.deployments import Brought, brought
+from mlops.github.deployments import DeploymentProgress, deployment_progress
 from mlops.releases import environments
 from mlops.releases.environments import SHARED, Environment
 
@@ -70,13 +70,13 @@ def _is_due(environment: Environment, ref: str | None, last: str) -> bool:
     return "before" not in actions.payload() and _differs(environment)
 
 
-def _progress(name: str, branch: str, last: str) -> Brought:
+def _progress(name: str, branch: str, last: str) -> DeploymentProgress:
     """Return how far an environment was deployed; without any deployment, by the last good run."""
     try:
-        return brought(GitHub.here(), name, branch) or Brought(last)
+        return deployment_progress(GitHub.here(), name, branch) or DeploymentProgress(last)
     except UserError as error:
         say("due", f"{name} is: {error}")
-        return Brought("")
+        return DeploymentProgress("")
 
 
 def _changed(base: str, name: str) -> list[Path] | None:

@@ -1,8 +1,8 @@
-"""Make the repository on GitHub what .github/settings/ says: rules, environments, labels, Actions.
+"""Apply .github/settings/ to the repository on GitHub: rules, environments, labels, Actions.
 
-Shows what differs and why it matters, and changes nothing without `--apply`. Applied again it
-finds nothing to do; after a failure what was done stays done, and it goes on from there.
-Also names the owners in .github/CODEOWNERS, which is then committed like any other change.
+Without `--apply` it prints each difference with its reason and changes nothing. A second run has
+nothing to do; after a failure another run continues. It also writes the owners into
+.github/CODEOWNERS, which you then commit like any other change.
 """
 
 import argparse
@@ -16,18 +16,20 @@ from mlops.github.api import GitHub, GitHubError
 from mlops.github.differences import Change, Note, differing, limits
 
 OPTIONS = (
-    Option("--apply", "change it; without this the plan is shown", switch=True),
-    Option("--owners", "who approves: people or teams, e.g. octocat,our-org/ml-team", "NAMES"),
+    Option("--apply", "apply the changes; without this they are only printed", switch=True),
+    Option(
+        "--owners", "people or teams who approve changes, e.g. octocat,our-org/ml-team", "NAMES"
+    ),
 )
 STEP = "setup"
 
 
 def run(options: argparse.Namespace) -> None:
-    """Show the plan, or carry it out and look again."""
+    """Print the plan, or apply it and check the result."""
     github = GitHub.here()
-    wanted, rules = settings.settings(), settings.rulesets()
-    say(STEP, f"{github.repository}, as .github/settings/ says")
-    plan = list(differing(github, wanted, rules))
+    expected, rules = settings.settings(), settings.rulesets()
+    say(STEP, f"{github.repository} compared with .github/settings/")
+    plan = list(differing(github, expected, rules))
     changes = [one for one in plan if isinstance(one, Change)]
     for one in plan:
         _show(one)
@@ -39,10 +41,15 @@ def run(options: argparse.Namespace) -> None:
         say(STEP, text + notes)
         return
     problems = [problem for change in changes if (problem := _apply(github, change))]
-    problems += _left(github, wanted, rules) if changes and not problems else []
+    problems += _unchanged(github, expected, rules) if changes and not problems else []
     if problems:
         raise Refused(
-            "\n".join(["not all could be done; the rest is. Run it again after:", *problems])
+            "\n".join(
+                [
+                    "these changes failed, all others are done. Mend the causes and run it again:",
+                    *problems,
+                ]
+            )
         )
     say(STEP, (f"{len(changes)} changed" if changes else "nothing to do") + notes)
 
@@ -57,7 +64,7 @@ def _show(one: Change | Note) -> None:
 
 
 def _apply(github: GitHub, change: Change) -> str | None:
-    """Send what a change takes; return why that failed."""
+    """Send the requests of a change; return the error, None if there was none."""
     try:
         for method, path, body in change.sends:
             github.send(method, path, body)
@@ -67,21 +74,23 @@ def _apply(github: GitHub, change: Change) -> str | None:
     return None
 
 
-def _left(github: GitHub, wanted: settings.Settings, rules: list[settings.Ruleset]) -> list[str]:
-    """Return what GitHub took without a word and did not do."""
-    again = differing(github, wanted, rules)
+def _unchanged(
+    github: GitHub, expected: settings.RepositorySettings, rules: list[settings.Ruleset]
+) -> list[str]:
+    """Return the changes that GitHub accepted without an error but did not apply."""
+    again = differing(github, expected, rules)
     return [f"  {one.what}: GitHub kept {one.now}" for one in again if isinstance(one, Change)]
 
 
 def _owners(github: GitHub, named: str | None, apply: bool) -> int:
-    """Put the owners into CODEOWNERS, and return how many files that changes."""
+    """Write the owners into CODEOWNERS and return the number of changed files."""
     waiting = owners.waiting()
     if not waiting:
         return 0
     names = tuple(name.strip().lstrip("@") for name in (named or "").split(",") if name.strip())
     names = names or _one_person(github)
     if not names:
-        text = "an organisation owns nothing by itself: --owners our-org/ml-team"
+        text = "an organisation cannot be an owner, a team can: --owners our-org/ml-team"
         say("", f"note    {settings.CODEOWNERS}: nobody approves {len(waiting)} paths; {text}")
         return 0
     text = owners.with_owners(names)
@@ -95,6 +104,6 @@ def _owners(github: GitHub, named: str | None, apply: bool) -> int:
 
 
 def _one_person(github: GitHub) -> tuple[str, ...]:
-    found = github.get("") or {}
-    owner = found.get("owner", {})
+    about = github.get("") or {}
+    owner = about.get("owner", {})
     return (owner["login"],) if owner.get("type") == "User" else ()

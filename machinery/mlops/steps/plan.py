@@ -1,10 +1,11 @@
-"""Say what a change needs: tests, training, a release; on which Pythons and which runner.
+"""Plan what a change needs: tests, training, a release; on which Pythons and which runner.
 
-Compares HEAD with the commit in BASE_SHA, else with the one a pull request or a merge group names,
-since both left their common ancestor; after a push with the last one for which this workflow
-succeeded, so that nothing is lost with a run that failed or gave way. Without one, or where git
-does not know it, and with FORCE=true, everything is needed. The runner is the one that GPU_RUNNER
-names (a JSON list of labels), and a hosted one for a fork's pull request. Needs nothing installed.
+Lists the files that changed since HEAD and the base commit left their common ancestor. The base is
+BASE_SHA, else the base of the pull request or merge group. After a push it is the last commit for
+which this workflow succeeded, so the changes of a failed or cancelled run are planned again.
+Everything is needed if there is no base, if git does not know it, and with FORCE=true. The runner
+is the one that GPU_RUNNER names (a JSON list of labels), and a hosted one for the pull request of a
+fork. Needs no installed package.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from mlops.upgrading.manifest import machinery
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OWNERS = Path(".github/CODEOWNERS")
-# A copy of the template runs at once: before somebody has read it, it publishes nothing.
+# The workflows of a new copy run at once. It must not publish a release before it has an owner.
 UNOWNED = (
     f"No release is made: no line of {OWNERS} names an owner, so nobody has taken this copy over. "
     'Run make github-setup ARGS="--apply" and merge the owners that it writes there '
@@ -32,29 +33,29 @@ UNOWNED = (
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print the plan, and hand it to the jobs that follow."""
+    """Print the plan and set it as outputs for the later jobs."""
     actions.require_default_branch()
     event = actions.payload()
     owned = plan.is_taken_over(OWNERS.read_text("utf-8") if OWNERS.exists() else None)
     work = _work(event, owned)
-    place = plan.place(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
+    runner = plan.training_runner(os.environ.get("GPU_RUNNER", ""), plan.trusted(event))
     pythons = _pythons(work.pythons)
-    found = {
+    outputs = {
         "run-tests": json.dumps(bool(pythons)),
-        # What is merged was judged; it is trained once more where it becomes a release.
+        # A merged change has passed the gate; the job that releases it trains it again.
         "run-train": json.dumps(work.train and not plan.pushed(event)),
         "run-release": json.dumps(work.train and owned),
         "run-comment": json.dumps(work.train and "pull_request" in event and plan.trusted(event)),
         "python-versions": json.dumps(pythons),
-        "runner": json.dumps(place.runner),
-        "device": place.device,
+        "runner": json.dumps(runner.labels),
+        "device": runner.device,
     }
-    why = f"{_safe(work.why)}; on {place.device}: {place.why}"
+    why = f"{_safe(work.why)}; on {runner.device}: {runner.why}"
     say("plan", why)
-    for name, value in found.items():
+    for name, value in outputs.items():
         say("", f"{name:<16} {value}")
         actions.output(name, value)
-    rows = "".join(f"| {name} | `{value}` |\n" for name, value in found.items())
+    rows = "".join(f"| {name} | `{value}` |\n" for name, value in outputs.items())
     merged = bool(event) and not plan.base(event)
     remark = f"\n{UNOWNED}\n" if merged and not owned else ""
     if remark:
@@ -80,12 +81,12 @@ def _work(event: dict[str, Any], owned: bool) -> plan.Work:
     if not COMMIT.fullmatch(base) or not int(base, 16):
         return plan.work(None, "there is no commit to compare with")
     try:
-        found = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
+        diff = git.git("diff", "--name-only", "--no-renames", "-z", f"{base}...HEAD")
     except UserError as error:
         return plan.work(None, f"git cannot compare with {base}: {error}")
     if owned and plan.pushed(event) and not plan.is_taken_over(git.show(base, OWNERS)):
         return plan.work(None, "nothing was released before this copy had an owner")
-    names = [name for name in found.split("\0") if name]
+    names = [name for name in diff.split("\0") if name]
     return plan.work(names, as_released=machinery().as_released)
 
 
@@ -96,5 +97,5 @@ def _base(event: dict[str, Any]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Return text with a file's name in it as a line that is no command, and no Markdown."""
+    """Replace characters that GitHub would read as a workflow command or as Markdown."""
     return re.sub(r"[^\w .,:()/-]", "_", text)

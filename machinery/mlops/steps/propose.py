@@ -57,7 +57,7 @@ def _hub() -> GitHub | None:
 def _offer(environment: str | None, tip: str | None) -> Offer | None:
     """Return the proposal of HEAD, else that of `retrain`, unless the base holds it already."""
     move = proposals.move(git.head())
-    is_asked = move is not None and environment in (None, move.place)
+    is_asked = move is not None and environment in (None, move.environment)
     if is_asked and not (tip and git.descends(tip, move.commit)):
         return move
     if environment:
@@ -85,7 +85,7 @@ def _is_due(offer: Offer, base: str, tip: str) -> bool:
 
 
 def _propose(offer: Offer, pulls: Pulls) -> None:
-    others = competing.rivals(offer, pulls.open_below(offer.prefix), pulls.tracked)
+    others = competing.competing_pulls(offer, pulls.open_below(offer.prefix), pulls.tracked)
     newer = next((pull for pull in others if competing.is_newer(offer, pull)), None)
     if newer:
         say("propose", f"{newer['head']['ref']} is newer and open (#{newer['number']}): it stays")
@@ -188,7 +188,7 @@ def _replayed(offer: Offer, tip: str) -> str | None:
 
 
 def _is_current(offer: Offer, tip: str, pulls: Pulls) -> bool:
-    return competing.stands(offer, tip, pulls.tracked, datetime.now(UTC))
+    return competing.is_current(offer, tip, pulls.tracked, datetime.now(UTC))
 
 
 def _leave_to_people(offer: Offer, pulls: Pulls) -> None:

@@ -23,13 +23,13 @@ PLACES = (
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the four files; raises UserError for a version that is none or that is taken."""
+    """Write the four files; raises UserError if the version or the changelog is unfit."""
     version, log = options.version, CHANGELOG.read_text(encoding="utf-8")
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise UserError(f"VERSION is {version!r}. It is three numbers, such as 1.2.0.")
+        raise UserError(f"VERSION is {version!r}. Give three numbers, such as 1.2.0.")
     if "## Unreleased" not in log and f"## {version} " not in log:
         raise UserError(
-            f"{CHANGELOG} has no heading `## Unreleased`. Describe what changed below one."
+            f"{CHANGELOG} has no heading `## Unreleased`. Add it with a list of the changes."
         )
     for path, pattern, line in PLACES:
         write(

@@ -1,6 +1,6 @@
-"""Have an installed machinery in the tree again, to change it: what `make thin` did, undone.
+"""Put an installed machinery back into the tree, so that you can change it: undoes `make thin`.
 
-Its files come from the commit that the workflows name, and are compared with their release. The
+The files come from the commit that the workflows name and are compared with their release. The
 change is staged, not committed.
 """
 
@@ -14,8 +14,8 @@ OPTIONS = (Option("--from", "path or address of the repository; by default GitHu
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make the change, and report what came and what is to be done."""
-    origin, brought = thin.make_thick(getattr(options, "from") or "")
+    """Make the change, print the number of added files and the next commands."""
+    origin, added = thin.make_thick(getattr(options, "from") or "")
     name = f"{origin.upstream.repository} v{origin.version}"
-    say("thick", f"{name} is in the tree: {len(brought)} files came")
+    say("thick", f"{name} is in the tree: {len(added)} files added")
     say("", f'staged: git commit -m "machinery: take {name} into the tree"; to undo: {thin.UNDO}')

@@ -1,8 +1,8 @@
-"""Install the machinery instead of having it in the tree: a fork of its own files alone.
+"""Install the machinery as a package and remove it from the tree.
 
-machinery/, the reusable workflows and the actions leave; the workflows call those of UPSTREAM at
-its commit, and requirements.txt pins the wheel by its hash. The change is staged, not committed.
-Refused where a file of the machinery differs from its release. `make thick` goes back.
+Removes machinery/, the reusable workflows and the actions. The workflows then call those of
+UPSTREAM at its commit, and requirements.txt pins the wheel by its hash. The change is staged, not
+committed. Refuses if a file of the machinery differs from its release. `make thick` reverses it.
 """
 
 import argparse
@@ -19,13 +19,13 @@ OPTIONS = (
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make the change, and report what left and what is to be done."""
+    """Make the change, print the number of removed files and the next commands."""
     commit = upstream.parse(options.upstream)
-    origin, leaves = thin.make_thin(commit, options.wheel or "", getattr(options, "from") or "")
+    origin, removed = thin.make_thin(commit, options.wheel or "", getattr(options, "from") or "")
     name = f"{origin.upstream.repository} v{origin.version}"
-    say("thin", f"{name} is installed from now on: {len(leaves)} files left the tree")
+    say("thin", f"{name} is installed now: {len(removed)} files removed from the tree")
     say("", f'staged: git commit -m "machinery: install {name}"; to undo: {thin.UNDO}')
     say(
         "",
-        f"runners of your own take jobs of {origin.upstream.repository} only if it has your owner",
+        f"self-hosted runners accept jobs of {origin.upstream.repository} only with the same owner",
     )

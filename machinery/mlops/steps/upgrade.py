@@ -1,10 +1,10 @@
-"""Replace the machinery by a newer release of it, in one commit on the branch that is checked out.
+"""Upgrade the machinery to a newer release, in one commit on the branch that is checked out.
 
-What is the team's stays: renamed keys of params.yaml, settings.yaml and policy.yaml are renamed in
-place, and what the template brings and a team may edit (workflows, Makefile, Dockerfile,
-pyproject.toml) is merged. All of it is made and tested in build/upgrade/worktree; the branch moves
-last. Exits 1 for a machinery that was patched and for red tests, whose commit is kept on a branch
-upgrade/<version>.
+The team's files stay. Renamed keys of params.yaml, settings.yaml and policy.yaml are renamed in
+place, and files of the template that a team may edit (workflows, Makefile, Dockerfile,
+pyproject.toml) are merged. The commit is made and tested in build/upgrade/worktree; the branch
+moves last. Exits 1 if the machinery was patched, and if the tests fail; then the commit is kept on
+branch upgrade/<version>.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from mlops.paths import BUILD
 from mlops.upgrading import landing, layout, manifest, pins, renewing, template, trees, upgrade
 from mlops.upgrading.landing import Landing
 from mlops.upgrading.pins import Pin
-from mlops.upgrading.template import FILE, Upstream
+from mlops.upgrading.template import FILE, UpstreamRecord
 from mlops.upgrading.trees import Tree
-from mlops.upgrading.upgrade import MARK, PACKED, RENEWED, Plan, Sides, listed
+from mlops.upgrading.upgrade import MARK, PACKED, RENEWED, Sides, UpgradePlan, listed
 
 OPTIONS = (
     Option("--from", "the repository of the template, a URL or path; it is recorded", "URL"),
     Option("--ref", "a tag, branch or commit of it; by default its newest release", "REF"),
-    Option("--was", "the commit of it that the machinery here is, if not known", "COMMIT"),
+    Option("--was", "the commit of the machinery here, if it is not recorded", "COMMIT"),
     Option("--dry-run", "print what would change, and change nothing", switch=True),
-    Option("--keep-patches", "carry over what you changed in the machinery", switch=True),
+    Option("--keep-patches", "carry over your changes of the machinery", switch=True),
     Option("--no-test", "leave the tests to the pull request", switch=True),
     Option("--verbose", "name every file", switch=True),
 )
@@ -39,7 +39,7 @@ LOCK = BUILD / "upgrade.lock"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Upgrade, or finish an upgrade that was cut short."""
+    """Upgrade, or finish an interrupted upgrade."""
     actions.require_default_branch()
     with file_lock.exclusive(LOCK, Refused(f"another upgrade holds {LOCK}. Wait for it to end.")):
         left = landing.unfinished()
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         base = template.tree(options.was) if options.was else _base(ours, recorded)
         if _is_done(base, theirs, reference):
             return PASS
-        record = Upstream(template.address(source), theirs.commit)
+        record = UpstreamRecord(template.address(source), theirs.commit)
         try:
             return _upgrade(options, _sides(base, ours, theirs, pin, record), record, theirs)
         finally:
@@ -69,10 +69,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _resume(left: Landing, dry_run: bool) -> int:
     if dry_run:
-        say("upgrade", "an upgrade was cut short; run it without DRY=1 to finish it")
+        say("upgrade", "an upgrade was interrupted; run it without DRY=1 to finish it")
         return PASS
     landing.resume(left)
-    say("upgrade", f"finished what was cut short: {_subject(left.commit)} ({left.commit[:12]})")
+    say(
+        "upgrade", f"finished the interrupted upgrade: {_subject(left.commit)} ({left.commit[:12]})"
+    )
     return PASS
 
 
@@ -80,29 +82,29 @@ def _require_clean() -> None:
     different = git.changed()
     if different:
         raise UserError(
-            f"These files differ from HEAD: {listed(different)}. An upgrade is one commit and "
-            "takes nothing of yours with it. Commit, restore or remove them, then try again."
+            f"These files differ from HEAD: {listed(different)}. An upgrade is one commit "
+            "without your own changes. Commit, restore or remove them, then try again."
         )
 
 
-def _source(options: argparse.Namespace, pin: Pin | None) -> tuple[str, Upstream | None]:
-    """Return the repository to fetch from, and what the fork recorded or names."""
+def _source(options: argparse.Namespace, pin: Pin | None) -> tuple[str, UpstreamRecord | None]:
+    """Return the repository to fetch from, and the fork's record of its upstream."""
     recorded = template.recorded(git.show("HEAD", FILE) or "")
     if pin:
         repository = recorded.repository if recorded else f"https://github.com/{pin.repository}"
-        recorded = Upstream(repository, pin.commit)
-    # `from` is a word of Python's own.
+        recorded = UpstreamRecord(repository, pin.commit)
+    # `from` is a keyword of Python.
     source = vars(options)["from"] or (recorded and recorded.repository)
     if not source:
         raise UserError(
-            f"No upstream is recorded ({FILE} is not there). Name the template's repository once: "
+            f"No upstream is recorded: {FILE} does not exist. Name the template's repository: "
             "make upgrade FROM=https://github.com/OWNER/TEMPLATE DRY=1"
         )
     return source, recorded
 
 
-def _base(ours: Tree, recorded: Upstream | None) -> Tree:
-    """Return the release that the fork has: what it recorded, else its machinery's version."""
+def _base(ours: Tree, recorded: UpstreamRecord | None) -> Tree:
+    """Return the release that the fork has: the recorded commit, else the version's tag."""
     version = ours.text(layout.RELEASE).partition("\n")[0].removeprefix("# ")
     candidates = [recorded.commit] if recorded else []
     candidates += [f"v{version}"] if version else []
@@ -111,15 +113,17 @@ def _base(ours: Tree, recorded: Upstream | None) -> Tree:
             return template.tree(reference)
         except UserError:
             continue
-    missing = f"upstream has none of {', '.join(candidates)}" if candidates else "it does not say"
+    missing = (
+        f"upstream has none of {', '.join(candidates)}" if candidates else "nothing records it"
+    )
     raise UserError(
-        f"Which release the machinery here is, is not known: {missing}. Name the commit or tag of "
+        f"The release of the machinery here is unknown: {missing}. Name the commit or tag of "
         "upstream that it was copied from: WAS=<commit> (git log of upstream, day of the copy)"
     )
 
 
 def _is_done(base: Tree, theirs: Tree, reference: str) -> bool:
-    """Report and return whether there is nothing to do; raises UserError for an older release."""
+    """Return whether there is nothing to do; raises UserError for an older release."""
     was, version = template.version(base), template.version(theirs)
     if not layout.is_in_folder(theirs):
         raise UserError(f"{reference} of upstream holds no machinery, no {manifest.FOLDER}/.")
@@ -134,13 +138,13 @@ def _is_done(base: Tree, theirs: Tree, reference: str) -> bool:
     return False
 
 
-def _sides(base: Tree, ours: Tree, theirs: Tree, pin: Pin | None, record: Upstream) -> Sides:
-    """Return what is compared: where the machinery is installed, files that name one commit."""
+def _sides(base: Tree, ours: Tree, theirs: Tree, pin: Pin | None, record: UpstreamRecord) -> Sides:
+    """Return the trees to compare; with an installed machinery all name the new commit."""
     was, version = template.version(base), template.version(theirs)
     log = theirs.text(upgrade.CHANGELOG)
     if pin:
         newer = Pin(pin.repository, theirs.commit, version)
-        base, theirs = pins.seen(base, newer), pins.seen(theirs, newer)
+        base, theirs = pins.as_installed(base, newer), pins.as_installed(theirs, newer)
         ours = pins.renamed(ours, pin, newer)
     elif not layout.is_in_folder(ours) and not layout.is_spread(ours):
         raise UserError(
@@ -152,7 +156,7 @@ def _sides(base: Tree, ours: Tree, theirs: Tree, pin: Pin | None, record: Upstre
 
 
 def _code(tree: Path, theirs: Tree) -> Path:
-    """Return the folder of the newer package: in the worktree, else written beside it."""
+    """Return the folder of the newer package: in the worktree, else in a copy beside it."""
     if (tree / layout.PACKAGE).is_dir():
         return tree / manifest.FOLDER
     code = template.HOME / "code"
@@ -163,7 +167,9 @@ def _code(tree: Path, theirs: Tree) -> Path:
     return code / manifest.FOLDER
 
 
-def _upgrade(options: argparse.Namespace, sides: Sides, record: Upstream, theirs: Tree) -> int:
+def _upgrade(
+    options: argparse.Namespace, sides: Sides, record: UpstreamRecord, theirs: Tree
+) -> int:
     branch = landing.branch()
     plan = upgrade.make(sides, options.keep_patches, record)
     tree = landing.worktree(sides.ours.commit)
@@ -181,12 +187,12 @@ def _upgrade(options: argparse.Namespace, sides: Sides, record: Upstream, theirs
     return _finish(Landing(branch, sides.ours.commit, commit), plan, tree, options.no_test, venv)
 
 
-def _report(plan: Plan, sides: Sides, renamed: list[str], lock: bool, verbose: bool) -> None:
-    known = sides.ours.entries.keys()
+def _report(plan: UpgradePlan, sides: Sides, renamed: list[str], lock: bool, verbose: bool) -> None:
+    present = sides.ours.entries.keys()
     say("upgrade", f"{plan.was or 'before 1.0.0'} to {plan.version} ({sides.theirs.commit[:12]})")
     counted = (
-        ("replaced", [path for path in plan.write if path in known and path not in plan.merged]),
-        ("added", [path for path in plan.write if path not in known and path not in plan.merged]),
+        ("replaced", [path for path in plan.write if path in present and path not in plan.merged]),
+        ("added", [path for path in plan.write if path not in present and path not in plan.merged]),
         ("removed", [path for path in plan.remove if path not in plan.merged]),
         ("merged", plan.merged),
         ("patched by you, carried over", plan.patches),
@@ -217,13 +223,13 @@ def _count(names: list[str], verbose: bool) -> str:
 def _renew(tree: Path, lock: bool) -> Path | None:
     """Compile the lock and write the schema, with the newer machinery's own targets.
 
-    Returns the environment that has what is locked now; None: the worktree gets its own.
+    Returns the environment if its packages match the new lock, else None.
     """
     venv = Path(sys.prefix)
     if lock and renewing.make(tree, "lock", venv=venv):
         raise UserError(
-            "The lock could not be compiled: its reason is above. Nothing was changed. Mend "
-            "pyproject.toml, or see that the package index is reached, then run this again."
+            "The lock could not be compiled: the reason is above. Nothing was changed. Mend "
+            "pyproject.toml, or check the access to the package index, then run this again."
         )
     current = Path("requirements.txt").exists() and renewing.pins(Path()) == renewing.pins(tree)
     venv = venv if current else None
@@ -235,11 +241,11 @@ def _renew(tree: Path, lock: bool) -> Path | None:
     return venv
 
 
-def _commit(plan: Plan, tree: Path, record: Upstream, renamed: list[str]) -> str:
-    """Commit what was made in the worktree and return the commit."""
+def _commit(plan: UpgradePlan, tree: Path, record: UpstreamRecord, renamed: list[str]) -> str:
+    """Commit the changes in the worktree and return the commit."""
     changed = git.git("-C", str(tree), "diff", "--name-only", "-z").split("\0")
     names = {*filter(None, changed), *plan.paths, *RENEWED}
-    # Not `git add`: a team's own .gitignore may name files of the machinery.
+    # Not `git add`, because a team's .gitignore may match files of the machinery.
     trees.run(
         Path(git.git("-C", str(tree), "rev-parse", "--absolute-git-dir")),
         *("update-index", "--add", "--remove", "-z", "--stdin"),
@@ -251,7 +257,7 @@ def _commit(plan: Plan, tree: Path, record: Upstream, renamed: list[str]) -> str
     return git.git("-C", str(tree), "rev-parse", "HEAD")
 
 
-def _message(plan: Plan, record: Upstream, renamed: list[str]) -> str:
+def _message(plan: UpgradePlan, record: UpstreamRecord, renamed: list[str]) -> str:
     parts = [
         f"machinery: upgrade from {plan.was or 'before 1.0.0'} to {plan.version}",
         f"From {record.repository}\nat {record.commit}.",
@@ -263,10 +269,10 @@ def _message(plan: Plan, record: Upstream, renamed: list[str]) -> str:
     return "\n\n".join([*parts, MARK]) + "\n"
 
 
-def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, venv: Path | None) -> int:
-    """Test the commit and let the branch be at it, or keep it aside."""
+def _finish(move: Landing, plan: UpgradePlan, tree: Path, no_test: bool, venv: Path | None) -> int:
+    """Test the commit and move the branch to it, or keep it on another branch."""
     if no_test:
-        say("", "not tested (--no-test): the pull request's checks have to")
+        say("", "not tested (--no-test): the checks of the pull request test it")
     elif renewing.make(tree, "test", venv=venv):
         return _keep(move, plan)
     landing.begin(move)
@@ -274,11 +280,11 @@ def _finish(move: Landing, plan: Plan, tree: Path, no_test: bool, venv: Path | N
         git.git("bundle", "create", "--quiet", str(PACKED), "HEAD", f"^{move.base}")
         actions.output("commit", move.commit)
     say("upgrade", f"{_subject(move.commit)} ({move.commit[:12]})")
-    say("", "look at it: git show --stat; take it back: git reset --keep HEAD^")
+    say("", "review it: git show --stat; undo it: git reset --keep HEAD^")
     return PASS
 
 
-def _keep(move: Landing, plan: Plan) -> int:
+def _keep(move: Landing, plan: UpgradePlan) -> int:
     name = f"upgrade/{plan.version}"
     git.git("branch", "--force", name, move.commit)
     text = (

@@ -1,1 +1,1 @@
-"""The machinery as a whole: which release of it is here, and how another one takes its place."""
+"""Upgrade the machinery to another release, and install it or put it into the tree."""

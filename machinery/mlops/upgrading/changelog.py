@@ -1,4 +1,4 @@
-"""What the changelog of a newer machinery asks a person to do."""
+"""The tasks for a person in the changelog of a newer machinery."""
 
 import re
 
@@ -9,7 +9,7 @@ _HEADING = re.compile(r"(?m)^## +(.+)$")
 
 
 def tasks(text: str, after: Version) -> list[str]:
-    """Return each thing to do of the versions after one, oldest first, the unreleased one too."""
+    """Return the tasks of all versions after one, oldest first, unreleased changes included."""
     _, *sections = _HEADING.split(text)
     collected = []
     for heading, body in zip(sections[::2], sections[1::2], strict=True):

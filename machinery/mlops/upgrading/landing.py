@@ -1,7 +1,7 @@
-"""Let the checked-out branch be at a finished commit, so that a kill at any moment loses nothing.
+"""Move the checked-out branch to a finished commit; a kill at any moment loses nothing.
 
-`git merge` killed half-way leaves a tree that nobody can judge. Here a file says what is being done
-before anything is; each file is replaced whole; and whoever runs again goes on from there.
+A killed `git merge` leaves a tree in an unknown state. Here a file records the move before it
+begins, each file is replaced atomically, and the next run finishes the move.
 """
 
 import os
@@ -13,7 +13,7 @@ from mlops import files, git
 from mlops.errors import Refused, UserError
 from mlops.upgrading import trees
 from mlops.upgrading.template import HOME
-from mlops.upgrading.trees import Entry
+from mlops.upgrading.trees import TreeEntry
 
 WORKTREE = HOME / "worktree"
 STATE = HOME / "landing.json"
@@ -23,7 +23,7 @@ _GONE = "0" * 40
 
 @dataclass(frozen=True)
 class Landing:
-    """A branch that goes from one commit to another, its child; the files are in the worktree."""
+    """A move of a branch from a commit to its child, whose files are in the worktree."""
 
     branch: str
     base: str
@@ -31,7 +31,7 @@ class Landing:
 
 
 def worktree(commit: str) -> Path:
-    """Make a checkout of a commit, on no branch, in place of one that a killed run left."""
+    """Check out a commit into the worktree, on no branch; replaces one of a killed run."""
     remove_worktree()
     WORKTREE.parent.mkdir(parents=True, exist_ok=True)
     git.git("worktree", "add", "--quiet", "--detach", str(WORKTREE), commit)
@@ -39,31 +39,31 @@ def worktree(commit: str) -> Path:
 
 
 def remove_worktree() -> None:
-    """Remove the worktree; links in it are not followed."""
+    """Remove the worktree without following its links."""
     shutil.rmtree(WORKTREE, ignore_errors=True)
-    # Twice, for git locks a worktree while it makes it.
+    # `--force` twice: git locks a worktree while creating it.
     git.git("worktree", "remove", "--force", "--force", str(WORKTREE), check=False)
 
 
 def branch() -> str:
-    """Return the branch that is checked out; UserError where there is none."""
+    """Return the branch that is checked out; raises UserError if there is none."""
     name = git.git("symbolic-ref", "--quiet", "HEAD", check=False)
     if not name:
         raise UserError(
-            "HEAD is on no branch, so nothing can hold the upgrade's commit. Check one out first, "
+            "HEAD is on no branch, so the upgrade has no branch to commit to. Check one out first, "
             "e.g. git switch main."
         )
     return name
 
 
 def begin(landing: Landing) -> None:
-    """Record what is to be done, then do it."""
+    """Record the move, then make it."""
     files.write_json(STATE, asdict(landing))
     _finish(landing)
 
 
 def unfinished() -> Landing | None:
-    """Return what a killed run left half done, None where there is nothing or people went on."""
+    """Return the unfinished move of a killed run, None if there is none or HEAD has moved."""
     if not STATE.exists():
         return None
     landing = Landing(**files.read_json(STATE, made_by="upgrade"))
@@ -76,7 +76,7 @@ def unfinished() -> Landing | None:
 
 
 def resume(landing: Landing) -> None:
-    """Finish what a killed run began."""
+    """Finish the move of a killed run."""
     if git.git("-C", str(WORKTREE), "rev-parse", "HEAD", check=False) != landing.commit:
         worktree(landing.commit)
     else:
@@ -85,7 +85,7 @@ def resume(landing: Landing) -> None:
 
 
 def forget() -> None:
-    """Remove what only an unfinished landing needs."""
+    """Remove the record of a move and its worktree."""
     remove_worktree()
     STATE.unlink(missing_ok=True)
 
@@ -103,14 +103,16 @@ def _finish(landing: Landing) -> None:
         if name in after:
             _copy(WORKTREE / name, Path(name))
     if git.head() == landing.base:
-        # With the commit it must be at: whoever committed meanwhile loses nothing.
+        # Give the expected old commit, so that git refuses if somebody committed meanwhile.
         git.git("update-ref", "-m", "upgrade", landing.branch, landing.commit, landing.base)
     _index(names, after)
     forget()
 
 
-def _require_untouched(names: list[str], before: dict[str, Entry], after: dict[str, Entry]) -> None:
-    """Raise Refused where a file is neither as it was nor as it becomes: somebody edited it."""
+def _require_untouched(
+    names: list[str], before: dict[str, TreeEntry], after: dict[str, TreeEntry]
+) -> None:
+    """Raise Refused if somebody edited a file: it matches neither the old nor the new commit."""
     present = [name for name in names if os.path.lexists(name) and not Path(name).is_dir()]
     plain = [name for name in present if not Path(name).is_symlink()]
     hashed = git.git("hash-object", "--", *plain).splitlines() if plain else []
@@ -121,9 +123,9 @@ def _require_untouched(names: list[str], before: dict[str, Entry], after: dict[s
     ]
     if edited:
         raise Refused(
-            f"{', '.join(edited)} is neither as before the upgrade nor as after it, and is left "
-            "alone. Save it elsewhere, put it back as it was (git checkout HEAD -- FILE, or remove "
-            "one that git does not know), then run the same command again to finish."
+            f"{', '.join(edited)} was edited during the upgrade, and is left as it is. Save it "
+            "elsewhere, restore it (git checkout HEAD -- FILE, or remove an untracked one), then "
+            "run the same command again to finish."
         )
 
 
@@ -134,12 +136,12 @@ def _remove(path: Path) -> None:
         try:
             folder.rmdir()
         except OSError:
-            # Something else is in it.
+            # The folder has other files.
             return
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Put a file in place whole: what runs meanwhile sees the old one or the new one."""
+    """Replace a file atomically: other processes read the old content or the new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.upgrade")
     aside.unlink(missing_ok=True)
@@ -147,8 +149,8 @@ def _copy(source: Path, target: Path) -> None:
     os.replace(aside, target)
 
 
-def _index(names: list[str], after: dict[str, Entry]) -> None:
-    """Let git's index name the new files; made aside, for a kill would leave git's own lock."""
+def _index(names: list[str], after: dict[str, TreeEntry]) -> None:
+    """Write the new files into git's index, in a copy: a kill would leave git's lock file."""
     index = Path(git.git("rev-parse", "--git-path", "index"))
     if index.exists():
         shutil.copy(index, _INDEX)

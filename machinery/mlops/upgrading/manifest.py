@@ -1,8 +1,8 @@
 """machinery/RELEASE: the version of the machinery and the SHA-256 of each of its files.
 
 `make release` writes it, and `sha256sum --check machinery/RELEASE` reads it. A fork whose
-files are as listed needs none of the machinery's own tests: they passed when it was released.
-Of the standard library only: a bare runner plans with it.
+files match it need not run the machinery's own tests: they passed before the release.
+Uses the standard library only, because `plan` runs without installed packages.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from mlops.errors import UserError
 
 FOLDER = Path("machinery")
 MANIFEST = FOLDER / "RELEASE"
-# What an upgrade replaces, from the repository's root.
+# The files that an upgrade replaces, relative to the repository's root.
 PATTERNS = ("machinery/**/*", ".github/actions/**/*", ".github/workflows/reusable-*.yml")
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
@@ -33,12 +33,12 @@ class Machinery:
 
     @property
     def as_released(self) -> bool:
-        """Whether every file is as its release has it."""
+        """Whether every file equals that of its release."""
         return not self.changed
 
 
 def machinery(root: Path = Path()) -> Machinery:
-    """Return the machinery of a repository; one that is installed is compared with its wheel."""
+    """Return the machinery of a repository; an installed one is compared with its wheel."""
     if not (root / FOLDER / "mlops").is_dir():
         return Machinery(__version__, False, tuple(_differing_from_wheel()))
     version, released = read(root)
@@ -55,7 +55,7 @@ def read(root: Path = Path()) -> tuple[str, dict[str, str]]:
         matches = [_LINE.fullmatch(line) for line in lines]
         return first.removeprefix("# "), {match[2]: match[1] for match in matches}
     except FileNotFoundError:
-        # A machinery in development: nothing in it was released.
+        # The machinery is in development and was never released.
         return "unreleased", {}
     except (ValueError, TypeError):
         raise UserError(
@@ -73,7 +73,7 @@ def digests(root: Path = Path()) -> dict[str, str]:
 
 
 def text(version: str, root: Path = Path()) -> str:
-    """Return the manifest of the machinery as it is in the tree."""
+    """Return the manifest of the machinery in the tree."""
     lines = (f"{digest}  {name}" for name, digest in sorted(digests(root).items()))
     return "\n".join((f"# {version}", *lines)) + "\n"
 
@@ -89,7 +89,7 @@ def package_digest() -> str:
 
 
 def require_as_installed() -> None:
-    """Raise UserError where a file of an installed machinery is not the one of its wheel."""
+    """Raise UserError if a file of the installed machinery differs from its wheel."""
     if changed := list(_differing_from_wheel()):
         raise UserError(
             f"The installed machinery is not the one that requirements.txt pins: {changed[0]} was "
@@ -98,9 +98,9 @@ def require_as_installed() -> None:
 
 
 def _differing_from_wheel() -> Iterator[str]:
-    """Yield the files of the installed package that its wheel has otherwise.
+    """Yield the files of the installed package that differ from its wheel.
 
-    A package that runs from a folder has no wheel to be compared with.
+    A package that runs from a folder has no wheel, so nothing is compared.
     """
     try:
         listed = metadata.distribution("mlops-machinery").files or ()
@@ -113,7 +113,7 @@ def _differing_from_wheel() -> Iterator[str]:
 
 
 def _hash(path: Path) -> str:
-    """Return a file's SHA-256 as a wheel's RECORD writes it, "" where there is none."""
+    """Return a file's SHA-256 as a wheel's RECORD writes it, "" if there is no file."""
     if not path.is_file():
         return ""
     return urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()

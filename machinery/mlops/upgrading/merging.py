@@ -1,4 +1,4 @@
-"""One file that both upstream and the team may have changed since the release that the fork has."""
+"""Merge one file that upstream and the team may have changed since the fork's release."""
 
 import difflib
 import subprocess
@@ -10,29 +10,29 @@ from enum import Enum
 from pathlib import Path
 
 from mlops.errors import UserError
-from mlops.upgrading.trees import Entry
+from mlops.upgrading.trees import TreeEntry
 
 # Letters of a line by which it is known to be the same one in another version of its file.
 _TELLING = 9
 
 
 class Choice(Enum):
-    """Whose file is the result: the team's, upstream's, or one merged from both."""
+    """The version to use: the team's, upstream's, or one merged from both."""
 
     OURS = "ours"
     THEIRS = "theirs"
     BOTH = "both"
 
 
-def choose(base: Entry | None, ours: Entry | None, theirs: Entry | None) -> Choice:
-    """Return whose file it is where at most one side changed it, else that both did."""
+def choose(base: TreeEntry | None, ours: TreeEntry | None, theirs: TreeEntry | None) -> Choice:
+    """Return the side whose version to use: BOTH if both changed the file, OURS if neither did."""
     if theirs in (ours, base):
         return Choice.OURS
     return Choice.THEIRS if ours == base else Choice.BOTH
 
 
 def merge(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
-    """Return the three-way merge of a text, None where the changes conflict or it is no text."""
+    """Return the three-way merge of a text, None if the changes conflict or it is binary."""
     with tempfile.TemporaryDirectory(prefix="mlops-merge-") as folder:
         names = []
         for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
@@ -45,37 +45,37 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A team's changes made again on a file that upstream wrote anew, and those that do not fit."""
+    """A rewritten file of upstream with the team's changes, and the changes that do not fit."""
 
     content: bytes
-    left: tuple[str, ...]
+    rejected: tuple[str, ...]
 
 
 def replay(base: bytes, ours: bytes, theirs: bytes) -> Replayed:
-    """Make the team's changes again on upstream's file, each at the same lines or behind them.
+    """Apply the team's changes to a file that upstream rewrote.
 
-    For files that upstream rewrote: new lines go behind the nearest line before them that is still
-    there, or to the end; a change of lines that are gone is left to a person.
+    New lines go behind the nearest line before them that still exists, else to the end. A change of
+    lines that no longer exist is left to a person.
     """
     try:
         old, mine, result = (text.decode().splitlines() for text in (base, ours, theirs))
     except UnicodeDecodeError:
         return Replayed(theirs, ("it is no text in UTF-8",))
-    left: list[str] = []
-    # From the end, so that a line inserted before does not move what comes after.
+    rejected: list[str] = []
+    # From the end, so that an insertion does not move the lines of later changes.
     for start, gone, new in reversed(list(_changes(old, mine))):
         at = _locate(result, gone) if gone else _behind(result, old, start)
         if at is None:
-            left.insert(
+            rejected.insert(
                 0, "\n".join([*(f"-{line}" for line in gone), *(f"+{line}" for line in new)])
             )
         else:
             result[at : at + len(gone)] = new
-    return Replayed(("\n".join(result) + "\n").encode(), tuple(left))
+    return Replayed(("\n".join(result) + "\n").encode(), tuple(rejected))
 
 
 def _changes(old: list[str], mine: list[str]) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yield where lines differ, the lines that are gone, and those in their place."""
+    """Yield each difference: the line number, the removed lines and the added ones."""
     matcher = difflib.SequenceMatcher(None, old, mine, autojunk=False)
     for kind, start, end, first, last in matcher.get_opcodes():
         if kind != "equal":
@@ -83,15 +83,15 @@ def _changes(old: list[str], mine: list[str]) -> Iterator[tuple[int, list[str], 
 
 
 def _locate(lines: list[str], block: list[str]) -> int | None:
-    """Return where a block of lines is, None where it is not or more than once."""
+    """Return the index of a block of lines, None unless it occurs exactly once."""
     width = len(block)
-    places = [i for i in range(len(lines) - width + 1) if lines[i : i + width] == block]
-    return places[0] if len(places) == 1 else None
+    indices = [i for i in range(len(lines) - width + 1) if lines[i : i + width] == block]
+    return indices[0] if len(indices) == 1 else None
 
 
 def _behind(lines: list[str], old: list[str], start: int) -> int:
-    """Return where new lines go: behind the nearest line before them that is still there."""
-    # What was added to the end stays at the end; an `endef` or `]` is like every other one.
+    """Return the index for new lines: behind the nearest line before them that still exists."""
+    # Lines added at the end stay at the end; an `endef` or `]` is like every other one.
     before = old[:start] if start < len(old) else []
     for line in reversed(before):
         if len(line.strip()) >= _TELLING and lines.count(line) == 1:
@@ -100,11 +100,11 @@ def _behind(lines: list[str], old: list[str], start: int) -> int:
 
 
 def require_toml(path: str, content: bytes) -> None:
-    """Raise UserError where a merged file is no TOML: two sides that fit by lines may not fit."""
+    """Raise UserError if a merged file is invalid TOML, which a clean merge of lines may yield."""
     try:
         tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: your changes and upstream's make no TOML together ({error}). Commit it "
-            "with fewer changes of yours, upgrade, then make them again."
+            f"{path}: your changes and upstream's together are invalid TOML ({error}). Undo "
+            "some of your changes, commit, upgrade, then make them again."
         ) from None

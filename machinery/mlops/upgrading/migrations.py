@@ -1,8 +1,8 @@
 """The keys of a team's files that were renamed, by version.
 
-`python -m mlops.upgrading.migrations 1.0.0` renames in the files of the working directory what was
-renamed after 1.0.0, and prints it. An upgrade runs this module of the NEW machinery, which
-knows the newest names.
+`python -m mlops.upgrading.migrations 1.0.0` applies the renames after 1.0.0 to the files of the
+working directory and prints them. An upgrade runs this module of the NEW machinery, which knows the
+newest names.
 """
 
 import sys
@@ -21,7 +21,8 @@ from mlops.upgrading.template import number
 class Migration:
     """A key renamed in a version, in the files of a pattern, from one dotted name to another.
 
-    A list on the way stands for each of its items: `evidence.age` is `age` in each item of a list.
+    A name that leads through a list applies to each item: `evidence.age` is the key `age` of every
+    item in `evidence`.
     """
 
     version: str
@@ -41,10 +42,10 @@ MIGRATIONS: tuple[Migration, ...] = ()
 
 
 def migrate(after: str, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[str]:
-    """Rename in the working directory what was renamed after a version, and yield each change.
+    """Apply the renames after a version to the working directory, and yield each change.
 
-    Nothing is written unless all of it can be: a killed run leaves some files renamed, another
-    run renames the others.
+    No file is written if any rename fails. A killed run may leave some files unchanged; another run
+    changes the rest.
     """
     texts: dict[Path, str] = {}
     changes = []
@@ -70,7 +71,7 @@ def _read(path: Path) -> str:
 
 
 def main() -> None:
-    """Rename what was renamed after the version on the command line."""
+    """Apply the renames after the version on the command line."""
     for change in migrate(sys.argv[1]):
         print(change)
 

@@ -1,7 +1,7 @@
-"""A fork whose machinery is installed names a commit of upstream, in workflows and pyproject.toml.
+"""A fork with an installed machinery names a commit of upstream in workflows and pyproject.toml.
 
-An upgrade lets it name another one. What the template brings and a team may edit is merged as
-elsewhere, with the template's files as such a fork has them: they call upstream's workflows.
+An upgrade changes that commit. Files of the template that a team may edit are merged as elsewhere,
+after their workflows are rewritten to call upstream's.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 
 from mlops.errors import UserError
 from mlops.upgrading import layout
-from mlops.upgrading.trees import Entry, Tree
+from mlops.upgrading.trees import Tree, TreeEntry
 
 WORKFLOWS = ".github/workflows/*.yml"
 PROJECT = "pyproject.toml"
-# What names upstream: workflows call it, pages and alerts link to it, the lock has its wheel.
+# Files that name upstream: workflows call it, pages and alerts link to it, the lock has its wheel.
 NAMING = (WORKFLOWS, "*.md", "environments/monitoring/*.yaml", PROJECT)
-# Stays in each tree: a signature names the workflow that signs.
+# Stays in every repository, because a signature contains the name of the signing workflow.
 SIGNS = ".github/workflows/reusable-sign.yml"
 _OWN = re.compile(r"uses: \$/(\.github/(?:workflows/reusable-[\w-]+\.yml|actions/[\w-]+))")
 _THEIRS = re.compile(
@@ -36,7 +36,7 @@ class Pin:
 
 
 def pin(ours: Tree) -> Pin | None:
-    """Return what a fork names, None where its machinery is in the tree or it names nothing."""
+    """Return the commit that a fork names, None if it names none or has the machinery."""
     if layout.is_in_folder(ours) or layout.is_spread(ours):
         return None
     names = [path for path in ours.entries if fnmatchcase(path, WORKFLOWS)]
@@ -47,12 +47,14 @@ def pin(ours: Tree) -> Pin | None:
     }
     if len(named) > 1:
         commits = ", ".join(f"{one.repository}@{one.commit[:12]}" for one in named)
-        raise UserError(f"The workflows name {commits}. Let all name one commit, then upgrade.")
+        raise UserError(
+            f"The workflows name {commits}. Make all of them name one commit, then upgrade."
+        )
     return next(iter(named), None)
 
 
 def renamed(ours: Tree, old: Pin, new: Pin) -> Tree:
-    """Return a fork's files, naming another commit; UserError where the wheel lies elsewhere."""
+    """Return a fork's files with another commit; raises UserError if its wheel is unknown."""
     names = [path for path in ours.entries if any(fnmatchcase(path, one) for one in NAMING)]
     texts = {}
     for path, content in ours.contents(names):
@@ -62,7 +64,7 @@ def renamed(ours: Tree, old: Pin, new: Pin) -> Tree:
     if old.version != new.version and PROJECT not in texts:
         raise UserError(
             f"{PROJECT} names no wheel .../v{old.version}/mlops_machinery-{old.version}-*.whl. "
-            f"Let it name that of {new.version} and run `make lock`, commit, then upgrade."
+            f"Enter the wheel of {new.version}, run `make lock`, commit, then upgrade."
         )
     return _with(ours, texts)
 
@@ -85,15 +87,15 @@ def _rename(content: bytes, old: Pin, new: Pin) -> bytes:
     return content
 
 
-def seen(release: Tree, new: Pin) -> Tree:
-    """Return the template's files as a fork has them that names a commit: without the machinery."""
-    kept = {
+def as_installed(release: Tree, new: Pin) -> Tree:
+    """Return the template's files without the machinery, with workflows that call `new`."""
+    entries = {
         path: entry
         for path, entry in release.entries.items()
         if path != PROJECT and (path == SIGNS or not layout.is_machinery(path))
     }
-    tree = replace(release, entries=kept)
-    names = [path for path in kept if fnmatchcase(path, WORKFLOWS)]
+    tree = replace(release, entries=entries)
+    names = [path for path in entries if fnmatchcase(path, WORKFLOWS)]
     text = rf"uses: {new.repository}/\1@{new.commit} # v{new.version}"
     return _with(
         tree,
@@ -109,13 +111,13 @@ def _call(content: bytes, text: str) -> bytes:
 
 
 def _with(tree: Tree, texts: dict[str, bytes]) -> Tree:
-    """Return a tree with other texts in some of its files."""
+    """Return a tree with new texts for some of its files."""
     entries = tree.entries | {
-        path: Entry(tree.entries[path].mode, _blob(content)) for path, content in texts.items()
+        path: TreeEntry(tree.entries[path].mode, _blob(content)) for path, content in texts.items()
     }
     return replace(tree, entries=entries, texts=tree.texts | texts)
 
 
 def _blob(content: bytes) -> str:
-    """Return the name that git gives a content."""
+    """Return git's object id of a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,7 +1,7 @@
 """Publish a release of the machinery: `make check-tag`, then `make publish` with its wheel.
 
-Both run in machinery-release.yml, for the tag that TAG names. A wheel that was published stays as
-it is: forks pin it by its hash.
+Both run in machinery-release.yml, for the tag that TAG names. A published wheel is never
+replaced, because forks pin it by its hash.
 """
 
 import os
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 def check(tag: str) -> None:
-    """Raise Refused where a tag is not that of the machinery here, or this is not as released."""
+    """Raise Refused if the machinery here has another version, or differs from RELEASE."""
     project = tomllib.loads((manifest.FOLDER / "pyproject.toml").read_text("utf-8"))
     released, _ = manifest.read()
     versions = {
@@ -36,8 +36,8 @@ def check(tag: str) -> None:
     if wrong:
         raise Refused(
             f"the tag is {tag or 'none'}, and in {manifest.FOLDER}/ {', '.join(wrong)}. Tag the "
-            "commit that `make release` prepared; a fork that releases no machinery removes this "
-            "workflow."
+            "commit that `make release` prepared; remove this workflow from a fork that does not "
+            "release the machinery."
         )
     if changed := manifest.machinery().changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
@@ -49,7 +49,7 @@ def check(tag: str) -> None:
 
 
 def publish(tag: str) -> None:
-    """Attach the wheel in build/wheel to the tag's release on GitHub, which is made if need be."""
+    """Attach the wheel in build/wheel to the tag's release on GitHub; creates the release."""
     check(tag)
     wheels = sorted(WHEELS.glob("*.whl"))
     expected = f"mlops_machinery-{__version__}-py3-none-any.whl"
@@ -72,14 +72,14 @@ def publish(tag: str) -> None:
 
 
 def changes(changelog: str) -> str:
-    """Return what the changelog has on this version, without its heading."""
+    """Return this version's section of the changelog, without its heading."""
     match = re.search(rf"(?ms)^## {re.escape(__version__)}\b.*?\n(.*?)(?=^## |\Z)", changelog)
     return match[1].strip() if match else ""
 
 
-def _gh(*words: str) -> subprocess.CompletedProcess[str]:
+def _gh(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(["gh", *words], capture_output=True, text=True, check=False)
+        return subprocess.run(["gh", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError(
             "gh, GitHub's command line, is not installed; hosted runners have it."
@@ -87,7 +87,7 @@ def _gh(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> None:
-    """Do what the command names: check or publish."""
+    """Run the command: check or publish."""
     command = {"check": check, "publish": publish}[sys.argv[1]]
     exit_now(cli.exit_code_of(lambda: command(os.environ.get("TAG", ""))))
 

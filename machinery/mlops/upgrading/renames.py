@@ -1,4 +1,4 @@
-"""Rename a key in the text of a YAML file: comments, order and blank lines stay as they are."""
+"""Rename a key in the text of a YAML file; comments, order and blank lines stay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,36 +10,36 @@ from mlops.errors import UserError
 
 
 def rename(text: str, old: str, new: str, name: str = "the file") -> str:
-    """Return the text with one key renamed, and moved where its parents are others.
+    """Return the text with one key renamed, and moved if its parents change.
 
-    `name` is the file's. A list on the way stands for each of its items.
-    Raises UserError where a person has to decide.
+    `name` is the file's name. A dotted name that leads through a list applies to each item.
+    Raises UserError if a person has to decide.
     """
     root = _compose(text, name)
     (parents, leaf), (target, new_leaf) = _split(old), _split(new)
-    known = [
+    matches = [
         (mapping, key, value)
         for mapping in _mappings(root, parents)
         for key, value in mapping.value
         if key.value == leaf
     ]
-    if not known:
+    if not matches:
         return text
     for mapping in _mappings(root, target):
         if any(key.value == new_leaf for key, _ in mapping.value):
             raise UserError(
-                f"{_at(name, known[0][1])}: {old} is called {new} now, and the file has both. "
+                f"{_at(name, matches[0][1])}: {old} is called {new} now, and the file has both. "
                 "Remove one of them, commit, then upgrade."
             )
     if parents == target:
         return _replace(
-            text, {(k.start_mark.index, k.end_mark.index) for _, k, _ in known}, new_leaf
+            text, {(k.start_mark.index, k.end_mark.index) for _, k, _ in matches}, new_leaf
         )
-    moved = _moved(text, root, known, (target, new_leaf))
+    moved = _moved(text, root, matches, (target, new_leaf))
     if moved is None:
         raise UserError(
-            f"{_at(name, known[0][1])}: {old} is called {new} now, and cannot be moved by a "
-            "program here. Move it by hand, commit, then upgrade."
+            f"{_at(name, matches[0][1])}: {old} is called {new} now, and this program "
+            "cannot move it here. Move it by hand, commit, then upgrade."
         )
     return moved
 
@@ -74,18 +74,18 @@ def _mappings(node: Any, parents: list[str]) -> Iterator[yaml.MappingNode]:
 
 
 def _replace(text: str, spans: set[tuple[int, int]], new: str) -> str:
-    # A set: an alias shows the same key twice.
+    # A set, because an alias yields the same key twice.
     for start, end in sorted(spans, reverse=True):
         text = text[:start] + new + text[end:]
     return text
 
 
-def _moved(text: str, root: Any, known: list[tuple], new: tuple[list[str], str]) -> str | None:
-    """Cut the key with its value and the comments above it, and put it where it belongs now."""
-    mapping, key, value = known[0]
-    if len(known) > 1 or mapping.flow_style or len(mapping.value) == 1:
+def _moved(text: str, root: Any, matches: list[tuple], new: tuple[list[str], str]) -> str | None:
+    """Move the key with its value and the comments above it to its new parents."""
+    mapping, key, value = matches[0]
+    if len(matches) > 1 or mapping.flow_style or len(mapping.value) == 1:
         return None
-    # The value of an alias stands elsewhere.
+    # An alias: its value is defined elsewhere in the file.
     if value.start_mark.index < key.end_mark.index:
         return None
     target = _target(text, root, new[0])
@@ -104,7 +104,7 @@ def _moved(text: str, root: Any, known: list[tuple], new: tuple[list[str], str])
 
 @dataclass(frozen=True)
 class _Target:
-    """Where a key goes: index and column in the text, and the line of a parent it still lacks."""
+    """The new position of a key: index and column, and the line of a missing parent."""
 
     index: int
     column: int
@@ -112,7 +112,7 @@ class _Target:
 
 
 def _target(text: str, root: Any, parents: list[str]) -> _Target | None:
-    """Return where a key goes, None where a program cannot decide."""
+    """Return the new position of a key, None if it is ambiguous."""
     targets = list(_mappings(root, parents))
     if len(targets) == 1 and not targets[0].flow_style and targets[0].value:
         return _Target(_line_end(text, _last(targets[0])), targets[0].start_mark.column)
@@ -122,7 +122,7 @@ def _target(text: str, root: Any, parents: list[str]) -> _Target | None:
 
 
 def _above(text: str, index: int) -> int:
-    """Return where the comments directly above a line begin."""
+    """Return the index at which the comments directly above a line begin."""
     start = text.rfind("\n", 0, index) + 1
     while start:
         previous = text.rfind("\n", 0, start - 1) + 1
@@ -133,7 +133,7 @@ def _above(text: str, index: int) -> int:
 
 
 def _last(node: Any) -> int:
-    """Return where the last value in a node ends: a block's own end is the next one's begin."""
+    """Return the end of the last value in a node: YAML ends a block at the next key."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
         return node.end_mark.index
     item = node.value[-1]
@@ -148,7 +148,7 @@ def _line_end(text: str, index: int) -> int:
 
 
 def _indented(block: str, key: yaml.Node, column: int) -> str:
-    """Return lines of a block at another depth."""
+    """Return a block of lines indented to another column."""
     shift = column - key.start_mark.column
     lines = block.splitlines(keepends=True)
     if shift >= 0:

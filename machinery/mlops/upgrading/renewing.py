@@ -1,4 +1,4 @@
-"""What follows from a newer machinery, made in the worktree with its code: keys, lock, schema."""
+"""Update keys, lock and schema in the worktree with the code of the newer machinery."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from typing import Any
 
 from mlops.errors import UserError
 
-# What the caller's make was given is not for the makes that are started here.
-_GIVEN = (
+# Variables of the calling make that must not reach the makes that are started here.
+_CALLER_VARIABLES = (
     *("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"),
     *("ARGS", "ENV", "TO", "REASON", "RUN", "VERSION", "REF", "FROM", "WAS", "DRY", "VENV"),
 )
@@ -19,7 +19,7 @@ _LOCKS = ("requirements.txt", "requirements-serve.txt")
 
 
 def migrate(tree: Path, code: Path, after: str) -> list[str]:
-    """Rename the keys that were renamed after a version, and return what was; raises UserError.
+    """Apply the renames of keys after a version and return them; raises UserError.
 
     `code` is the folder of the newer package.
     """
@@ -34,7 +34,7 @@ def migrate(tree: Path, code: Path, after: str) -> list[str]:
 
 
 def locked_from(folder: Path) -> dict[str, Any]:
-    """Return what a lock is compiled from: the dependencies of the team and of the machinery."""
+    """Return the inputs of the lock: the dependencies of the team and of the machinery."""
     root, machinery = (_toml(folder / name) for name in (_ROOT, _MACHINERY))
     project = machinery.get("project", {})
     return {
@@ -58,20 +58,20 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def is_locked(tree: Path) -> bool:
-    """Return whether both compiled files are there."""
+    """Return whether both lock files exist."""
     return all((tree / name).exists() for name in _LOCKS)
 
 
 def pins(folder: Path) -> set[str]:
-    """Return what a lock installs, its comments and hashes left out."""
+    """Return the pins of a lock without comments and hashes."""
     lines = (folder / _LOCKS[0]).read_text(encoding="utf-8").splitlines()
     return {line.rstrip(" \\") for line in lines if line and line[0] not in " #"}
 
 
 def make(tree: Path, *arguments: str, venv: Path | None = None) -> int:
-    """Run make in the worktree, its output shown, and return how it ended.
+    """Run make in the worktree with its output shown, and return its exit code.
 
-    Without a virtual environment named, the worktree gets its own, with what it locks.
+    Without `venv`, make creates an environment in the worktree from its lock.
     """
     named = [f"VENV={venv}"] if venv else []
     command = ["make", "--no-print-directory", *arguments, *named]
@@ -79,4 +79,4 @@ def make(tree: Path, *arguments: str, venv: Path | None = None) -> int:
 
 
 def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key not in _GIVEN}
+    return {key: value for key, value in os.environ.items() if key not in _CALLER_VARIABLES}

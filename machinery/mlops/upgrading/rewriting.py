@@ -1,7 +1,7 @@
-"""What a file of the team says about the machinery: here in the tree, or at its upstream.
+"""Rewrite the references to the machinery in a team's files, for a folder or a package.
 
-Pure: each function takes a text and returns the text for the other way to have the machinery. What
-`outward` changes, `inward` changes back.
+Pure functions from text to text. `outward` is for a machinery that is installed and refers to the
+upstream, `inward` is for one in the tree and reverses it.
 """
 
 import posixpath
@@ -15,7 +15,7 @@ from mlops.upgrading.upstream import Upstream
 PACKAGE = "mlops-machinery"
 SOURCE = f'{PACKAGE} = {{ path = "machinery", editable = true }}\n'
 SOURCES = "[tool.uv.sources]\n"
-# What a repository with an installed machinery depends on, and one with a folder of it.
+# The extras that a repository depends on: with an installed machinery, and with its folder.
 INSTALLED, IN_TREE = "[steps]", "[steps,maintain]"
 _PICTURES = (".png", ".svg")
 _OWN = re.compile(r"uses: \$/(\.github/(?:workflows/reusable-[\w-]+\.yml|actions/[\w-]+))")
@@ -30,23 +30,23 @@ _DEPENDENCY = re.compile(rf'"{PACKAGE}\[[^"]*"')
 
 
 @dataclass(frozen=True)
-class Origin:
+class PinnedUpstream:
     """The upstream that a repository with an installed machinery names, and the version."""
 
     upstream: Upstream
     version: str
 
 
-def origins(text: str) -> set[Origin]:
+def origins(text: str) -> set[PinnedUpstream]:
     """Return the upstreams whose workflows and actions a workflow uses."""
     return {
-        Origin(Upstream(repository, commit), version)
+        PinnedUpstream(Upstream(repository, commit), version)
         for repository, _, commit, version in _THEIRS.findall(text)
     }
 
 
-def workflow_outward(text: str, origin: Origin, stays: Callable[[str], bool]) -> str:
-    """Let a workflow use the upstream's workflows and actions, but for those that stay."""
+def workflow_outward(text: str, origin: PinnedUpstream, stays: Callable[[str], bool]) -> str:
+    """Refer a workflow to the upstream's workflows and actions, except those that stay."""
     upstream = origin.upstream
 
     def remote(match: re.Match[str]) -> str:
@@ -57,14 +57,14 @@ def workflow_outward(text: str, origin: Origin, stays: Callable[[str], bool]) ->
     return _OWN.sub(remote, text)
 
 
-def workflow_inward(text: str, origin: Origin) -> str:
-    """Let a workflow use the workflows and actions of its own repository."""
+def workflow_inward(text: str, origin: PinnedUpstream) -> str:
+    """Refer a workflow to the workflows and actions of its own repository."""
     ours = origin.upstream.repository
     return _THEIRS.sub(lambda match: f"uses: $/{match[2]}" if match[1] == ours else match[0], text)
 
 
-def page_outward(text: str, name: str, origin: Origin) -> str:
-    """Let the links of a page to the machinery, and alerts' runbooks, lead to the upstream."""
+def page_outward(text: str, name: str, origin: PinnedUpstream) -> str:
+    """Point a page's links to the machinery, and the runbooks of alerts, to the upstream."""
     folder = str(PurePosixPath(name).parent)
 
     def address(target: str) -> str:
@@ -78,8 +78,8 @@ def page_outward(text: str, name: str, origin: Origin) -> str:
     return _RUNBOOK.sub(lambda match: match[1] + address(match[2]), text)
 
 
-def page_inward(text: str, name: str, origin: Origin) -> str:
-    """Let the links of a page to the upstream, and alerts' runbooks, lead to the folder."""
+def page_inward(text: str, name: str, origin: PinnedUpstream) -> str:
+    """Point a page's links to the upstream, and the runbooks of alerts, to the folder."""
     folder = str(PurePosixPath(name).parent)
     bases = "|".join(re.escape(_base(origin, kind)) for kind in ("blob", "raw"))
     text = re.sub(
@@ -91,15 +91,15 @@ def page_inward(text: str, name: str, origin: Origin) -> str:
 
 
 def project_outward(text: str, wheel: str) -> str:
-    """Let pyproject.toml depend on a wheel in place of the folder."""
+    """Make pyproject.toml depend on a wheel instead of the folder."""
     text = _DEPENDENCY.sub(f'"{PACKAGE}{INSTALLED} @ {wheel}"', text, count=1)
     text = text.replace(SOURCE, "", 1)
-    # Without another entry the table is none.
+    # Remove the table if it has no other entry.
     return re.sub(rf"(?m)^{re.escape(SOURCES)}\n(?=\[|\Z)", "", text)
 
 
 def project_inward(text: str) -> str:
-    """Let pyproject.toml depend on the folder in place of a wheel."""
+    """Make pyproject.toml depend on the folder instead of a wheel."""
     text = _DEPENDENCY.sub(f'"{PACKAGE}{IN_TREE}"', text, count=1)
     if SOURCES in text:
         return text.replace(SOURCES, SOURCES + SOURCE, 1)
@@ -109,7 +109,7 @@ def project_inward(text: str) -> str:
 
 
 def lock_inward(own: str, theirs: str) -> str:
-    """Return a lock with what the upstream's pins beside: `uv` keeps versions that it finds."""
+    """Return a lock with the upstream's pins added, because `uv` keeps the versions in it."""
     pins = {_name(block): block for block in _blocks(theirs)} | {
         _name(block): block for block in _blocks(own)
     }
@@ -124,5 +124,5 @@ def _name(block: str) -> str:
     return re.split(r"[^\w.-]", block, maxsplit=1)[0]
 
 
-def _base(origin: Origin, kind: str) -> str:
+def _base(origin: PinnedUpstream, kind: str) -> str:
     return f"{origin.upstream.url}/{kind}/{origin.upstream.commit}/"

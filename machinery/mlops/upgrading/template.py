@@ -1,7 +1,7 @@
-"""The repository that the machinery comes from: which one it is, and its commits, fetched aside.
+"""The repository that the machinery comes from: its record in a fork, and its fetched commits.
 
-.github/upstream.yaml records it in a fork. It lies outside the machinery's folder, which an upgrade
-replaces whole and which a fork with an installed machinery does not have.
+.github/upstream.yaml is the record. It lies outside the machinery's folder, which an upgrade
+replaces and which a fork with an installed machinery does not have.
 """
 
 import re
@@ -21,7 +21,7 @@ from mlops.upgrading.trees import Tree
 
 FILE = Path(".github/upstream.yaml")
 HOME = BUILD / "upgrade"
-# The commits of upstream, none of which become part of the fork's own history.
+# A bare clone of upstream, separate from the fork's own history.
 COPY = HOME / "upstream.git"
 REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -31,20 +31,20 @@ _HEADER = """\
 """
 
 Version = tuple[int, ...]
-# A copy made before the machinery was one folder, and had versions.
+# The version of a copy from before the machinery had versions.
 BEFORE_VERSIONS: Version = (0,)
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """What a fork recorded: the repository, and the commit that its machinery is."""
+class UpstreamRecord:
+    """The record in a fork: upstream's repository, and the commit of the machinery."""
 
     repository: str
     commit: str
 
 
-def recorded(text: str) -> Upstream | None:
-    """Return what the text of .github/upstream.yaml says, None for an empty one."""
+def recorded(text: str) -> UpstreamRecord | None:
+    """Return the record in the text of .github/upstream.yaml, None for an empty text."""
     if not text.strip():
         return None
     try:
@@ -57,17 +57,17 @@ def recorded(text: str) -> Upstream | None:
             f"{FILE} names no upstream. It holds two keys: `repository`, a URL or path, and "
             "`commit`, 40 hex digits in quotes. Mend it, or remove it and give FROM=..."
         )
-    return Upstream(repository, str(commit))
+    return UpstreamRecord(repository, str(commit))
 
 
-def text(upstream: Upstream) -> str:
-    """Return what .github/upstream.yaml holds for an upstream."""
+def text(upstream: UpstreamRecord) -> str:
+    """Return the text of .github/upstream.yaml for a record."""
     fields = {"repository": upstream.repository, "commit": upstream.commit}
     return _HEADER + yaml.safe_dump(fields, sort_keys=False, default_style='"')
 
 
 def address(source: str) -> str:
-    """Return the address that others can use, too: of a clone that lies here, its origin's."""
+    """Return an address that others can use: for a local clone the address of its origin."""
     if not Path(source).is_dir():
         return _without_secret(source)
     origin = git.git("-C", source, "remote", "get-url", "origin", check=False)
@@ -77,17 +77,17 @@ def address(source: str) -> str:
 
 
 def _without_secret(url: str) -> str:
-    """Return an address that may be committed: who reads it, with which password, is left out."""
+    """Return an address without user and password, so that it may be committed."""
     url = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
     return re.sub(r"^(\w+://[^/:@]+):[^/@]*@", r"\1@", url)
 
 
 def fetch(source: str) -> None:
-    """Bring every branch and tag of a repository into build/upgrade/; raises UserError."""
+    """Fetch every branch and tag of a repository into build/upgrade/; raises UserError."""
     try:
         _fetch(source)
     except UserError:
-        # One that a killed run left half made cannot be fetched into.
+        # A killed run may have left a broken clone: try again with a new one.
         shutil.rmtree(COPY, ignore_errors=True)
         try:
             _fetch(source)
@@ -106,10 +106,10 @@ def _fetch(source: str) -> None:
 
 
 def commit(reference: str) -> str:
-    """Return the commit that a tag, branch or abbreviated id names in what was fetched."""
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+    """Return the commit that a tag, branch or abbreviated id names in the fetched repository."""
+    command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
     try:
-        return trees.run(COPY, *asked).decode().split()[-1]
+        return trees.run(COPY, *command).decode().split()[-1]
     except (UserError, IndexError):
         tags = ", ".join(releases()[:5]) or "no release"
         raise UserError(
@@ -118,14 +118,14 @@ def commit(reference: str) -> str:
 
 
 def releases() -> list[str]:
-    """Return the tags of releases that were fetched, the newest first."""
+    """Return the tags of the fetched releases, the newest first."""
     tags = trees.run(COPY, "tag", "--list", "v*").decode().split()
     numbered = [tag for tag in tags if _VERSION.fullmatch(tag[1:])]
     return sorted(numbered, key=lambda tag: number(tag[1:]), reverse=True)
 
 
 def newest() -> str:
-    """Return the newest release; raises UserError where there is none."""
+    """Return the newest release; raises UserError if there is none."""
     tags = releases()
     if not tags:
         raise UserError(
@@ -135,17 +135,17 @@ def newest() -> str:
 
 
 def tree(reference: str) -> Tree:
-    """Return the files of a commit that was fetched."""
+    """Return the files of a fetched commit."""
     return trees.read(COPY, commit(reference))
 
 
 def number(version: str) -> Version:
-    """Return a version so that it can be compared."""
+    """Return a version as numbers, for comparisons."""
     return tuple(int(part) for part in version.split("."))
 
 
 def version(files: Tree) -> str:
-    """Return the version of the machinery in a tree, "" for one from before there were any."""
+    """Return the version of the machinery in a tree, "" if it is from before 1.0.0."""
     package = files.text((manifest.FOLDER / "mlops/__init__.py").as_posix())
     line = re.search(r'(?m)^__version__ = "(\d+\.\d+\.\d+)"', package)
     return line[1] if line else ""

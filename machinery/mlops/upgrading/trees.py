@@ -1,4 +1,4 @@
-"""The files of a commit, in this repository or in another one, without a checkout."""
+"""Read the files of a commit without a checkout, in this repository or another one."""
 
 import os
 import stat
@@ -13,8 +13,8 @@ LINK, PROGRAM = "120000", "100755"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One file: its mode, and the name that git gives its content."""
+class TreeEntry:
+    """One file: its mode, and git's object id of its content."""
 
     mode: str
     blob: str
@@ -24,21 +24,21 @@ class Entry:
 class Tree:
     """A commit's files by their path; `git_dir` is the repository that holds them.
 
-    `texts` are contents that no repository holds: of files that are seen otherwise than committed.
+    `texts` replace the committed contents of some files; no repository holds them.
     """
 
     git_dir: Path
     commit: str
-    entries: dict[str, Entry]
+    entries: dict[str, TreeEntry]
     texts: dict[str, bytes] = field(default_factory=dict)
 
     def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield each of these files with its content."""
-        wanted = set(paths)
-        yield from ((name, self.texts[name]) for name in sorted(wanted & self.texts.keys()))
-        names = sorted(wanted - self.texts.keys())
-        asked = "".join(f"{self.entries[name].blob}\n" for name in names).encode()
-        answer = run(self.git_dir, "cat-file", "--batch", content=asked)
+        requested = set(paths)
+        yield from ((name, self.texts[name]) for name in sorted(requested & self.texts.keys()))
+        names = sorted(requested - self.texts.keys())
+        blobs = "".join(f"{self.entries[name].blob}\n" for name in names).encode()
+        answer = run(self.git_dir, "cat-file", "--batch", content=blobs)
         start = 0
         for name in names:
             end = answer.index(b"\n", start)
@@ -51,12 +51,12 @@ class Tree:
         return next(self.contents([path]))[1]
 
     def text(self, path: str) -> str:
-        """Return a file as text, "" where it is not there."""
+        """Return a file as text, "" if it does not exist."""
         return self.content(path).decode(errors="replace") if path in self.entries else ""
 
 
 def read(git_dir: Path, commit: str) -> Tree:
-    """Return the tree of a commit; submodules are nobody's files."""
+    """Return the tree of a commit, without submodules."""
     listed = run(git_dir, "ls-tree", "-r", "-z", "--full-tree", commit).decode(
         errors="surrogateescape"
     )
@@ -65,14 +65,14 @@ def read(git_dir: Path, commit: str) -> Tree:
         facts, path = line.split("\t", 1)
         mode, kind, blob = facts.split(" ")
         if kind == "blob":
-            entries[path] = Entry(mode, blob)
+            entries[path] = TreeEntry(mode, blob)
     return Tree(git_dir, commit, entries)
 
 
 def run(
     git_dir: Path, *arguments: str, content: bytes = b"", environment: dict[str, str] | None = None
 ) -> bytes:
-    """Run git on a repository and return what it printed, byte for byte; raises UserError."""
+    """Run git on a repository and return its output as bytes; raises UserError."""
     done = subprocess.run(
         ["git", "--git-dir", str(git_dir), *arguments],
         input=content,

@@ -1,6 +1,6 @@
-"""What an upgrade changes: computed from three trees, then written into a worktree.
+"""Plan the changes of an upgrade from three trees, and write them into a worktree.
 
-The three: the release of the machinery that the fork has, the fork's HEAD, the newer release.
+The trees are the release that the fork has, the fork's HEAD and the newer release.
 """
 
 from collections.abc import Iterable
@@ -10,28 +10,28 @@ from pathlib import Path
 from mlops.errors import Refused
 from mlops.upgrading import changelog, layout, merging, template, trees
 from mlops.upgrading.merging import Choice
-from mlops.upgrading.template import Upstream
-from mlops.upgrading.trees import Entry, Tree
+from mlops.upgrading.template import UpstreamRecord
+from mlops.upgrading.trees import Tree, TreeEntry
 
 CHANGELOG = "machinery/CHANGELOG.md"
-# The compiled files: made again, so nobody's edit of them is merged.
+# Generated files: an upgrade generates them again instead of merging them.
 RENEWED = ("requirements.txt", "requirements-serve.txt", "params.schema.json")
 SHOWN = 20
-# The commit as one file, for the job that pushes it.
+# The commit as a git bundle, for the job that pushes it.
 PACKED = template.HOME / "proposal.bundle"
-# The line by which a commit is known to be an upgrade.
+# This line in a message marks the commit of an upgrade.
 MARK = "Proposed-by: make upgrade"
 
 
 @dataclass
-class Plan:  # pylint: disable=too-many-instance-attributes # a list for each thing to report
-    """The files to write and to remove, and what a person is to know and to do."""
+class UpgradePlan:  # pylint: disable=too-many-instance-attributes # a list for each thing to report
+    """The files to write and to remove, and the report and tasks for a person."""
 
     was: str
     version: str
     write: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     remove: set[str] = field(default_factory=set)
-    # The following are names of files, and sentences to a person.
+    # The names of files to report, and the tasks as sentences.
     merged: list[str] = field(default_factory=list)
     patches: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -45,9 +45,9 @@ class Plan:  # pylint: disable=too-many-instance-attributes # a list for each th
 
 @dataclass(frozen=True)
 class Sides:
-    """The three trees, and how a person gets upstream's newer one.
+    """The three trees, and the command that fetches the newer one.
 
-    `was` and `version` are those of the machinery, and `log` is the newer one's changelog.
+    `was` and `version` are the old and the new version, `log` is the new changelog.
     """
 
     base: Tree
@@ -58,21 +58,21 @@ class Sides:
     version: str
     log: str
 
-    def three(self, path: str) -> tuple[Entry | None, Entry | None, Entry | None]:
-        """Return the entries of a path that is the same in all of them."""
+    def three(self, path: str) -> tuple[TreeEntry | None, TreeEntry | None, TreeEntry | None]:
+        """Return the entries of a path in the three trees."""
         return tuple(tree.entries.get(path) for tree in (self.base, self.ours, self.theirs))
 
 
-def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
-    """Return what the upgrade changes; raises Refused for a machinery that the fork patched."""
-    plan = Plan(sides.was, sides.version)
+def make(sides: Sides, keep_patches: bool, record: UpstreamRecord) -> UpgradePlan:
+    """Return the plan of an upgrade; raises Refused if the fork patched the machinery."""
+    plan = UpgradePlan(sides.was, sides.version)
     _replace_machinery(plan, sides, keep_patches)
     for path in sorted(set().union(sides.base.entries, sides.ours.entries, sides.theirs.entries)):
         if layout.is_merged(path):
             _merge_file(plan, sides, path)
     plan.others = _others(sides)
-    known = template.number(sides.was) if sides.was else template.BEFORE_VERSIONS
-    plan.tasks = changelog.tasks(sides.log, known) + plan.tasks
+    current = template.number(sides.was) if sides.was else template.BEFORE_VERSIONS
+    plan.tasks = changelog.tasks(sides.log, current) + plan.tasks
     content = template.text(record).encode()
     if sides.ours.text(template.FILE.as_posix()).encode() != content:
         plan.write[template.FILE.as_posix()] = ("100644", content)
@@ -82,7 +82,7 @@ def make(sides: Sides, keep_patches: bool, record: Upstream) -> Plan:
 
 
 def patched(sides: Sides) -> list[str]:
-    """Return the machinery's files that differ from the fork's release, as the fork names them."""
+    """Return the fork's paths of the machinery's files that differ from its release."""
     base = layout.entries(sides.base, layout.machinery(sides.base, sides.base))
     paths = layout.machinery(sides.ours, sides.base)
     ours = layout.entries(sides.ours, paths)
@@ -90,7 +90,7 @@ def patched(sides: Sides) -> list[str]:
     return sorted(paths.get(path, path) for path in names - {layout.RELEASE})
 
 
-def _replace_machinery(plan: Plan, sides: Sides, keep_patches: bool) -> None:
+def _replace_machinery(plan: UpgradePlan, sides: Sides, keep_patches: bool) -> None:
     plan.patches = patched(sides)
     if plan.patches and not keep_patches:
         raise Refused(
@@ -132,28 +132,28 @@ def _replace_machinery(plan: Plan, sides: Sides, keep_patches: bool) -> None:
     plan.remove |= {real for real in paths[1].values() if real not in results}
 
 
-def _take(plan: Plan, tree: Tree, names: dict[str, str]) -> None:
-    """Plan to write files of a tree, each under a name of its own."""
+def _take(plan: UpgradePlan, tree: Tree, names: dict[str, str]) -> None:
+    """UpgradePlan to write files of a tree under their new names."""
     content = dict(tree.contents(names.values()))
     for path, real in names.items():
         plan.write[path] = (tree.entries[real].mode, content[real])
 
 
 def _merged(sides: Iterable[Tree], paths: list[str | None]) -> bytes | None:
-    """Return the merge of a file that both sides changed, None where it is a conflict."""
+    """Return the merge of a file that both sides changed, None if they conflict."""
     if None in paths:
         return None
     return merging.merge(*(tree.content(path) for tree, path in zip(sides, paths, strict=True)))
 
 
-def _merge_file(plan: Plan, sides: Sides, path: str) -> None:
+def _merge_file(plan: UpgradePlan, sides: Sides, path: str) -> None:
     base, ours, theirs = sides.three(path)
     choice = merging.choose(base, ours, theirs)
     if choice is Choice.THEIRS and theirs is None:
         plan.remove.add(path)
     elif choice is Choice.THEIRS:
         _take(plan, sides.theirs, {path: path})
-    # What a team removed stays removed.
+    # A file that the team removed stays removed.
     elif choice is Choice.BOTH and ours is not None:
         _merge_both(plan, sides, path)
         return
@@ -161,7 +161,7 @@ def _merge_file(plan: Plan, sides: Sides, path: str) -> None:
         plan.merged.append(path)
 
 
-def _merge_both(plan: Plan, sides: Sides, path: str) -> None:
+def _merge_both(plan: UpgradePlan, sides: Sides, path: str) -> None:
     base, ours, theirs = sides.three(path)
     if theirs is None:
         plan.tasks.append(
@@ -184,10 +184,10 @@ def _merge_both(plan: Plan, sides: Sides, path: str) -> None:
     plan.merged.append(path)
 
 
-def _replayed(plan: Plan, sides: tuple[Tree, Tree, Tree], path: str) -> bytes:
-    """Return upstream's file, wholly new since then, with the team's changes made again."""
+def _replayed(plan: UpgradePlan, sides: tuple[Tree, Tree, Tree], path: str) -> bytes:
+    """Return upstream's rewritten file with the team's changes applied to it."""
     result = merging.replay(*(tree.content(path) for tree in sides))
-    for change in result.left:
+    for change in result.rejected:
         plan.tasks.append(
             f"{path}: upstream wrote it anew, and has no more lines that you changed. Make this "
             f"change again, if it is still needed:\n{change}"
@@ -196,7 +196,7 @@ def _replayed(plan: Plan, sides: tuple[Tree, Tree, Tree], path: str) -> bytes:
 
 
 def _others(sides: Sides) -> list[str]:
-    """Return the files of the team that upstream changed in the template: shown, never touched."""
+    """Return the team's files that upstream changed: reported, never changed."""
     return sorted(
         path
         for path in sides.ours.entries.keys() & sides.theirs.entries.keys()
@@ -207,7 +207,7 @@ def _others(sides: Sides) -> list[str]:
     )
 
 
-def write(plan: Plan, tree: Path) -> None:
+def write(plan: UpgradePlan, tree: Path) -> None:
     """Write the planned files into a worktree that holds the fork's HEAD."""
     for path in plan.remove:
         (tree / path).unlink(missing_ok=True)
@@ -216,6 +216,6 @@ def write(plan: Plan, tree: Path) -> None:
 
 
 def listed(names: list[str]) -> str:
-    """Return names in a sentence, the first of many."""
+    """Return names as a list in a sentence, cut after the first ones."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

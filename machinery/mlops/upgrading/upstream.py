@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops import files
 from mlops.errors import UserError
+from mlops.files import extract
 from mlops.paths import BUILD
 
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})", re.ASCII)
@@ -49,10 +49,10 @@ def parse(text: str) -> Upstream:
 
 @contextmanager
 def files(upstream: Upstream, source: str, *paths: str) -> Iterator[Path]:
-    """Yield a folder below build/ with these paths of the upstream's commit, as far as it has them.
+    """Yield a folder below build/ with these paths of the upstream's commit, if they exist.
 
-    They are fetched from `source`, a path or an address. Not into this repository: a fetch of one
-    commit would make it shallow.
+    Fetches from `source`, a path or an address, into a repository of its own: fetching one commit
+    into this repository would make it shallow.
     """
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".upstream.", dir=BUILD) as scratch:
@@ -64,7 +64,7 @@ def files(upstream: Upstream, source: str, *paths: str) -> Iterator[Path]:
         if names:
             tar = _git("-C", str(store), "archive", upstream.commit, "--", *names)
             with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-                files.extract(archive, folder)
+                extract(archive, folder)
         folder.mkdir(exist_ok=True)
         yield folder
 
@@ -73,11 +73,11 @@ def _absolute(source: str) -> str:
     return str(Path(source).absolute()) if Path(source).exists() else source
 
 
-def _git(*words: str) -> bytes:
-    done = subprocess.run(["git", *words], capture_output=True, check=False)
+def _git(*arguments: str) -> bytes:
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     if done.returncode:
         raise UserError(
-            f"`git {' '.join(words)}` failed: {done.stderr.decode().strip()}. UPSTREAM names the "
-            "commit; FROM=<path or address of a copy of the repository> is where it is looked for."
+            f"`git {' '.join(arguments)}` failed: {done.stderr.decode().strip()}. UPSTREAM names "
+            "the commit; FROM=<path or address> names the repository to fetch it from."
         )
     return done.stdout

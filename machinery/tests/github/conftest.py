@@ -36,8 +36,8 @@ def checkout(github, tmp_path, monkeypatch):
 def step(checkout, capsys):  # pylint: disable=unused-argument
     """Runs a step in the checkout; returns exit code and text."""
 
-    def run(*words):
-        code = cli.main(list(words))
+    def run(*arguments):
+        code = cli.main(list(arguments))
         said = capsys.readouterr()
         return code, said.out + said.err
 

@@ -24,7 +24,7 @@ def nothing_set(monkeypatch):
 
 def remote(monkeypatch, address):
     """Let git name this as the remote."""
-    monkeypatch.setattr("mlops.git.git", lambda *words, check: address)
+    monkeypatch.setattr("mlops.git.git", lambda *arguments, check: address)
 
 
 @pytest.mark.parametrize(

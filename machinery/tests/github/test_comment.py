@@ -77,12 +77,12 @@ def asked(fork, github, hub, tmp_path):  # pylint: disable=unused-argument
 
 def found(hub):
     """The number of the pull request that run 7 belongs to."""
-    return report_runs.pull_of(hub, report_runs.the_run(hub, "7"))
+    return report_runs.open_pull(hub, report_runs.pull_request_run(hub, "7"))
 
 
 def fetched(hub):
     """What is read of the artifact of run 7."""
-    return report_runs.fetch(hub, report_runs.the_run(hub, "7"))
+    return report_runs.fetch(hub, report_runs.pull_request_run(hub, "7"))
 
 
 def changed(numbers, change):
@@ -108,7 +108,7 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    "change, message",
     [
         ({"event": "push"}, "started by push"),
         ({"event": "workflow_dispatch"}, "started by workflow_dispatch"),
@@ -116,12 +116,12 @@ def test_the_report_of_a_branch_here_needs_no_warning(asked, github):
         ({"path": ".github/workflows/ci.yml.yml"}, "only a run of"),
         ({"head_repository": "other/flights"}, "no open pull request comes from change of other"),
         ({"head_branch": "other"}, "no open pull request comes from other"),
-        ({"head_sha": MOVED}, "has moved on to aaaaaaaaaaaa"),
+        ({"head_sha": MOVED}, "is at aaaaaaaaaaaa by now"),
     ],
 )
-def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, words):
+def test_a_run_that_is_not_the_pull_request_s_is_refused(hub, github, change, message):
     github.runs[0] |= change
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Refused, match=message):
         found(hub)
 
 
@@ -136,7 +136,7 @@ def test_a_head_that_moves_while_the_artifact_is_fetched_is_seen(asked, github):
     github.on_download = lambda: github.pulls[3]["head"].update(sha=MOVED)
     done = asked()
     assert done.returncode == 1
-    assert "has moved on" in done.stderr
+    assert "by now; run" in done.stderr
     assert done.outputs == ""
 
 
@@ -191,7 +191,7 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(hub, github):
 
 
 @pytest.mark.parametrize(
-    "content, words",
+    "content, message",
     [
         (b"no archive", "cannot be unpacked"),
         (broken(packed(record_json="x" * 999, data__check_json="{}")), "cannot be unpacked"),
@@ -200,9 +200,9 @@ def test_an_artifact_too_large_is_not_fetched_to_its_end(hub, github):
         (packed(record_json='{"x": NaN}', data__check_json="{}"), "is no JSON: NaN"),
     ],
 )
-def test_what_is_no_artifact_of_ours_is_refused(hub, github, content, words):
+def test_what_is_no_artifact_of_ours_is_refused(hub, github, content, message):
     github.artifacts[0]["content"] = content
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Refused, match=message):
         fetched(hub)
 
 

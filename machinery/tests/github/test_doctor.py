@@ -44,8 +44,8 @@ def guarded(checkout, github, applied, capsys):
     github.variables = {"APP_ID": "4711", "GPU_RUNNER": '["self-hosted", "gpu"]'}
     if not applied:
         assert cli.main(["github-setup", "--apply", "--owners", "owner/ml-team"]) == 0
-        made = ("about", "rulesets", "environments", "labels", "permissions")
-        applied |= {name: copy.deepcopy(getattr(github, name)) for name in made}
+        fields = ("about", "rulesets", "environments", "labels", "permissions")
+        applied |= {name: copy.deepcopy(getattr(github, name)) for name in fields}
         applied["CODEOWNERS"] = CODEOWNERS.read_text("utf-8")
     for name in set(applied) - {"CODEOWNERS"}:
         setattr(github, name, copy.deepcopy(applied[name]))
@@ -64,23 +64,23 @@ def guarded(checkout, github, applied, capsys):
 
 
 def test_with_every_guard_there_it_is_content(guarded, doctor):
-    code, said = doctor()
-    assert code == 0, said
-    assert "doctor      PASS" in said
-    assert "BAD" not in said and "unknown" not in said
+    code, output = doctor()
+    assert code == 0, output
+    assert "doctor      PASS" in output
+    assert "BAD" not in output and "unknown" not in output
     assert [call for call in guarded.calls[-40:] if call.method != "GET"] == []
 
 
 def rules(github, branch):
     """A ruleset's rules by type, to be changed."""
-    found = next(one for one in github.rulesets.values() if one["name"] == branch)
-    return found["rules"]
+    ruleset = next(one for one in github.rulesets.values() if one["name"] == branch)
+    return ruleset["rules"]
 
 
 def drop(github, kind, branch="main"):
     """Take a rule away."""
-    kept = rules(github, branch)
-    kept[:] = [rule for rule in kept if rule["type"] != kind]
+    current = rules(github, branch)
+    current[:] = [rule for rule in current if rule["type"] != kind]
 
 
 def loosen(github, kind, **parameters):
@@ -92,8 +92,8 @@ def enqueue(github, strategy):
     """Have main's changes merged by a queue that forms groups so."""
     numbers = ("check_response_timeout_minutes", "max_entries_to_build", "max_entries_to_merge")
     least = ("min_entries_to_merge", "min_entries_to_merge_wait_minutes")
-    said = dict.fromkeys((*numbers, *least), 5) | {"merge_method": "SQUASH"}
-    rule = {"type": "merge_queue", "parameters": said | {"grouping_strategy": strategy}}
+    parameters = dict.fromkeys((*numbers, *least), 5) | {"merge_method": "SQUASH"}
+    rule = {"type": "merge_queue", "parameters": parameters | {"grouping_strategy": strategy}}
     rules(github, "main").append(rule)
 
 
@@ -117,7 +117,7 @@ MISSING = {
         rules.update(enforcement="disabled") for rules in g.rulesets.values()
     ],
     "all-green: it has not reported": lambda g: g.checks.clear(),
-    "merge queue: what is red is merged": lambda g: enqueue(g, "HEADGREEN"),
+    "merge queue: a red change is merged": lambda g: enqueue(g, "HEADGREEN"),
     "squash only: allow_merge_commit": lambda g: g.about.update(allow_merge_commit=True),
     "squash only: squash_merge_commit_message": lambda g: g.about.update(
         squash_merge_commit_message="PR_BODY"
@@ -175,13 +175,12 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("words", MISSING)
-def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, words):
-    MISSING[words](guarded)
-    code, said = doctor()
+@pytest.mark.parametrize("pattern", MISSING)
+def test_a_guard_that_is_missing_is_named_with_its_remedy(guarded, doctor, pattern):
+    MISSING[pattern](guarded)
+    code, output = doctor()
     assert code == 1
-    found = re.search(rf"BAD +.*{words}.*\n +-> .+", said)
-    assert found, said
+    assert re.search(rf"BAD +.*{pattern}.*\n +-> .+", output), output
 
 
 def test_the_environment_of_the_secrets_is_no_place_to_deploy_to(guarded, checkout, doctor):
@@ -200,28 +199,28 @@ AT = ["owner/flights/.github/workflows/deploy.yml@refs/heads/"]
 
 
 @pytest.mark.parametrize(
-    ("variables", "at", "words"),
+    ("variables", "at", "pattern"),
     [
-        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: as"),
+        ({"RUNNER": '["inside"]'}, "mine", "BAD         runner branch: .*@refs/heads/mine: any"),
         ({"RUNNER": '["inside"]', "GPU_RUNNER": '["gpu"]'}, "mine", "note        runner branch"),
         ({"RUNNER": '["inside"]'}, "main", None),
         ({"RUNNER": '["inside"]'}, "staging", None),
         ({"GPU_RUNNER": '["gpu"]'}, "mine", None),
     ],
 )
-def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, variables, at, words):
+def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, variables, at, pattern):
     """Whoever may write can start a workflow on a branch of their own."""
     guarded.variables = {"APP_ID": "4711", **variables}
     guarded.runner_groups[0]["selected_workflows"] = [f"{name}{at}" for name in AT]
-    said = doctor()[1]
-    assert re.search(words, said) if words else "runner branch" not in said, said
+    output = doctor()[1]
+    assert re.search(pattern, output) if pattern else "runner branch" not in output, output
 
 
 @pytest.mark.parametrize(
-    ("allowed", "listed", "words"),
+    ("allowed", "listed", "pattern"),
     [
         ("all", {}, r"ok +actions allowed: actions/attest, .*docker/login-action"),
-        ("local_only", {}, r"BAD +actions allowed: none of others"),
+        ("local_only", {}, r"BAD +actions allowed: no external ones"),
         ("selected", {}, r"BAD +actions allowed: docker/login-action: not in the list"),
         (
             "selected",
@@ -234,11 +233,11 @@ def test_a_runner_with_credentials_is_for_what_was_merged(guarded, doctor, varia
         ("selected", {"patterns_allowed": ["dock/*"]}, r"BAD +actions allowed: docker/login"),
     ],
 )
-def test_a_list_of_allowed_actions_has_to_hold_ours(guarded, doctor, allowed, listed, words):
+def test_a_list_of_allowed_actions_has_to_hold_ours(guarded, doctor, allowed, listed, pattern):
     """Where it lacks one, every run that uses it fails as it starts."""
     guarded.permissions |= {"": {"allowed_actions": allowed}, "selected-actions": listed}
-    code, said = doctor()
-    assert re.search(words, said) and code == (1 if "BAD" in words else 0), said
+    code, output = doctor()
+    assert re.search(pattern, output) and code == (1 if "BAD" in pattern else 0), output
 
 
 def test_the_page_lists_whose_actions_are_used(guarded, doctor):
@@ -268,7 +267,7 @@ def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
 
 
 @pytest.mark.parametrize(
-    "mode, words",
+    "mode, pattern",
     [
         ("always", "BAD +nobody past them: 1 may push to main past every rule"),
         (
@@ -277,18 +276,18 @@ def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
         ),
     ],
 )
-def test_who_may_go_past_the_rules_is_told(guarded, doctor, mode, words):
+def test_who_may_bypass_the_rules_is_reported(guarded, doctor, mode, pattern):
     actor = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": mode}
     next(r for r in guarded.rulesets.values() if r["name"] == "main")["bypass_actors"] = [actor]
-    assert re.search(words, doctor()[1])
+    assert re.search(pattern, doctor()[1])
 
 
 def test_who_may_go_past_the_rules_is_unknown_where_it_is_not_shown(guarded, doctor):
     """To those who may only read: their token proves nothing."""
     for rules_ in guarded.rulesets.values():
         del rules_["bypass_actors"]
-    code, said = doctor()
-    assert code == 3 and "unknown     nobody past them: shown to those who may write" in said
+    code, output = doctor()
+    assert code == 3 and "unknown     nobody past them: shown to those who may write" in output
 
 
 def test_a_merge_queue_that_asks_about_every_change_is_a_guard(guarded, doctor):
@@ -317,61 +316,61 @@ def test_without_an_app_it_says_what_follows(guarded, doctor):
 
 def test_code_owners_that_github_does_not_find_are_no_guard(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/codeowners/errors": 404}
-    code, said = doctor()
-    assert code == 1 and "BAD         CODEOWNERS: GitHub finds none" in said
+    code, output = doctor()
+    assert code == 1 and "BAD         CODEOWNERS: GitHub finds none" in output
 
 
 def test_what_a_token_may_not_see_is_unknown_and_not_ok(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/actions/secrets": 403}
-    code, said = doctor()
+    code, output = doctor()
     assert code == 3
-    assert re.search(r"unknown +secrets: .*answered 403", said)
+    assert re.search(r"unknown +secrets: .*answered 403", output)
 
 
-def test_a_setting_that_github_does_not_tell_is_unknown_and_not_ok(guarded, doctor):
+def test_a_setting_that_github_hides_is_unknown_and_not_ok(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights/actions/permissions/workflow": 404}
-    code, said = doctor()
+    code, output = doctor()
     assert code == 3
-    assert "unknown     default token: GitHub does not say" in said
+    assert "unknown     default token: GitHub does not show it" in output
 
 
 def test_what_only_administrators_see_is_unknown_and_not_ok(guarded, doctor):
     del guarded.about["allow_squash_merge"]
-    code, said = doctor()
+    code, output = doctor()
     assert code == 3
-    assert "unknown     squash only: shown to administrators" in said
+    assert "unknown     squash only: shown to administrators" in output
 
 
 def test_a_repository_that_is_not_seen_is_unknown(guarded, doctor):
     guarded.closed = {"GET /repos/owner/flights": 404}
-    code, said = doctor()
+    code, output = doctor()
     assert code in (1, 3)
-    assert "is not seen: it does not exist, or is private" in said
+    assert "is not seen: it does not exist, or is private" in output
 
 
 def test_without_a_network_it_says_so_once(doctor, monkeypatch):
     monkeypatch.setattr("mlops.github.api.WAITS", (0,))
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
-    said = doctor()[1]
-    assert said.count("was not reached") == 1
-    assert re.search("unknown +GitHub: .*was not reached", said)
+    output = doctor()[1]
+    assert output.count("was not reached") == 1
+    assert re.search("unknown +GitHub: .*was not reached", output)
 
 
 def test_a_mistake_in_a_file_is_a_guard_that_would_not_bite(guarded, checkout, doctor):
     """What cannot be read guards nothing, and the other guards are looked at all the same."""
     policy = checkout / "environments/dev/policy.yaml"
     policy.write_text(policy.read_text("utf-8").replace("from:", "form:"), "utf-8")
-    code, said = doctor()
-    assert code == 1 and "BAD         environment names: environments/dev/policy.yaml:" in said
-    assert "ok          squash only" in said and guarded.calls
+    code, output = doctor()
+    assert code == 1 and "BAD         environment names: environments/dev/policy.yaml:" in output
+    assert "ok          squash only" in output and guarded.calls
 
 
 def test_without_a_remote_it_looks_at_what_is_here(doctor, monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY")
     monkeypatch.setattr(GitHub, "here", classmethod(_nowhere))
-    code, said = doctor()
-    assert code == 3, said
-    assert "ok          Python" in said and "unknown     GitHub: no remote" in said
+    code, output = doctor()
+    assert code == 3, output
+    assert "ok          Python" in output and "unknown     GitHub: no remote" in output
 
 
 def _nowhere(_):
@@ -400,8 +399,8 @@ def test_a_workflow_of_a_fork_s_own_may_say_on_as_it_likes(guarded, checkout, do
     assert guarded
     text = f"on: {on}\njobs: {{hello: {{runs-on: ubuntu-24.04, steps: [{{run: echo}}]}}}}\n"
     (checkout / ".github/workflows/ours.yml").write_text(text, "utf-8")
-    code, said = doctor()
-    assert code == 0, said
+    code, output = doctor()
+    assert code == 0, output
 
 
 def test_packages_of_another_version_are_found(checkout, doctor):
@@ -412,6 +411,6 @@ def test_packages_of_another_version_are_found(checkout, doctor):
 
 def test_it_speaks_json(guarded, doctor):
     guarded.checks.clear()
-    found = json.loads(doctor("--json")[1])
-    assert (found["repository"], found["verdict"]) == ("owner/flights", "fail")
-    assert [one["guard"] for one in found["findings"] if one["state"] == "BAD"] == ["all-green"]
+    report = json.loads(doctor("--json")[1])
+    assert (report["repository"], report["verdict"]) == ("owner/flights", "fail")
+    assert [one["guard"] for one in report["findings"] if one["state"] == "BAD"] == ["all-green"]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlops.doctor import machine, tree
-from mlops.doctor.context import Seen
+from mlops.doctor.context import Context
 from mlops.doctor.findings import State
 from mlops.errors import UserError
 from mlops.github.api import GitHub
@@ -16,7 +16,7 @@ from mlops.github.settings import settings
 from mlops.releases.store import Store
 
 DIGEST = "sha256:" + "7" * 64
-NOWHERE = Seen(None)
+NOWHERE = Context(None)
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -41,7 +41,7 @@ def the(look):
 @pytest.mark.usefixtures("released")
 def test_a_bundle_that_production_serves_is_looked_for(monkeypatch):
     assert the(tree.store).state is State.BAD
-    assert "does not hold the bundle of flights-1" in the(tree.store).found
+    assert "does not hold the bundle of flights-1" in the(tree.store).observed
     monkeypatch.setattr(Store, "has", lambda self, digest: digest == DIGEST)
     assert the(tree.store).state is State.OK
 
@@ -58,7 +58,7 @@ def test_signatures_that_are_demanded_are_told(checkout):
     policy = checkout / "environments/production/policy.yaml"
     text = re.sub(r"(?m)^signed_by:.*\n", "", policy.read_text("utf-8"))
     policy.write_text(f"{text}\nsigned_by:\n  - key: ours\n", "utf-8")
-    assert the(tree.signatures).found == "demanded from the key ours"
+    assert the(tree.signatures).observed == "demanded from the key ours"
 
 
 @pytest.mark.parametrize("words, state", [("2.27.1", State.BAD), ("2.28.0", State.OK)])
@@ -77,11 +77,11 @@ def test_an_environment_without_settings_is_found(checkout):
     (checkout / "environments/canary").mkdir()
     policy = (checkout / "environments/dev/policy.yaml").read_text("utf-8")
     (checkout / "environments/canary/policy.yaml").write_text(policy, "utf-8")
-    assert "settings.yaml lacks canary" in the(tree.environment_names).found
+    assert "settings.yaml lacks canary" in the(tree.environment_names).observed
 
 
 def test_owners_that_are_named_are_enough(checkout):
-    (finding,) = tree.owners_named(Seen(GitHub("owner/flights")))
+    (finding,) = tree.owners_named(Context(GitHub("owner/flights")))
     assert finding.state is State.BAD
     assert the(tree.owners_named).state is State.NOTE
     (checkout / ".github/CODEOWNERS").write_text("* @octocat\n", "utf-8")
@@ -93,7 +93,7 @@ def test_a_file_that_no_line_names_has_an_owner_too(checkout):
     page = checkout / ".github/CODEOWNERS"
     page.write_text("/mlops/ @octocat\n", "utf-8")
     finding = the(tree.owners_named)
-    assert finding.state is State.BAD and "no line names" in finding.found
+    assert finding.state is State.BAD and "no line names" in finding.observed
     page.write_text("* @octocat\n/mlops/ @octocat\n", "utf-8")
     assert the(tree.owners_named).state is State.OK
 

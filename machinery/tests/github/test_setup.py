@@ -1,4 +1,4 @@
-"""`github-setup`: a plan that changes nothing, a second run with nothing to do, failures told."""
+"""`github-setup`: a plan that changes nothing, a second run without changes, failures reported."""
 
 import json
 import re
@@ -24,9 +24,9 @@ def changing(github):
 
 
 def test_without_apply_nothing_is_changed(setup, github):
-    code, said = setup()
+    code, output = setup()
     assert code == 0
-    assert "change  ruleset main" in said and "allow_merge_commit: True" in said
+    assert "change  ruleset main" in output and "allow_merge_commit: True" in output
     assert changing(github) == []
     assert owners.waiting()
 
@@ -34,8 +34,8 @@ def test_without_apply_nothing_is_changed(setup, github):
 def test_without_a_network_it_says_so_once(setup, monkeypatch):
     monkeypatch.setattr("mlops.github.api.WAITS", (0,))
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
-    code, said = setup()
-    assert code == 2 and said.count("was not reached") == 1
+    code, output = setup()
+    assert code == 2 and output.count("was not reached") == 1
 
 
 def test_applied_everything_is_as_the_settings_say(setup, github):
@@ -52,8 +52,8 @@ def test_applied_everything_is_as_the_settings_say(setup, github):
 def test_applied_again_there_is_nothing_to_do(setup, github):
     setup("--apply")
     github.calls.clear()
-    code, said = setup("--apply")
-    assert code == 0 and "nothing to do" in said
+    code, output = setup("--apply")
+    assert code == 0 and "nothing to do" in output
     assert changing(github) == []
 
 
@@ -78,13 +78,13 @@ def test_a_branch_that_somebody_let_in_is_shut_out_again(setup, github):
 
 def test_a_failure_half_way_leaves_the_rest_done_and_is_gone_on_from(setup, github):
     github.closed = {"PUT /repos/owner/flights/environments/production": 403}
-    code, said = setup("--apply")
+    code, output = setup("--apply")
     assert code == 1
-    assert "environment production" in said and "answered 403" in said
+    assert "environment production" in output and "answered 403" in output
     assert len(github.rulesets) == 2 and "dev" in github.environments
     github.closed = {}
-    code, said = setup("--apply")
-    assert code == 0 and "1 changed" in said
+    code, output = setup("--apply")
+    assert code == 0 and "1 changed" in output
 
 
 def test_an_outage_is_waited_for(setup, github):
@@ -96,35 +96,37 @@ def test_an_outage_is_waited_for(setup, github):
 def test_a_private_repository_is_told_what_its_plan_cannot_do(setup, github):
     github.about |= {"visibility": "private"}
     github.closed = {"POST /repos/owner/flights/rulesets": 403}
-    code, said = setup("--apply")
+    code, output = setup("--apply")
     assert code == 1
-    assert "GitHub Free has neither rulesets" in said
+    assert "GitHub Free has neither rulesets" in output
 
 
 def test_rules_that_the_plan_does_not_even_show_are_told(setup, github):
     github.about |= {"visibility": "private"}
     github.closed = {"GET /repos/owner/flights/rulesets": 403}
-    said = setup("--apply")[1]
-    assert "note    rulesets: not seen" in said and "GitHub Free has neither rulesets" in said
+    output = setup("--apply")[1]
+    assert (
+        "note    rulesets: not readable" in output and "GitHub Free has neither rulesets" in output
+    )
 
 
-def test_what_github_took_and_did_not_do_is_told(setup, github):
+def test_what_github_took_and_did_not_do_is_reported(setup, github):
     github.deaf = ["delete_branch_on_merge"]
-    code, said = setup("--apply")
+    code, output = setup("--apply")
     assert code == 1
-    assert "GitHub kept delete_branch_on_merge" in said
+    assert "GitHub kept delete_branch_on_merge" in output
 
 
 def test_a_token_that_sees_too_little_changes_what_it_can(setup, github):
     github.closed = {"GET /repos/owner/flights/actions": 403}
-    said = setup()[1]
-    assert "note    actions: not seen" in said
-    assert "change  ruleset main" in said
+    output = setup()[1]
+    assert "note    actions: not readable" in output
+    assert "change  ruleset main" in output
 
 
 def test_staging_is_the_app_s_where_there_is_one(setup, github):
-    said = setup()[1]
-    assert "note    ruleset staging: Anybody who may write may move it" in said
+    output = setup()[1]
+    assert "note    ruleset staging: Anybody with write access may move" in output
     github.variables = {"APP_ID": "4711"}
     setup("--apply")
     staging = next(rules for rules in github.rulesets.values() if rules["name"] == "staging")
@@ -137,8 +139,8 @@ def test_an_organisation_s_ruleset_of_the_same_name_is_not_taken_for_ours(setup,
     """It cannot be changed here, and holds beside what is made here."""
     rules = {"name": "main", "target": "branch", "enforcement": "active", "rules": []}
     github.parent_rulesets = {900: rules}
-    code, said = setup("--apply")
-    assert code == 0, said
+    code, output = setup("--apply")
+    assert code == 0, output
     assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
     assert github.parent_rulesets[900]["rules"] == []
     assert setup("--apply")[1].endswith("nothing to do; 1 notes above\n")
@@ -167,10 +169,12 @@ def test_an_app_that_comes_later_is_put_in(setup, github):
 def test_owners_come_before_the_rules_that_ask_them(setup, github, there):
     """A lone owner's pull request that names the owners could be approved by nobody."""
     github.files = there
-    code, said = setup("--apply")
-    assert code == 0 and "note    ruleset main: It comes when the default branch names" in said
+    code, output = setup("--apply")
+    assert (
+        code == 0 and "note    ruleset main: It is created once the default branch names" in output
+    )
     assert {rules["name"] for rules in github.rulesets.values()} == {"staging"}
-    assert "CODEOWNERS names owner" in said and "production" in github.environments
+    assert "CODEOWNERS names owner" in output and "production" in github.environments
     github.files = {".github/CODEOWNERS": owners.text()}
     assert "1 changed" in setup("--apply")[1]
     assert {rules["name"] for rules in github.rulesets.values()} == {"main", "staging"}
@@ -194,30 +198,30 @@ def test_an_organisation_has_to_say_who(setup, github):
 
 
 def test_an_owner_that_cannot_be_is_refused(setup):
-    code, said = setup("--apply", "--owners", "a b")
-    assert code == 2 and "'a b' can be no owner" in said
+    code, output = setup("--apply", "--owners", "a b")
+    assert code == 2 and "'a b' names no owner" in output
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         ("branches: [main]", "branchs: [main]", "environments.dev.branchs: .*'branches'"),
         ("color: 0366d6", "colour: 0366d6", "labels.dependencies.colour: .*'color'"),
         ("meaning: The labels", "meanings: The labels", "GPU_RUNNER.meanings: .*'meaning'"),
     ],
 )
-def test_a_key_mistyped_below_a_name_of_ones_own_is_told(checkout, old, new, words):
+def test_a_key_mistyped_below_a_name_of_ones_own_is_reported(checkout, old, new, message):
     """Which keys are allowed there does not depend on what the environment is called."""
     file = checkout / settings.FILE
     file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=message):
         settings.settings()
 
 
 def test_the_rulesets_are_as_github_describes_them():
     """What is committed can be imported: each is a body that GitHub's description allows."""
-    said = description.operation("POST", "/repos/o/r/rulesets")["requestBody"]
-    schema = said["content"]["application/json"]["schema"]
+    body = description.operation("POST", "/repos/o/r/rulesets")["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
     assert [description.wrong(schema, rules) for rules in settings.rulesets()] == [[], []]
 
 

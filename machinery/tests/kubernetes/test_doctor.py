@@ -29,15 +29,20 @@ def test_nothing_is_reported_where_no_environment_is_a_cluster_s(look):
 
 def test_the_repository_of_git_is_not_set(look):
     (finding,) = look(CHOSEN, REACHED)
-    assert finding.state is State.BAD and "name no repository" in finding.found
+    assert finding.state is State.BAD and "name no repository" in finding.observed
 
 
 def test_an_address_nobody_filled_in(look):
     (finding,) = look(CHOSEN, FLUX)
-    assert finding.found == "environments/staging/settings.yaml: kubernetes.url is the template's"
+    assert (
+        finding.observed == "environments/staging/settings.yaml: kubernetes.url is the template's"
+    )
 
 
 def test_all_is_filled_in(look):
     """One of the two readers is enough."""
     (finding,) = look(CHOSEN, REACHED, FLUX)
-    assert finding.state is State.OK and finding.found == "staging can be read and asked"
+    assert (
+        finding.state is State.OK
+        and finding.observed == "staging: the addresses of Git and of the service are set"
+    )

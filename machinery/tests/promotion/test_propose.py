@@ -229,9 +229,7 @@ def test_the_newest_wins(clone, forge, promoted_to_dev):
     newer = clone.ship("dev", model="two")
     proposed(clone)
     assert list(opened(forge).values()) == [f"promote/dev/{newer}"]
-    assert [
-        c["body"] for c in forge.comments.values() if f"`{newer}` is proposed in dev" in c["body"]
-    ]
+    assert [c["body"] for c in forge.comments.values() if f"proposes `{newer}` in dev" in c["body"]]
     assert forge.branch(f"promote/dev/{promoted_to_dev}") is None
 
 

@@ -59,10 +59,10 @@ class Fork:
         """The clone."""
         return self.repository.folder
 
-    def make(self, *words: str, venv: str = "", **more: str) -> subprocess.CompletedProcess:
+    def make(self, *arguments: str, venv: str = "", **more: str) -> subprocess.CompletedProcess:
         """Run make; without an environment named, in the one that the fork makes for itself."""
         return subprocess.run(
-            ["make", "--no-print-directory", *words, *([f"VENV={venv}"] if venv else [])],
+            ["make", "--no-print-directory", *arguments, *([f"VENV={venv}"] if venv else [])],
             cwd=self.folder,
             env=self.environment(**more),
             capture_output=True,
@@ -86,8 +86,8 @@ class Fork:
             "WHEEL": self.released.wheel,
             "FROM": str(self.released.repository.folder),
         }
-        words = (f"{name}={value}" for name, value in (right | given).items())
-        return self.make("thin", *words, venv=sys.prefix)
+        arguments = (f"{name}={value}" for name, value in (right | given).items())
+        return self.make("thin", *arguments, venv=sys.prefix)
 
     def tree(self) -> str:
         """Return the id of what is staged, after everything is."""

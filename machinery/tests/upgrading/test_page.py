@@ -19,6 +19,6 @@ def test_the_lines_of_a_fork_are_counted():
     names = [name for name in listed.split("\0") if Path(name).is_file()]
     stays = [name for name in names if not name.startswith(thin.MACHINERY) or name == thin.SIGNS]
     row = re.search(r"\| lines of a fork \| ([\d,]+) in .*? \| ([\d,]+) in ", PAGE)
-    for told, files in zip(row.groups(), (names, stays), strict=True):
+    for stated, files in zip(row.groups(), (names, stays), strict=True):
         lines = sum(Path(name).read_bytes().count(b"\n") for name in files)
-        assert int(told.replace(",", "")) == pytest.approx(lines, rel=0.1)
+        assert int(stated.replace(",", "")) == pytest.approx(lines, rel=0.1)

@@ -3,11 +3,11 @@
 import pytest
 
 from mlops.upgrading import rewriting
-from mlops.upgrading.rewriting import Origin
+from mlops.upgrading.rewriting import PinnedUpstream
 from mlops.upgrading.upstream import Upstream
 
 SHA = "a" * 40
-ORIGIN = Origin(Upstream("acme/template", SHA), "1.2.0")
+ORIGIN = PinnedUpstream(Upstream("acme/template", SHA), "1.2.0")
 SIGN = ".github/workflows/reusable-sign.yml"
 WHEEL = "https://example.org/mlops_machinery-1.2.0-py3-none-any.whl"
 PROJECT = """\

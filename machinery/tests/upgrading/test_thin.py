@@ -225,8 +225,8 @@ def test_a_patched_machinery_is_refused_by_its_files(fork):
     with (fork.folder / "machinery/mlops/exit.py").open("a", encoding="utf-8") as file:
         file.write("# ours\n")
     fork.commit("Patch it")
-    words = refusal(fork)
-    assert "machinery/mlops/exit.py, machinery/mlops/ours.py are not as in release" in words
+    message = refusal(fork)
+    assert "machinery/mlops/exit.py, machinery/mlops/ours.py are not as in release" in message
 
 
 def test_a_machinery_in_development_is_refused(fork):
@@ -243,13 +243,13 @@ def test_an_upstream_at_another_release_is_refused(fork, tmp_path):
     git = ("-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-qam", "Other")
     subprocess.run(["git", *git], cwd=other, check=True)
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=other, text=True).strip()
-    words = refusal(fork, UPSTREAM=f"acme/template@{commit}", FROM=str(other))
-    assert f"whose machinery is 9.0.0; here it is {__version__}" in words
+    message = refusal(fork, UPSTREAM=f"acme/template@{commit}", FROM=str(other))
+    assert f"whose machinery is 9.0.0; here it is {__version__}" in message
 
 
 def test_an_upstream_that_lacks_the_commit_is_refused(fork):
-    words = refusal(fork, UPSTREAM="acme/template@" + "a" * 40)
-    assert "fetch" in words and "UPSTREAM names the commit" in words
+    message = refusal(fork, UPSTREAM="acme/template@" + "a" * 40)
+    assert "fetch" in message and "UPSTREAM names the commit" in message
 
 
 def test_a_wheel_of_another_machinery_is_refused(fork, tmp_path):
@@ -262,13 +262,13 @@ def test_a_wheel_of_another_machinery_is_refused(fork, tmp_path):
 
 
 def test_a_wheel_that_is_not_there_is_refused(fork):
-    words = refusal(fork, WHEEL=f"{fork.released.url}/none.whl")
-    assert "there is no wheel to be had: HTTP Error 404" in words
+    message = refusal(fork, WHEEL=f"{fork.released.url}/none.whl")
+    assert "which could not be read: HTTP Error 404" in message
 
 
 def test_a_fork_that_is_thin_already_is_refused(thin):
     done = thin.make("thin", f"UPSTREAM={thin.released.name}", f"WHEEL={thin.released.wheel}")
-    assert done.returncode != 0 and "has it installed already" in done.stderr
+    assert done.returncode != 0 and "it is installed as a package already" in done.stderr
 
 
 def test_workflows_of_another_version_than_the_wheel_are_refused(thin):
@@ -353,8 +353,8 @@ def test_an_installed_machinery_that_was_changed_makes_no_bundle_and_passes_no_t
     path.unlink()
     path.write_bytes(original + b"# changed\n")
     try:
-        for words in ("test", "check-data train evaluate gate package"):
-            done = thin.make(*words.split(), "ON_ALL_CORES=")
+        for targets in ("test", "check-data train evaluate gate package"):
+            done = thin.make(*targets.split(), "ON_ALL_CORES=")
             assert done.returncode != 0
             assert "mlops/serving/score.py was changed below" in done.stderr
     finally:

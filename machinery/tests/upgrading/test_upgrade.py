@@ -293,10 +293,10 @@ def test_what_somebody_edits_after_a_kill_is_not_overwritten(fork, source):
     )
     fork.python(hook, "upgrade", "--no-test", *source)
     fork.write("params.yaml", "edited\n")
-    assert "params.yaml is neither" in fork.upgrade(*source, code=1)
+    assert "params.yaml was edited during" in fork.upgrade(*source, code=1)
     assert fork.read("params.yaml") == "edited\n"
     fork.git("checkout", "--quiet", "HEAD", "--", "params.yaml")
-    assert "finished what was cut short" in fork.upgrade(*source)
+    assert "finished the interrupted upgrade" in fork.upgrade(*source)
     assert fork.git("status", "--porcelain") == ""
 
 
@@ -510,9 +510,9 @@ def test_lines_at_the_end_stay_there_in_a_file_that_upstream_wrote_anew(ours):
     theirs = b"define X\nendef\ninclude y\n"
     base = ours.encode()
     result = replay(base, base + b"ours:\n", theirs)
-    assert (result.content, result.left) == (theirs + b"ours:\n", ())
+    assert (result.content, result.rejected) == (theirs + b"ours:\n", ())
 
 
 def test_a_change_of_lines_that_are_gone_is_left_to_a_person():
     result = replay(b"one\ntwo\n", b"one\nTWO\n", b"new\n")
-    assert (result.content, result.left) == (b"new\n", ("-two\n+TWO",))
+    assert (result.content, result.rejected) == (b"new\n", ("-two\n+TWO",))

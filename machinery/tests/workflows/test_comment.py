@@ -136,7 +136,7 @@ def test_when_the_head_moved_nothing_is_posted_and_the_run_says_so(strange, gith
     github.pulls[7]["head"]["sha"] = "b" * 40
     run = strange()
     assert run.results["Comment / post"] == "failure"
-    assert "has moved on to bbbbbbbbbbbb" in run.log
+    assert "is at bbbbbbbbbbbb by now" in run.log
     assert bodies(github) == []
 
 

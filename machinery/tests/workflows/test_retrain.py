@@ -43,7 +43,12 @@ def test_a_retraining_is_proposed(road, run):
     assert run.code == 0
     (pull,) = road.github.pulls.values()
     assert road.files("retrain/q4") == ["params.yaml"]
-    for text in ("- new data: q4 arrived", "- drift: ", "The gate says **pass**", "## ✓ Pass"):
+    for text in (
+        "- new data: q4 arrived",
+        "- drift: ",
+        "Verdict of the gate: **pass**",
+        "## ✓ Pass",
+    ):
         assert text in pull["body"]
 
 
