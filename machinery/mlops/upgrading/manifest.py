@@ -122,5 +122,10 @@ def _hash(path: Path) -> str:
 def _files(root: Path) -> Iterator[Path]:
     for pattern in PATTERNS:
         for path in root.glob(pattern):
-            if path.is_file() and path != root / MANIFEST and "__pycache__" not in path.parts:
+            if path.is_file() and path != root / MANIFEST and not _is_cache(path.relative_to(root)):
                 yield path
+
+
+def _is_cache(path: Path) -> bool:
+    """Return whether Python, pytest or another tool keeps the file for itself."""
+    return any(part == "__pycache__" or part.startswith(".") for part in path.parts[1:])
