@@ -374,7 +374,7 @@ def test_what_to_do_stands_before_the_traceback_of_a_champion_that_failed(record
     }
     findings = gate.judge(change(record, "evaluation.champion", failed), CHECKED, PARAMS)
     (one,) = [finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE]
-    assert re.match(r"a could not be scored: .* KeyError: 1\. Mend that, or roll", one.message)
+    assert re.match(r"a could not be scored: .* KeyError: 1\. Fix that, or roll", one.message)
     assert one.message.endswith(f"\n{traced}")
 
 

@@ -138,7 +138,7 @@ def _open(offer: Offer, pulls: Pulls) -> Pull | None:
     if tip and pull:
         say("propose", f"#{pull['number']} was closed. Reopen it, or delete {offer.branch}")
         return None
-    return _create(offer, tip or _push(offer, pulls), pulls)
+    return _create(offer, tip or _publish(offer, pulls), pulls)
 
 
 def _create(offer: Offer, tip: str, pulls: Pulls) -> Pull | None:
@@ -153,7 +153,7 @@ def _create(offer: Offer, tip: str, pulls: Pulls) -> Pull | None:
     return pull
 
 
-def _push(offer: Offer, pulls: Pulls) -> str:
+def _publish(offer: Offer, pulls: Pulls) -> str:
     """Push the branch and return its commit, which another run may have pushed before."""
     try:
         return _push(offer, pulls)

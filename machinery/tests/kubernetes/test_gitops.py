@@ -98,6 +98,8 @@ def test_an_application_belongs_to_the_project_and_is_named_as_its_namespace(arg
 def test_the_repository_is_named_on_one_line(folder):
     """The line that a fork edits."""
     text = "".join(file.read_text("utf-8") for file in Path("environments", folder).glob("*"))
-    after = text.partition("# The one line to edit: where the cluster reads this repository.\n")[2]
+    after = text.partition(
+        "# The only line to edit: the address of this repository for the cluster.\n"
+    )[2]
     assert "https://" in after.splitlines()[0]
     assert len(re.findall(r"https://(?!kubernetes\.default)", text)) == 1

@@ -106,7 +106,7 @@ def test_a_broken_policy(clone):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"- x\n", "quarantine.yaml:1"), (b"# \xff\n", "quarantine.yaml is no text in UTF-8")],
+    [(b"- x\n", "quarantine.yaml:1"), (b"# \xff\n", "quarantine.yaml is not UTF-8 text")],
 )
 def test_a_broken_quarantine(clone, content, message):
     """It is printed, not raised."""

@@ -35,7 +35,7 @@ def test_the_packed_model_answers_alike(packaged_once):
         (
             'if "QQX" in columns["town"]:',
             "if isinstance(columns, dict) and len(size) > 1:",
-            "500 .*could not score these rows.*; it said: KeyError: 'a mistake in the model'"
+            "500 .*could not score these rows.*; it printed: KeyError: 'a mistake in the model'"
             r'\.\n  File "model/__init__.py", line \d+, in predict\n    raise KeyError\(',
         ),
     ],

