@@ -77,8 +77,8 @@ class Watched:
         wait_for(lambda: self.scraped() != before)
 
     def scraped(self):
-        """The time of the last successful scrape."""
-        return [one["value"][1] for one in self.query("timestamp(up == 1)")]
+        """The time of the last scrape; of `up == 1` it would be that of the query."""
+        return [one["value"][1] for one in self.query("timestamp(up)")]
 
 
 @contextmanager
@@ -149,7 +149,8 @@ def traffic(watched):
         watched.ask({**row, "town": "QQX"})
         watched.service.post("/predict", content=b"{")
         watched.service.post("/predict", content=b"a", headers={"content-type": "text/plain"})
-        watched.await_scrape()
+        if turn % 3 == 0:
+            watched.await_scrape()
 
 
 def test_every_metric_of_rules_and_panels_exists(watched):
