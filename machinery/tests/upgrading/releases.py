@@ -66,7 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 # What the make and the run of these tests were given is not for the makes started here.
-DROPPED = ("MAKE", "MFLAGS", "MLOPS_TESTS_COMPLETE", "PYTEST_")
+UNSET = ("MAKE", "MFLAGS", "MLOPS_TESTS_COMPLETE", "PYTEST_")
 
 
 class Repository:
@@ -74,7 +74,7 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(DROPPED)}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(UNSET)}
         self.environment = kept | IDENTITY | {"PYTHONPATH": str(folder / "machinery")}
 
     def git(self, *arguments: str) -> str:

@@ -247,7 +247,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_another_run_finishes(fork, so
     dice = random.Random(7)
     kills = 0
     for _ in range(25):
-        kills += fork.killed(dice.uniform(0.1, 2.5), *source)
+        kills += fork.killed(dice.uniform(0.05, 0.5), *source)
         commits = fork.git("rev-list", f"{before}..HEAD").splitlines()
         assert len(commits) <= 1
         assert fork.read("notes/ours.txt") == "ours\n"
