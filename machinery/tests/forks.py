@@ -26,6 +26,16 @@ IDENTITY = {
 }
 
 
+def give_free_ports(folder: Path) -> None:
+    """Give every environment of a repository a port that nobody uses."""
+    for settings in folder.glob("environments/*/settings.yaml"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
+        settings.write_text(text, "utf-8")
+
+
 class Fork:
     """A git repository in a temporary folder, and the commands run in it."""
 
@@ -90,12 +100,7 @@ class Fork:
 
     def begin(self) -> None:
         """Give every environment a free port and make the first commit."""
-        for settings in self.folder.glob("environments/*/settings.yaml"):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
-            settings.write_text(text, "utf-8")
+        give_free_ports(self.folder)
         (self.folder / ".gitignore").write_text("build/\n__pycache__/\n", "utf-8")
         self.git("init", "--quiet", "--initial-branch", "main")
         self.git("add", "--all")

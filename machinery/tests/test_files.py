@@ -97,10 +97,6 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(tmp_path, monkeypatc
     """An innocent one is extracted, on a Python without filters too."""
     if not filters:
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
-        extractall = tarfile.TarFile.extractall
-        monkeypatch.setattr(
-            tarfile.TarFile, "extractall", lambda tar, folder: extractall(tar, folder)
-        )
     for entries, innocent in (([("a/b", b"text")], True), ([("a/c", b""), (name, b"x")], False)):
         path = tmp_path / "archive.tar"
         with tarfile.open(path, "w") as tar:

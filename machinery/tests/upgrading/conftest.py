@@ -1,9 +1,7 @@
 """A released machinery on loopback, and forks of it with the regression of machinery/tests/fork."""
 
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from machinery.tests.forks import give_free_ports
 from machinery.tests.workflows.conftest import nothing  # pylint: disable=unused-import
 from machinery.tests.workflows.repositories import Repository, begin, copy
 from mlops import __version__
@@ -96,12 +95,7 @@ class Fork:
 
     def take_free_ports(self) -> None:
         """Let every environment have a port that nobody uses."""
-        for settings in self.folder.glob("environments/*/settings.yaml"):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            text = re.sub(r"(?m)^port:.*$", f"port: {port}", settings.read_text("utf-8"))
-            settings.write_text(text, "utf-8")
+        give_free_ports(self.folder)
 
     def commit(self, message: str) -> None:
         """Commit everything and push it."""
