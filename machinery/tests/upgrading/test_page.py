@@ -21,4 +21,4 @@ def test_the_lines_of_a_fork_are_counted():
     row = re.search(r"\| lines of a fork \| ([\d,]+) in .*? \| ([\d,]+) in ", PAGE)
     for stated, files in zip(row.groups(), (names, stays), strict=True):
         lines = sum(Path(name).read_bytes().count(b"\n") for name in files)
-        assert int(stated.replace(",", "")) == pytest.approx(lines, rel=0.1)
+        assert int(stated.replace(",", "")) == pytest.approx(lines, rel=0.05)

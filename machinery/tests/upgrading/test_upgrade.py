@@ -247,12 +247,12 @@ def test_killed_at_any_moment_it_loses_nothing_and_another_run_finishes(fork, so
     dice = random.Random(7)
     kills = 0
     for _ in range(25):
-        kills += fork.killed(dice.uniform(0.05, 0.5), *source)
+        kills += fork.killed(dice.uniform(0.05, 0.3), *source)
         commits = fork.git("rev-list", f"{before}..HEAD").splitlines()
         assert len(commits) <= 1
         assert fork.read("notes/ours.txt") == "ours\n"
     fork.upgrade(*source)
-    assert kills
+    assert kills > 2
     assert len(fork.git("rev-list", f"{before}..HEAD").splitlines()) == 1
     assert fork.git("status", "--porcelain") == ""
     assert fork.git("worktree", "list").count("\n") == 0
