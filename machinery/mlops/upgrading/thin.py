@@ -20,13 +20,10 @@ from mlops import __version__, git
 from mlops.errors import Refused, UserError
 from mlops.files import write
 from mlops.upgrading import manifest, rewriting, template, upstream
-from mlops.upgrading.rewriting import PinnedUpstream
+from mlops.upgrading.rewriting import SIGNS, PinnedUpstream
 from mlops.upgrading.template import UpstreamRecord
 
 WORKFLOWS = ".github/workflows"
-# A signature contains the name of the workflow that signs. A call of the upstream's workflow would
-# give every caller the same name, and `signed_by` in a policy could not demand this repository's.
-SIGNS = f"{WORKFLOWS}/reusable-sign.yml"
 # Only the upstream needs it: it releases the machinery.
 RELEASES = f"{WORKFLOWS}/machinery-release.yml"
 MACHINERY = (f"{manifest.FOLDER}/", ".github/actions/", f"{WORKFLOWS}/reusable-", RELEASES)
@@ -47,10 +44,7 @@ def make_thin(
     _require_same_release(origin, source or origin_commit.url)
     digest = _require_same_package(address)
     removed = [name for name in _tracked() if name.startswith(MACHINERY) and name != SIGNS]
-    _rewrite(
-        _workflows(),
-        lambda text, _: rewriting.workflow_outward(text, origin, SIGNS.__eq__),
-    )
+    _rewrite(_workflows(), lambda text, _: rewriting.workflow_outward(text, origin))
     _rewrite(_pages(), lambda text, name: rewriting.page_outward(text, name, origin))
     _rewrite([str(PROJECT)], lambda text, _: rewriting.project_outward(text, address))
     # uv's cache may hold an older file of that address than the one compared above.
