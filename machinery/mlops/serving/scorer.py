@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from mlops.files import digest_folder
+from mlops.serving.frames import with_frames
 from mlops.serving.schema import request_type
 from mlops.serving.value_limit import require_few_values
 
@@ -45,6 +46,9 @@ class Scorer:
             )
         team = importlib.import_module("model")
         self._predict = partial(team.predict, team.load(folder))
+        if getattr(team, "FRAME", False):
+            types = json.loads((root / "frame.json").read_text(encoding="utf-8"))
+            self._predict = with_frames(self._predict, types)
 
     @cached_property
     def _strict(self) -> TypeAdapter:

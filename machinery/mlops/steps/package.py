@@ -104,7 +104,8 @@ def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> Non
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
     newest = contract.load(training["data"]["holdout"]["partitions"][-1:]).frame
-    frame = parity.sample(newest[list(columns.features)], values.serve.max_rows)
+    features = newest[list(columns.features)]
+    frame = parity.sample(features, values.serve.max_rows, contract.nullable(columns.features))
     expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     finding = parity.compare(source, frame, expected, values.serve.ready_seconds)

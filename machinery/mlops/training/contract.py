@@ -7,13 +7,15 @@ optionally GROUP (a column) and SLICES (columns), `partitions() -> names, oldest
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device` and THRESHOLD, the least score that predicts a 1 (0.5 by default).
+`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default), and
+FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists.
 """
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -24,6 +26,7 @@ from pydantic import BaseModel
 from mlops.config.params import Params, load_params
 from mlops.errors import UserError, did_you_mean
 from mlops.files import canonical, digest
+from mlops.serving.frames import column_types, with_frames
 from mlops.training import skops_file
 
 if TYPE_CHECKING:
@@ -122,6 +125,12 @@ def columns(gate_cluster: str | None) -> Columns:
             )
     features = tuple(name for name in names if name not in (data.TARGET, data.TIME, group))
     return Columns(features, data.TARGET, data.TIME, gate_cluster, slices)
+
+
+def nullable(features: Sequence[str]) -> list[str]:
+    """Return the features that data.SCHEMA allows to be missing."""
+    declared = team_data().SCHEMA.columns
+    return [name for name in features if declared[name].nullable]
 
 
 @dataclass(frozen=True)
@@ -262,6 +271,17 @@ def predict(model: Any, rows: "DataFrame") -> "ndarray":
             "`predict_proba(...)[:, 1]`; machinery/docs/fork.md lists the other options."
         )
     return scores
+
+
+def takes_frame() -> bool:
+    """Return whether the service gives the team's predict a DataFrame, not a dict of lists."""
+    return bool(getattr(team_model(), "FRAME", False))
+
+
+def served(model: Any, rows: "DataFrame") -> Callable[[Any], Any]:
+    """Return the function that scores columns as the service does; `rows` has their types."""
+    score = partial(team_model().predict, model)
+    return with_frames(score, column_types(rows)) if takes_frame() else score
 
 
 def metric_functions() -> dict[str, Callable[..., Any] | None]:
