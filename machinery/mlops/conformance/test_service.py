@@ -31,7 +31,7 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
     """Return the parts of a record that a bundle is made from."""
     params = sample.params
     partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
-    columns = [*sample.columns.features, sample.columns.target]
+    columns = [*sample.columns.features, *sample.columns.targets]
     reference = references(sample.frame[columns], stretch=len(sample.frame))
     return {
         "format": record.FORMAT,
@@ -41,4 +41,5 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
         "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
         "environment": record.environment(),
         "model": description,
+        **contract.answer().recorded(),
     }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mlops.errors import failure
 from mlops.rules import Finding, Rule
+from mlops.serving.answer import scores_of
 from mlops.statistics.latency import as_records
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def sample(frame: "DataFrame", most: int, nullable: Sequence[str] = ()) -> "Data
 def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: float) -> Finding:
     """Serve the unpacked bundle's `src` folder and compare its scores with the expected ones.
 
-    The frame holds features (rows,), expected the scores in process (rows,).
+    The frame holds features (rows,), expected the scores in process (rows, ...).
     """
     # Imported here: every step imports the gate, and this comes with http.client.
     try:
@@ -78,24 +79,29 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
 
 
 def _difference(
-    frame: "DataFrame", served: list[float], expected: "ndarray", how: str, remedy: str
+    frame: "DataFrame", served: list[Sequence[float]], expected: "ndarray", how: str, remedy: str
 ) -> str | None:
     """Describe the largest difference between served and expected scores, if there is one."""
-    distances = [abs(s - e) / max(1.0, abs(e)) for s, e in zip(served, expected, strict=True)]
-    worst = max(range(len(distances)), key=distances.__getitem__)
-    if distances[worst] <= TOLERANCE:
+    import numpy as np
+
+    answered, expected = np.array(served), expected.reshape(len(frame), -1)
+    if answered.shape != expected.shape:
+        return f"The service answers {answered.shape} numbers, the model {expected.shape}."
+    distances = np.abs(answered - expected) / np.maximum(1.0, np.abs(expected))
+    worst, number = divmod(int(distances.argmax()), distances.shape[1])
+    if distances[worst, number] <= TOLERANCE:
         return None
-    count = sum(distance > TOLERANCE for distance in distances)
+    count = int((distances > TOLERANCE).any(axis=1).sum())
     return (
         f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
-        f"{served[worst]:g} over HTTP and {expected[worst]:g} in process for "
+        f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for "
         f"{json.dumps(as_records(frame)[worst])}. {remedy}"
     )
 
 
 def _request_scores(
     source: Path, rows: list[dict], seconds: float
-) -> tuple[list[float], list[float]]:
+) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
     """Return the scores that a service gives the rows: all in one request, then each alone.
 
     Raises OSError with the service's output where it does not answer with scores.
@@ -108,7 +114,7 @@ def _request_scores(
         try:
             together = client.predict(url, rows, seconds)["predictions"]
             alone = [client.predict(url, [row], seconds)["predictions"][0] for row in rows]
-            return [one["score"] for one in together], [one["score"] for one in alone]
+            return list(map(scores_of, together)), list(map(scores_of, alone))
         except (OSError, HTTPException, ValueError, KeyError) as error:
             printed = Path(home, OUTPUT).read_text("utf-8", errors="replace")
             raise OSError(f"{error}; it printed: {failure(printed, 'nothing', source)}") from error

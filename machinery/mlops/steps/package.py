@@ -28,7 +28,8 @@ from mlops.releases.release import (
 )
 from mlops.releases.store import Store
 from mlops.rules import Verdict
-from mlops.serving.openapi import ANSWER
+from mlops.serving.answer import Answer
+from mlops.serving.openapi import response_schema
 from mlops.training import contract, record
 from mlops.training.pickles import pickles
 
@@ -151,7 +152,7 @@ def _seal(training: record.Record, packed: bundle.PackedBundle, proof: Proof) ->
             fingerprint=record.data_fingerprint(train["fingerprint"], holdout["fingerprint"]),
         ),
         source=Source(repository=repository_in(origin), commit=commit),
-        contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
+        contract=Contract(input=_input(packed.schema), output=_output(training)),
     )
     return new_release(promoted, [proof])
 
@@ -163,6 +164,10 @@ def _input(schema: dict) -> str:
         for name, rule in schema["properties"].items()
     }
     return digest(canonical(fields))
+
+
+def _output(training: record.Record) -> str:
+    return digest(canonical(response_schema(Answer.of_record(training))))
 
 
 def repository_in(url: str) -> str | None:
