@@ -19,7 +19,8 @@ def test_the_service_answers_as_the_model(sample, trained, save):
     split = contract.split(sample.params)
     packed = bundle.pack(_record(sample, split, description), folder)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
-    rows = parity.sample(sample.features, sample.params.serve.max_rows)
+    nullable = contract.nullable(sample.columns.features)
+    rows = parity.sample(sample.features, sample.params.serve.max_rows, nullable)
     finding = parity.compare(
         source, rows, contract.predict(trained, rows), sample.params.serve.ready_seconds
     )

@@ -29,17 +29,36 @@ PARITY = Rule("B101", "The packaged model gives the same scores over HTTP as in 
 ROWS = 50
 # Scores of one model differ by rounding at most: JSON keeps every digit.
 TOLERANCE = 1e-6
-SHAPES = "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
-COMPANY = "model.predict must score a row independently of the other rows in the call."
+SHAPES = (
+    "model.predict must treat a DataFrame and a dict of lists, missing values None, alike; with "
+    "FRAME = True in model/__init__.py it gets a DataFrame in both places."
+)
+COMPANY = (
+    "model.predict must score a row independently of the other rows in the call. pandas makes "
+    "another type of a missing value that stands alone; with FRAME = True in model/__init__.py "
+    "model.predict gets a DataFrame with the types of training."
+)
 OUTPUT = "stderr"
 # A service that has not ended this long after SIGTERM is killed.
 GRACE_SECONDS = 5.0
 
 
-def sample(frame: "DataFrame", most: int) -> "DataFrame":
-    """Return evenly spaced rows of a frame, at most as many as one request may hold."""
+def sample(frame: "DataFrame", most: int, nullable: Sequence[str] = ()) -> "DataFrame":
+    """Return evenly spaced rows of a frame, at most as many as one request may hold.
+
+    In each nullable column one row at least has no value: if none of these lacks it, one loses it.
+    """
+    import numpy as np
+
     count = min(ROWS, most, len(frame))
-    return frame.iloc[:: len(frame) // count][:count]
+    rows = frame.iloc[:: len(frame) // count][:count].copy()
+    whole = [name for name in nullable if rows[name].notna().all()]
+    for number, name in enumerate(whole):
+        # NumPy has no missing whole number or boolean, whatever the schema allows.
+        dtype = rows[name].dtype
+        if not isinstance(dtype, np.dtype) or dtype.kind == "f":
+            rows.iloc[number % count, rows.columns.get_loc(name)] = None
+    return rows
 
 
 def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: float) -> Finding:

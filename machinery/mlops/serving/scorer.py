@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from mlops.files import digest_folder
 from mlops.serving.answer import Answer
+from mlops.serving.frames import with_frames
 from mlops.serving.schema import request_type
 from mlops.serving.value_limit import require_few_values
 
@@ -49,6 +50,9 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
             )
         team = importlib.import_module("model")
         self._predict = partial(team.predict, team.load(folder))
+        if getattr(team, "FRAME", False):
+            types = json.loads((root / "frame.json").read_text(encoding="utf-8"))
+            self._predict = with_frames(self._predict, types)
 
     @cached_property
     def _strict(self) -> TypeAdapter:

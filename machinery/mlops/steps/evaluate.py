@@ -5,7 +5,6 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 """
 
 import argparse
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops import gate
@@ -136,7 +135,7 @@ def _drift(trained: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
 def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
     from mlops.statistics.latency import latency
 
-    return latency(partial(contract.team_model().predict, model), features)
+    return latency(contract.served(model, features), features)
 
 
 def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":

@@ -7,7 +7,8 @@ and TIME (a column), optionally GROUP (a column) and SLICES (columns),
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device` and THRESHOLD, the least score that predicts a 1 (0.5 by default).
+`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default), and
+FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists.
 
 One of these gives a row several scores: CLASSES in `model`, the values of the target (`train` gets
 their positions, `predict` returns a probability for each); QUANTILES in `model`, ascending shares
@@ -15,9 +16,11 @@ between 0 and 1; a tuple of columns as TARGET.
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +31,8 @@ from mlops.config.params import Params, load_params
 from mlops.errors import UserError, did_you_mean
 from mlops.files import canonical, digest
 from mlops.serving.answer import CLASSES, OUTPUTS, QUANTILES, Answer
+from mlops.serving.frames import column_types, with_frames
+from mlops.training import skops_file
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -190,6 +195,12 @@ def target(frame: "DataFrame", columns: Columns) -> "ndarray":
     return outcomes.map(label).map(positions).to_numpy(dtype=int)
 
 
+def nullable(features: Sequence[str]) -> list[str]:
+    """Return the features that data.SCHEMA allows to be missing."""
+    declared = team_data().SCHEMA.columns
+    return [name for name in features if declared[name].nullable]
+
+
 @dataclass(frozen=True)
 class Split:
     """The partitions in use: those for training, and the later ones held out."""
@@ -337,6 +348,13 @@ def train(frame: "DataFrame", columns: Columns, params: Params, device: str) -> 
         )
 
 
+def save(model: Any, folder: Path) -> None:
+    """Let the team write its model to a folder; equal models give equal files of skops."""
+    with team_code("model.save"):
+        team_model().save(model, folder)
+    skops_file.rewrite(folder)
+
+
 def predict(model: Any, rows: "DataFrame") -> "ndarray":
     """Return the team's scores for a frame of features as float64.
 
@@ -378,6 +396,17 @@ def _require_probabilities(scores: "ndarray") -> None:
             f"model.predict returned {scores[wrong][0].tolist()} for a row, with the sum "
             f"{totals[wrong][0]:g}. With CLASSES it returns probabilities: none below 0, the sum 1."
         )
+
+
+def takes_frame() -> bool:
+    """Return whether the service gives the team's predict a DataFrame, not a dict of lists."""
+    return bool(getattr(team_model(), "FRAME", False))
+
+
+def served(model: Any, rows: "DataFrame") -> Callable[[Any], Any]:
+    """Return the function that scores columns as the service does; `rows` has their types."""
+    score = partial(team_model().predict, model)
+    return with_frames(score, column_types(rows)) if takes_frame() else score
 
 
 def metrics() -> "list[Metric]":
