@@ -198,7 +198,10 @@ BUILT_IN = built_in()
 
 
 def select(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
-    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss."""
+    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss.
+
+    The function of a loss may have the attribute `constant`: target -> the best constant score.
+    """
     available = built_in(threshold)
     for name in functions:
         if match := PINBALL.fullmatch(name):
@@ -214,7 +217,9 @@ def select(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> l
         (
             available[name]
             if own is None
-            else Metric(name, name.replace("_", " "), False, mean_of(own))
+            else Metric(
+                name, name.replace("_", " "), False, mean_of(own), getattr(own, "constant", None)
+            )
         )
         for name, own in functions.items()
     ]

@@ -64,20 +64,36 @@ def _large(scored: ScoredRows, column: str, gate: GateParams) -> Iterator[_Slice
     counts = values.value_counts()
     for value in counts.index[counts >= gate.slices.min_rows]:
         rows = (values == value).to_numpy()
-        groups = int(rows.sum()) if scored.cluster is None else len(set(scored.cluster[rows]))
+        groups = _groups(scored, rows)
         if groups >= gate.min_clusters:
             yield _Slice(column, value, rows, groups)
 
 
 def _extent(scored: ScoredRows, column: str, slices: list[_Slice]) -> dict[str, Any]:
-    """Return the number of rows in the slices of a column, and the values too small for one."""
-    counts = _values(scored, column).value_counts()
+    """Return the number of rows in the slices of a column, and the values too small for one.
+
+    `groups` of a small value counts its groups, such as days, of which it may have too few.
+    """
+    values = _values(scored, column)
+    counts = values.value_counts()
     small = counts.drop([part.value for part in slices])
+    largest = {
+        value: _groups(scored, (values == value).to_numpy()) for value in small.index[:SHOWN]
+    }
     return {
         "values": len(counts),
         "rows": int(counts.sum() - small.sum()),
-        "small": {"values": len(small), "largest": list(small.index[:SHOWN])},
+        "small": {
+            "values": len(small),
+            "largest": list(largest),
+            "rows": [int(small[value]) for value in largest],
+            "groups": list(largest.values()),
+        },
     }
+
+
+def _groups(scored: ScoredRows, rows: np.ndarray) -> int:
+    return int(rows.sum()) if scored.cluster is None else len(set(scored.cluster[rows]))
 
 
 def _values(scored: ScoredRows, column: str) -> "Series":
