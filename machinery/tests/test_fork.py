@@ -169,8 +169,10 @@ def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
         ("margins: {mae", "margins: {MAE", "gate.margins names 'MAE', .* Did you mean 'mae'"),
         ("bounds: {mae: 1.5}", "bounds: {mae: 1.5, auc: 1}", "gate.bounds .* can name mae, rmse;"),
         ("gate:", "gate:\n  cluster: zones", "gate.cluster .* Did you mean 'zone'"),
+        ("gate:", "check: {may_freeze: [zones]}\ngate:", "may_freeze .* Did you mean 'zone'"),
+        ("gate:", "check: {max_unseen: {zones: 0.1}}\ngate:", "max_unseen .* Did you mean 'zone'"),
     ],
-    ids=["metric", "other metric", "column"],
+    ids=["metric", "other metric", "column", "frozen column", "column of a share"],
 )
 def test_a_name_misspelt_in_params_is_told_before_anything_is_trained(deployed, old, new, told):
     """With what it can name: the gate would find it only after training."""

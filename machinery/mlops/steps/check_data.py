@@ -13,9 +13,9 @@ from typing import Any
 from mlops import gate
 from mlops.ci import actions
 from mlops.cli import FAIL
-from mlops.config.params import GateParams, Params
+from mlops.config.params import CheckParams, GateParams, Params
 from mlops.console import Timer, print_error, say
-from mlops.errors import UserError
+from mlops.errors import UserError, did_you_mean
 from mlops.files import write_json
 from mlops.gate import waivers
 from mlops.gate.data import DATA_CHECKED
@@ -31,6 +31,7 @@ def run(_: argparse.Namespace) -> int | None:
     """Validate the partitions one by one, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
     _require_metrics(params.gate)
+    _require_columns(params.check)
     columns, split = contract.columns(params.gate.cluster), contract.split(params)
     loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
     findings = _judge(loaded, columns, split, params)
@@ -73,6 +74,21 @@ def _require_metrics(bounds: GateParams) -> None:
     ]
     if unknown:
         raise UserError("\n".join(unknown))
+
+
+def _require_columns(limits: CheckParams) -> None:
+    """Raise UserError for a column in `check:` that data.SCHEMA does not have."""
+    names = list(contract.team_data().SCHEMA.columns)
+    shares = limits.max_unseen if isinstance(limits.max_unseen, dict) else {}
+    for key, column in (
+        *(("may_freeze", name) for name in limits.may_freeze),
+        *(("max_unseen", name) for name in shares if name != "default"),
+    ):
+        if column not in names:
+            raise UserError(
+                f"params.yaml: check.{key} names the column {column!r}, which data.SCHEMA does "
+                f"not have. It has {', '.join(names)}.{did_you_mean(column, names)}"
+            )
 
 
 def _judge(
