@@ -25,7 +25,7 @@ def months():
 def findings_of(frames):
     """The findings of the rules, the newest month held out."""
     profiles = {name: profile(frame, "date") for name, frame in frames.items()}
-    return quality(profiles, tuple(frames)[-1:], contract.params().check)
+    return quality(profiles, tuple(frames)[-1:], contract.params().check, 10)
 
 
 def refused(months, december):
@@ -100,7 +100,7 @@ def test_as_many_twins_and_unseen_categories_as_allowed_pass(twins, unseen):
     now = then.assign(km=then["km"].where(then.index < twins, then["km"] + 1000))
     now.loc[200 - unseen :, "town"] = "c"
     profiles = {"1": profile(then, "date"), "2": profile(now, "date")}
-    verdicts = {f.rule: f.verdict for f in quality(profiles, ("2",), limits)}
+    verdicts = {f.rule: f.verdict for f in quality(profiles, ("2",), limits, 10)}
     assert (verdicts["D106"] is Verdict.PASS) == (twins == 2)
     assert (verdicts["D104"] is Verdict.PASS) == (unseen == 20)
 
@@ -112,7 +112,7 @@ def test_a_column_of_categories_for_the_first_time_passes():
         str(n): profile(frame.astype({"town": object}), "date") for n, frame in enumerate(frames)
     }
     verdicts = {
-        f.rule: f.verdict for f in quality(profiles, ("1",), CheckParams(missing_shift=1.0))
+        f.rule: f.verdict for f in quality(profiles, ("1",), CheckParams(missing_shift=1.0), 10)
     }
     assert verdicts["D104"] is Verdict.PASS
 
@@ -124,7 +124,7 @@ def verdicts_of(rule, *columns, holdout="2"):
         for n, column in enumerate(columns, 1)
     }
     limits = CheckParams(missing_shift=1.0, least_rows=0.1)
-    return {f.verdict for f in quality(profiles, (holdout,), limits) if f.rule == rule}
+    return {f.verdict for f in quality(profiles, (holdout,), limits, 10) if f.rule == rule}
 
 
 @pytest.mark.parametrize("before", [[np.nan] * 4, [np.nan, np.nan, np.nan, 1.0]])
@@ -155,7 +155,7 @@ def refusals(frames, holdout=1, **limits):
     """The rule and subject of each failure in partitions by name."""
     profiles = {name: profile(frame, "date") for name, frame in frames.items()}
     checked = CheckParams(**{"least_rows": 0.1, **limits})
-    findings = quality(profiles, tuple(frames)[-holdout:], checked)
+    findings = quality(profiles, tuple(frames)[-holdout:], checked, 10)
     return {(f.rule, f.subject) for f in findings if f.verdict is Verdict.FAIL}
 
 

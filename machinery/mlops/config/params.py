@@ -62,6 +62,14 @@ class CheckParams(Strict):
         return self.max_unseen.get(column, self.max_unseen.get("default", MAX_UNSEEN))
 
 
+class PrivacyParams(Strict):
+    """What of the data may leave this machine, in a record, a report, a message or the service."""
+
+    min_rows: int = Field(
+        10, ge=1, description="a text is shown only if so many rows have it; rarer ones are counted"
+    )
+
+
 class TrainParams(Strict):
     """Settings of training that do not depend on the model."""
 
@@ -211,6 +219,7 @@ class Params(Strict):
     )
     data: DataParams
     check: CheckParams = CheckParams()
+    privacy: PrivacyParams = PrivacyParams()
     train: TrainParams = TrainParams()
     model: Any = Field(description="hyperparameters: model/params.py declares them")
     evaluate: EvaluateParams = EvaluateParams()

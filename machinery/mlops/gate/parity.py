@@ -5,8 +5,8 @@ a row is scored alone or with the rows of concurrent requests, not with all held
 that depends on either is wrong in production only.
 """
 
-import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.errors import failure
+from mlops.files import write_json
+from mlops.paths import PARITY_ROW
 from mlops.rules import Finding, Rule
 from mlops.statistics.latency import as_records
 
@@ -31,6 +33,8 @@ TOLERANCE = 1e-6
 SHAPES = "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
 COMPANY = "model.predict must score a row independently of the other rows in the call."
 OUTPUT = "stderr"
+# A value of a row, as the service repeats it in an answer, which may be cut off.
+VALUE = re.compile(r'("found": ?)(?:"(?:[^"\\]|\\.)*"?|[^,}\]]+)')
 # A service that has not ended this long after SIGTERM is killed.
 GRACE_SECONDS = 5.0
 
@@ -67,10 +71,12 @@ def _difference(
     if distances[worst] <= TOLERANCE:
         return None
     count = sum(distance > TOLERANCE for distance in distances)
+    # A message is public where the repository is; the file stays on this machine.
+    write_json(PARITY_ROW, as_records(frame)[worst])
     return (
         f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
-        f"{served[worst]:g} over HTTP and {expected[worst]:g} in process for "
-        f"{json.dumps(as_records(frame)[worst])}. {remedy}"
+        f"{served[worst]:g} over HTTP and {expected[worst]:g} in process for row {worst + 1} of "
+        f"them, which {PARITY_ROW} holds. {remedy}"
     )
 
 
@@ -92,7 +98,10 @@ def _request_scores(
             return [one["score"] for one in together], [one["score"] for one in alone]
         except (OSError, HTTPException, ValueError, KeyError) as error:
             printed = Path(home, OUTPUT).read_text("utf-8", errors="replace")
-            raise OSError(f"{error}; it printed: {failure(printed, 'nothing', source)}") from error
+            problem = VALUE.sub(r"\1...", str(error))
+            raise OSError(
+                f"{problem}; it printed: {failure(printed, 'nothing', source)}"
+            ) from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops.config.params import CheckParams
+from mlops.gate.formatting import examples
 from mlops.rules import Finding, Rule
 
 if TYPE_CHECKING:
@@ -29,16 +30,19 @@ TIMES_USUAL = 2
 
 
 def quality(
-    profiles: dict[str, "Profile"], holdout: tuple[str, ...], limits: CheckParams
+    profiles: dict[str, "Profile"], holdout: tuple[str, ...], limits: CheckParams, min_rows: int
 ) -> list[Finding]:
-    """Return the findings of every rule about the quality of data; profiles are oldest first."""
+    """Return the findings of every rule about the quality of data; profiles are oldest first.
+
+    A message quotes no text that fewer than `min_rows` rows have.
+    """
     findings, names = [], list(profiles)
     for rule, check in _CHECKS.items():
         of_rule = [
             _judged(rule, subject, message, name in holdout, limits)
             for n, name in enumerate(names[1:], start=1)
             for subject, message in check(
-                name, profiles[name], [profiles[p] for p in names[:n]], limits
+                name, profiles[name], [profiles[p] for p in names[:n]], limits, min_rows
             )
         ]
         passed = f"{len(names)} partitions, each compared with those before it."
@@ -64,7 +68,9 @@ def _judged(rule: Rule, subject: str, message: str, held_out: bool, limits: Chec
 Failures = Iterator[tuple[str, str]]
 
 
-def _volume(name: str, new: "Profile", past: list["Profile"], limits: CheckParams) -> Failures:
+def _volume(
+    name: str, new: "Profile", past: list["Profile"], limits: CheckParams, _: int
+) -> Failures:
     usual = median(one.rows for one in past)
     least, most = limits.least_rows * usual, usual / limits.least_rows
     if not least <= new.rows <= most:
@@ -74,7 +80,9 @@ def _volume(name: str, new: "Profile", past: list["Profile"], limits: CheckParam
         )
 
 
-def _missing(name: str, new: "Profile", past: list["Profile"], limits: CheckParams) -> Failures:
+def _missing(
+    name: str, new: "Profile", past: list["Profile"], limits: CheckParams, _: int
+) -> Failures:
     for column, share in new.missing.items():
         before = [one.missing[column] for one in past if column in one.missing]
         if not before:
@@ -88,7 +96,9 @@ def _missing(name: str, new: "Profile", past: list["Profile"], limits: CheckPara
             )
 
 
-def _unseen(name: str, new: "Profile", past: list["Profile"], limits: CheckParams) -> Failures:
+def _unseen(
+    name: str, new: "Profile", past: list["Profile"], limits: CheckParams, min_rows: int
+) -> Failures:
     # Imported here and below: every step imports the gate, and numpy comes with it.
     from mlops.statistics.quality import share_of_rare
 
@@ -100,15 +110,16 @@ def _unseen(name: str, new: "Profile", past: list["Profile"], limits: CheckParam
         share, most = sum(unseen.values()) / new.rows, limits.most_unseen(column)
         # Where many values occur once or twice, new ones are usual.
         if any(before) and share > max(most, TIMES_USUAL * share_of_rare(before)):
-            listed = ", ".join(repr(value) for value in list(unseen)[:3])
             yield f"{name} {column}", (
                 f"{share:.1%} of the rows hold categories that no earlier partition has, such as "
-                f"{listed}; at most {most:.1%} may (check.max_unseen). Did the spelling change? "
-                "The model has learnt nothing about them."
+                f"{examples(unseen, min_rows)}; at most {most:.1%} may (check.max_unseen). Did the "
+                "spelling change? The model has learnt nothing about them."
             )
 
 
-def _frozen(name: str, new: "Profile", past: list["Profile"], limits: CheckParams) -> Failures:
+def _frozen(
+    name: str, new: "Profile", past: list["Profile"], limits: CheckParams, min_rows: int
+) -> Failures:
     from mlops.statistics.quality import chance_of_one_value
 
     for column, (value, rows) in new.frozen.items():
@@ -116,8 +127,9 @@ def _frozen(name: str, new: "Profile", past: list["Profile"], limits: CheckParam
             continue
         chance = chance_of_one_value(value, rows, [one.commonest[column] for one in past])
         if chance < LEAST_CHANCE:
+            shown = value if rows >= min_rows else "the same"
             yield f"{name} {column}", (
-                f"every value is {value}, while every earlier partition has several: by chance "
+                f"every value is {shown}, while every earlier partition has several: by chance "
                 f"{rows:,} rows are alike with a probability of {chance:.1g}, below "
                 f"{LEAST_CHANCE:g}. Check whether a default replaced the source. A column with "
                 "seasons, which may be constant for a whole partition, belongs in check.may_freeze."

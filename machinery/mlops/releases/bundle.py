@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from mlops import PACKAGE, files, git
+from mlops.config.params import PrivacyParams
 from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
@@ -136,9 +137,13 @@ def _complete_dockerfile(stage: Path) -> None:
 
 
 def _schema(training: record.Record) -> dict[str, Any]:
-    columns = contract.columns(training["params"]["values"]["gate"]["cluster"])
+    params = training["params"]["values"]
+    columns = contract.columns(params["gate"]["cluster"])
     newest = training["data"]["holdout"]["partitions"][-1:]
-    return row_schema(columns.features, contract.load(newest).frame)
+    # The record may be of a machinery that had no such section.
+    privacy = PrivacyParams.model_validate(params.get("privacy", {}))
+    rows = contract.load(newest).frame
+    return row_schema(columns.features, rows, privacy.min_rows)
 
 
 def _build(training: record.Record, stage: Path) -> Path:

@@ -42,8 +42,12 @@ def measure(
     metrics: list[Metric],
     settings: EvaluateParams,
     gate: GateParams,
+    *,
+    min_rows: int = 1,
 ) -> dict[str, Any]:
     """Return the slices that are compared, and those that are too small, for gate and report.
+
+    Of those too small, only values in `min_rows` rows are named.
 
     The intervals of the differences hold for all slices and metrics at once (Bonferroni), by
     Student's t over the groups of a slice, which may be few.
@@ -52,7 +56,9 @@ def measure(
     slices = [part for parts in large.values() for part in parts]
     comparisons = max(1, len(slices) * len(metrics))
     return {
-        "columns": {column: _extent(scored, column, parts) for column, parts in large.items()},
+        "columns": {
+            column: _extent(scored, column, parts, min_rows) for column, parts in large.items()
+        },
         "comparisons": comparisons,
         "compared": [_compare(part, scored, metrics, settings, comparisons) for part in slices],
     }
@@ -69,7 +75,7 @@ def _large(scored: ScoredRows, column: str, gate: GateParams) -> Iterator[_Slice
             yield _Slice(column, value, rows, groups)
 
 
-def _extent(scored: ScoredRows, column: str, slices: list[_Slice]) -> dict[str, Any]:
+def _extent(scored: ScoredRows, column: str, slices: list[_Slice], min_rows: int) -> dict[str, Any]:
     """Return the number of rows in the slices of a column, and the values too small for one.
 
     `groups` of a small value counts its groups, such as days, of which it may have too few.
@@ -78,7 +84,8 @@ def _extent(scored: ScoredRows, column: str, slices: list[_Slice]) -> dict[str, 
     counts = values.value_counts()
     small = counts.drop([part.value for part in slices])
     largest = {
-        value: _groups(scored, (values == value).to_numpy()) for value in small.index[:SHOWN]
+        value: _groups(scored, (values == value).to_numpy())
+        for value in small.index[small >= min_rows][:SHOWN]
     }
     return {
         "values": len(counts),

@@ -100,7 +100,8 @@ def _judge(
     from mlops.statistics.quality import profile
 
     data = contract.team_data()
-    problems = {name: _problems(rows.frame, data.SCHEMA) for name, rows in loaded.items()}
+    min_rows = params.privacy.min_rows
+    problems = {name: _problems(rows.frame, data.SCHEMA, min_rows) for name, rows in loaded.items()}
     if any(problems.values()):
         # Rows that break the schema may lack the columns or types that the comparison needs.
         return [
@@ -114,7 +115,7 @@ def _judge(
     profiles = {name: profile(rows.frame, columns.time) for name, rows in loaded.items()}
     return [
         DATA_CHECKED.finding("data", True, passed),
-        *quality(profiles, split.holdout, params.check),
+        *quality(profiles, split.holdout, params.check, min_rows),
     ]
 
 
@@ -128,8 +129,17 @@ def _lines(failed: list[Finding]) -> Iterator[str]:
             yield f"  ... and {len(of_rule) - SHOWN} more"
 
 
-def _problems(frame: Any, schema: Any) -> list[str]:
-    """Return one sentence for each column and check that some rows fail."""
+def _plain(value: Any) -> Any:
+    """Return a Python value that can be counted; a list becomes text."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return str(value) if isinstance(value, list | dict | set) else value
+
+
+def _problems(frame: Any, schema: Any, min_rows: int) -> list[str]:
+    """Return one sentence for each column and check that some rows fail.
+
+    None quotes a text that fewer than `min_rows` rows have.
+    """
     from pandera.errors import SchemaErrors
 
     if frame.empty:
@@ -141,7 +151,8 @@ def _problems(frame: Any, schema: Any) -> list[str]:
         cases = errors.failure_cases.astype({"failure_case": object})
     problems = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
-        values = ", ".join(map(repr, group["failure_case"].drop_duplicates().head(3)))
+        rows = group["failure_case"].map(_plain).value_counts(sort=False, dropna=False).to_dict()
+        values = gate.examples(rows, 1 if check.startswith("column_in_") else min_rows)
         if check == "column_in_schema":
             problems.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
         elif check == "column_in_dataframe":

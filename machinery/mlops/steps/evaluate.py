@@ -155,7 +155,14 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
         "confidence": settings.confidence,
         "curves": {"candidate": curves(target, scored.candidate), "champion": rival},
         "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
-        "slices": slices.measure(scored, columns.slices, judged, settings, params.gate),
+        "slices": slices.measure(
+            scored,
+            columns.slices,
+            judged,
+            settings,
+            params.gate,
+            min_rows=params.privacy.min_rows,
+        ),
         "features": strengths(scored.frame, columns.features, target, scored.cluster),
     }
 

@@ -46,7 +46,7 @@ def run(_: argparse.Namespace) -> None:
             "data": {
                 "train": _describe(rows, columns),
                 "holdout": _describe(holdout, columns),
-                "reference": _reference(rows, holdout, columns),
+                "reference": _reference(rows, holdout, columns, params.privacy.min_rows),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
@@ -133,9 +133,10 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
 
 
 def _reference(
-    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns
+    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns, min_rows: int
 ) -> dict[str, Any]:
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
-    return references(rows.frame[[*columns.features, columns.target]], stretch=len(holdout.frame))
+    frame = rows.frame[[*columns.features, columns.target]]
+    return references(frame, len(holdout.frame), min_rows)
