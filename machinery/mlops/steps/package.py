@@ -80,7 +80,7 @@ def _require_judged_pickles(training: record.Record, model: Path) -> None:
     if unjudged:
         rule, names = gate.NO_PICKLE, ", ".join(sorted(name for name, _ in unjudged))
         raise Refused(
-            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, and the gate did not judge "
+            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, and the gate judged no "
             "that. Run `make train evaluate gate`."
         )
 

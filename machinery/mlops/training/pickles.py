@@ -140,9 +140,9 @@ def _is_pickle(head: bytes, whole: bool) -> bool:
     names = instructions.names
     if head.startswith(NUMBERED):
         # The head may end within a long text.
-        cut = not whole and stream.tell() == len(head)
+        cut = not whole and not stream.read(1)
         return ended or cut or len(names) > CERTAIN
-    if ended and whole and stream.tell() == len(head):
+    if ended and whole and not stream.read(1):
         return True
     acts = len(names) == ENOUGH or len(names) > CERTAIN and not CALLS.isdisjoint(names)
     return acts and not STORES.isdisjoint(names)
