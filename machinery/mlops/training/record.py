@@ -66,7 +66,8 @@ def libraries() -> list[str]:
         *project.get("dependency-groups", {}).get("serve", ()),
     ]
     # A group may also name another group, by a table.
-    names = {canonicalize_name(Requirement(text).name) for text in requirements if isinstance(text, str)}
+    texts = [text for text in requirements if isinstance(text, str)]
+    names = {canonicalize_name(Requirement(text).name) for text in texts}
     return sorted(names.union(LIBRARIES) - {rewriting.PACKAGE})
 
 
