@@ -42,13 +42,10 @@ def run(_: argparse.Namespace) -> None:
     seconds = timer.seconds
     description = _save(model)
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
-    again = _fit(rows.frame, params, columns, device) if params.train.repeat else None
-    second = None if again is None else _digest(again)
-    repeat: dict[str, Any] = {"repeat": second}
-    if second not in (None, description["digest"]):
-        contract.require(holdout.frame, columns, "held-out rows")
-        few = holdout.frame[list(columns.features)].head(COMPARED_ROWS)
-        repeat["repeat_scores_alike"] = _score_alike(model, again, few)
+    repeat: dict[str, Any] = {"repeat": None}
+    if params.train.repeat:
+        again = _fit(rows.frame, params, columns, device)
+        repeat = _repeat(description["digest"], (model, again), holdout.frame, columns)
     record.write_record(
         {
             "format": record.FORMAT,
@@ -75,7 +72,9 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    twice = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
+    twice = {None: "", description["digest"]: ", twice the same"}.get(
+        repeat["repeat"], ", twice different"
+    )
     say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{twice}")
     actions.output("model-digest", description["digest"])
     if variable == "gpu" and effective == "cpu":
@@ -116,11 +115,19 @@ def _digest(model: Any) -> str:
         return record.describe_model(folder)["digest"]
 
 
-def _score_alike(first: Any, second: Any, rows: Any) -> bool:
-    """Return whether two models give the rows exactly the same scores."""
+def _repeat(
+    first: str, models: tuple[Any, Any], held_out: Any, columns: contract.Columns
+) -> dict[str, Any]:
+    """Return the digest of the second of two models; if it differs, whether their scores do too."""
     import numpy as np
 
-    return np.array_equal(contract.predict(first, rows), contract.predict(second, rows), True)
+    second = _digest(models[1])
+    if second == first:
+        return {"repeat": second}
+    contract.require(held_out, columns, "held-out rows")
+    few = held_out[list(columns.features)].head(COMPARED_ROWS)
+    scores = [contract.predict(model, few) for model in models]
+    return {"repeat": second, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
 
 
 @contextmanager

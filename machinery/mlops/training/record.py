@@ -61,12 +61,14 @@ def libraries() -> list[str]:
     from packaging.utils import canonicalize_name
 
     project = tomllib.loads(PROJECT.read_text("utf-8")) if PROJECT.exists() else {}
-    asked = [
+    requirements = [
         *project.get("project", {}).get("dependencies", ()),
         *project.get("dependency-groups", {}).get("serve", ()),
     ]
     # A group may also name another group, by a table.
-    names = {canonicalize_name(Requirement(text).name) for text in asked if isinstance(text, str)}
+    names = {
+        canonicalize_name(Requirement(text).name) for text in requirements if isinstance(text, str)
+    }
     return sorted(names.union(LIBRARIES) - {rewriting.PACKAGE})
 
 

@@ -119,8 +119,8 @@ def _renumber(nodes: list[Node]) -> dict[str, str]:
     names: dict[str, str] = {}
     for position, node in enumerate(nodes):
         # Python may keep equal texts and numbers once or twice, which means nothing.
-        known = None if node["__loader__"] == "JsonNode" else node.get("__id__")
-        node["__id__"] = position if known is None else ids.setdefault(known, position)
+        address = None if node["__loader__"] == "JsonNode" else node.get("__id__")
+        node["__id__"] = position if address is None else ids.setdefault(address, position)
         if isinstance(node.get("file"), str):
             old = node["file"]
             new = f"{len(names)}{PurePosixPath(old).suffix}"
