@@ -73,7 +73,7 @@ def libraries() -> list[str]:
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Return the digest, size in bytes and files of a saved model, and its pickles if it has any."""
+    """Return the digest, size in bytes and files of a saved model, and any that are pickle."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     pickled = pickles(folder)
     description = {
