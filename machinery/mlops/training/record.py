@@ -66,13 +66,14 @@ def libraries() -> list[str]:
         *project.get("dependency-groups", {}).get("serve", ()),
     ]
     # A group may also name another group, by a table.
-    texts = [text for text in requirements if isinstance(text, str)]
-    names = {canonicalize_name(Requirement(text).name) for text in texts}
+    names = {
+        canonicalize_name(Requirement(text).name) for text in requirements if isinstance(text, str)
+    }
     return sorted(names.union(LIBRARIES) - {rewriting.PACKAGE})
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Return the digest, size in bytes and files of a saved model, and its pickles if any."""
+    """Return the digest, size in bytes and files of a saved model, and any that are pickle."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     pickled = pickles(folder)
     description = {
