@@ -139,4 +139,4 @@ def _reference(
     from mlops.statistics.drift import references
 
     frame = rows.frame[[*columns.features, columns.target]]
-    return references(frame, len(holdout.frame), min_rows)
+    return references(frame, len(holdout.frame), min_rows, columns.text)

@@ -1,7 +1,7 @@
 """The contract with the team's code; the only module that imports `data` and `model`.
 
 `data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET and TIME (column names),
-optionally GROUP (a column) and SLICES (columns), `partitions() -> names, oldest first` and
+optionally GROUP (a column), SLICES and TEXT (columns), `partitions() -> names, oldest first` and
 `load(name) -> (frame, fingerprint)`.
 
 `model` provides Params (a pydantic model), METRICS,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from pandas import DataFrame, Series
 
+LISTS = ("SLICES", "TEXT")
 DATA = ("SCHEMA", "TARGET", "TIME", "partitions", "load")
 MODEL = ("Params", "METRICS", "train", "save", "load", "predict")
 
@@ -103,6 +104,8 @@ class Columns:
     time: str
     cluster: str | None
     slices: tuple[str, ...]
+    # Free texts, which are no categories and never quoted.
+    text: tuple[str, ...] = ()
 
 
 def columns(gate_cluster: str | None) -> Columns:
@@ -111,15 +114,23 @@ def columns(gate_cluster: str | None) -> Columns:
     group = getattr(data, "GROUP", None)
     names = list(data.SCHEMA.columns)
     slices = tuple(getattr(data, "SLICES", ()))
+    text = tuple(getattr(data, "TEXT", ()))
     roles = {"TARGET": data.TARGET, "TIME": data.TIME, "GROUP": group, "gate.cluster": gate_cluster}
-    for role, name in {**roles, **{f"SLICES {name}": name for name in slices}}.items():
+    roles |= {f"{key} {name}": name for key in LISTS for name in getattr(data, key, ())}
+    for role, name in roles.items():
         if name is not None and name not in names:
             raise UserError(
                 f"{role} names the column {name!r}, which data.SCHEMA does not have. "
                 f"It has {', '.join(names)}.{did_you_mean(name, names)}"
             )
     features = tuple(name for name in names if name not in (data.TARGET, data.TIME, group))
-    return Columns(features, data.TARGET, data.TIME, gate_cluster, slices)
+    for name in text:
+        if name in slices or name not in features:
+            raise UserError(
+                f"TEXT names {name}, which is one of SLICES or no feature. A free text is a "
+                "feature without categories: take it out of TEXT or SLICES in data/__init__.py."
+            )
+    return Columns(features, data.TARGET, data.TIME, gate_cluster, slices, text)
 
 
 @dataclass(frozen=True)
