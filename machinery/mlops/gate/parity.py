@@ -21,7 +21,7 @@ from mlops.files import write_json
 from mlops.paths import PARITY_ROW
 from mlops.rules import Finding, Rule
 from mlops.serving.answer import scores_of
-from mlops.statistics.latency import as_records
+from mlops.statistics.latency import as_sent
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -72,7 +72,7 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
     """
     # Imported here: every step imports the gate, and this comes with http.client.
     try:
-        together, alone = _request_scores(source, as_records(frame), seconds)
+        together, alone = _request_scores(source, as_sent(frame), seconds)
     except OSError as error:
         message = f"The service did not score {len(frame)} held-out rows: {error}"
         return PARITY.finding("service", False, message)
@@ -97,7 +97,7 @@ def _difference(
         return None
     count = int((distances > TOLERANCE).any(axis=1).sum())
     # A message is public where the repository is; the file stays on this machine.
-    write_json(PARITY_ROW, as_records(frame)[worst])
+    write_json(PARITY_ROW, as_sent(frame)[worst])
     return (
         f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
         f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for row "

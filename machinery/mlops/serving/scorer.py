@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from mlops.files import digest_folder
+from mlops.serving import times
 from mlops.serving.answer import Answer
 from mlops.serving.frames import with_frames
 from mlops.serving.schema import request_type
@@ -57,6 +58,12 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
     @cached_property
     def _strict(self) -> TypeAdapter:
         return request_type(self.schema, self.max_rows)
+
+    @cached_property
+    def _readers(self) -> dict[str, Callable[[str], datetime]]:
+        """Return the function that parses the text of each field of days or times."""
+        rules = self.schema["properties"].items()
+        return {name: times.reader(rule) for name, rule in rules if times.is_time(rule)}
 
     @property
     def max_rows(self) -> int:
@@ -99,6 +106,8 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
         rows = len(columns[self.fields[0]])
         # Copies, since a model may change its arguments; the originals are counted and logged.
         copies = {name: list(values) for name, values in columns.items()}
+        for name, read in self._readers.items():
+            copies[name] = [text and read(text) for text in copies[name]]
         predicted, count = self.predict(copies), len(self.answer.names)
         scores = (
             [_floats(row, count) for row in predicted] if count else list(map(float, predicted))
