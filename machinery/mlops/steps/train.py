@@ -23,7 +23,7 @@ from mlops.training import contract, record
 
 # Rows that a new model scores at once.
 TRIED = 10
-# Held-out rows whose scores show whether two models differ, or only their files do.
+# Training rows whose scores show whether two models differ, or only their files do.
 COMPARED_ROWS = 100
 
 
@@ -33,10 +33,8 @@ def run(_: argparse.Namespace) -> None:
     device = _device(params.train.device, variable)
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
-    timer = Timer()
     rows, holdout = contract.load(split.train), contract.load(split.holdout)
-    period = f"{split.train[0]} to {split.train[-1]}"
-    say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
+    say("train", f"{len(rows.frame):,} rows of {split.train[0]} to {split.train[-1]} loaded")
     timer = Timer()
     model = _fit(rows.frame, params, columns, device)
     seconds = timer.seconds
@@ -44,8 +42,8 @@ def run(_: argparse.Namespace) -> None:
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
     repeat: dict[str, Any] = {"repeat": None}
     if params.train.repeat:
-        again = _fit(rows.frame, params, columns, device)
-        repeat = _repeat(description["digest"], (model, again), holdout.frame, columns)
+        second = _fit(rows.frame, params, columns, device)
+        repeat = _compare((model, second), description["digest"], rows.frame[[*columns.features]])
     record.write_record(
         {
             "format": record.FORMAT,
@@ -54,7 +52,7 @@ def run(_: argparse.Namespace) -> None:
             "data": {
                 "train": _describe(rows, columns),
                 "holdout": _describe(holdout, columns),
-                "reference": _reference(rows, holdout, columns),
+                "reference": _reference(rows, holdout, columns, params.privacy.min_rows),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
@@ -72,10 +70,9 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    twice = {None: "", description["digest"]: ", twice the same"}.get(
-        repeat["repeat"], ", twice different"
-    )
-    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{twice}")
+    twice = {None: "", description["digest"]: ", twice the same"}
+    again = twice.get(repeat["repeat"], ", twice different")
+    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
     actions.output("model-digest", description["digest"])
     if variable == "gpu" and effective == "cpu":
         say("", "no GPU is available: trained on the CPU, as train.device in params.yaml allows")
@@ -110,24 +107,16 @@ def _save(model: Any) -> dict[str, Any]:
     return description
 
 
-def _digest(model: Any) -> str:
-    with _saved(model) as folder:
-        return record.describe_model(folder)["digest"]
-
-
-def _repeat(
-    first: str, models: tuple[Any, Any], held_out: Any, columns: contract.Columns
-) -> dict[str, Any]:
-    """Return the digest of the second of two models; if it differs, whether their scores do too."""
+def _compare(models: tuple[Any, Any], first_digest: str, features: Any) -> dict[str, Any]:
+    """Return the second model's digest; if it differs, whether both score some rows alike."""
     import numpy as np
 
-    second = _digest(models[1])
-    if second == first:
-        return {"repeat": second}
-    contract.require(held_out, columns, "held-out rows")
-    few = held_out[list(columns.features)].head(COMPARED_ROWS)
-    scores = [contract.predict(model, few) for model in models]
-    return {"repeat": second, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
+    with _saved(models[1]) as folder:
+        digest = record.describe_model(folder)["digest"]
+    if digest == first_digest:
+        return {"repeat": digest}
+    scores = [contract.predict(model, features.head(COMPARED_ROWS)) for model in models]
+    return {"repeat": digest, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
 
 
 @contextmanager
@@ -154,10 +143,10 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
 
 
 def _reference(
-    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns
+    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns, min_rows: int
 ) -> dict[str, Any]:
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
     names = [*columns.features, *columns.targets]
-    return references(rows.frame[names], stretch=len(holdout.frame))
+    return references(rows.frame[names], len(holdout.frame), min_rows)
