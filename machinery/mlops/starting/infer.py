@@ -1,0 +1,242 @@
+"""From a table and a few names to everything that the files of a fork are written from."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops.errors import UserError
+from mlops.starting import cleaning, partitions, task as tasks
+from mlops.starting.fields import FieldSpec, spec
+from mlops.starting.partitions import Partitioning
+from mlops.starting.suspects import LeftOut, Screening, screen
+from mlops.starting.table import FEWEST_ROWS, Table
+from mlops.starting.task import Task
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+NO_TIME = "none"
+MADE_UP = "made_up_day"
+COMBINED = "date"
+CALENDAR = ("year", "month", "day")
+# A date column that was not named must have a value in nearly every row.
+MOST_UNDATED = 0.05
+# Fewer groups than this support no interval.
+FEWEST_HELD_OUT_DAYS = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user named: target columns, and optionally time, group, kind of answer and texts."""
+
+    targets: tuple[str, ...]
+    time: str | None = None
+    group: str | None = None
+    task: str | None = None
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What was seen in a table. `frame` holds the columns that are kept, `changes` the remarks.
+
+    `time` is the name of the column that orders the rows; `days` means that rows of one day
+    depend on each other.
+    """
+
+    name: str
+    frame: "DataFrame"
+    task: Task
+    time: str
+    group: str | None
+    fields: tuple[FieldSpec, ...]
+    screening: Screening
+    partitioning: Partitioning
+    days: bool
+    changes: tuple[str, ...]
+
+    @property
+    def cluster(self) -> str | None:
+        """The column whose values group dependent rows."""
+        return self.group or (self.time if self.days else None)
+
+    @property
+    def features(self) -> tuple[FieldSpec, ...]:
+        """The fields that the model sees."""
+        others = (self.time, self.group, *self.task.targets)
+        return tuple(field for field in self.fields if field.name not in others)
+
+
+def infer(table: Table, request: Request) -> Inference:
+    """Return what is seen in a table; raises UserError where the request does not fit it."""
+    named = (*request.targets, *filter(None, [request.group]))
+    tasks.require_columns(table.frame, "TARGET", request.targets)
+    tasks.require_columns(table.frame, "GROUP", named[len(request.targets) :])
+    frame, remarks, unusable = cleaning.cleaned(table.frame)
+    for name in named:
+        if name in unusable:
+            raise UserError(f"{name} cannot be used: {unusable[name]}.")
+    changes = [f"{name}: {remark}" for name, remark in remarks.items()]
+    frame, time = _timed(frame, request)
+    frame, kept = _complete(frame, [*named, *filter(None, [time])], changes)
+    task = tasks.infer(frame, request.targets, request.task)
+    parts = None if table.parts is None else table.parts[kept].reset_index(drop=True)
+    dates = None if time is None else frame[time]
+    group = None if request.group is None else frame[request.group]
+    partitioning = partitions.cut(frame, task, dates, group, parts)
+    roles = (*named, *filter(None, [time]))
+    screening = screen(frame, task, roles, dates, keep_text=request.text)
+    screening = _without_rare(screening, frame, partitioning)
+    if not screening.features:
+        raise UserError(
+            "No column is left to predict from: "
+            + "; ".join(f"{one.column}: {one.reason}" for one in screening.left_out)
+        )
+    unreadable = tuple(LeftOut(name, "unreadable", why) for name, why in unusable.items())
+    days = partitions.days_of(dates) is not None
+    return Inference(
+        name=_name(table.name, task),
+        frame=frame[[*filter(None, [time, request.group]), *screening.features, *task.targets]],
+        task=task,
+        time=time or MADE_UP,
+        group=request.group,
+        fields=_fields(frame, time, request.group, screening.features, task),
+        screening=_with(screening, unreadable),
+        partitioning=partitioning,
+        days=days and _enough_days(dates, partitioning),
+        changes=tuple(changes),
+    )
+
+
+def _name(source: str, task: Task) -> str:
+    """Return a name for releases, such as houses-price."""
+    words = re.findall(r"[a-z0-9]+", f"{source} {task.targets[0]}".lower())
+    name = "-".join(dict.fromkeys(words))[:38].strip("-")
+    return name if name[:1].isalpha() else f"model-{name}"[:38].strip("-")
+
+
+def _timed(frame: "DataFrame", request: Request) -> "tuple[DataFrame, str | None]":
+    """Return the frame with its time column as dates, and the column's name."""
+    if request.time == NO_TIME and NO_TIME not in frame:
+        return frame, None
+    if request.time:
+        tasks.require_columns(frame, "TIME", [request.time])
+        column = cleaning.dates(frame[request.time], demanded=True)
+        if column is None:
+            _refuse_time(frame[request.time])
+        return frame.assign(**{request.time: column}), request.time
+    named = {*request.targets, request.group}
+    found = {
+        name: column
+        for name in frame
+        if name not in named and (column := cleaning.dates(frame[name], demanded=False)) is not None
+    }
+    frame = frame.assign(**{n: c for n, c in found.items() if frame[n].dtype.kind not in "iuf"})
+    calendar = _calendar(frame, named)
+    if calendar is not None:
+        return frame.drop(columns=calendar.name, errors="ignore").assign(date=calendar), COMBINED
+    fit = {name: column for name, column in found.items() if _orders(column)}
+    if not fit:
+        return frame, None
+    name = max(fit, key=lambda name: (fit[name].notna().mean().round(2), fit[name].nunique()))
+    return frame.assign(**{name: fit[name]}), name
+
+
+def _orders(column: "Series") -> bool:
+    enough = column.dt.normalize().nunique() >= partitions.ACCEPTED
+    return enough and column.isna().mean() <= MOST_UNDATED
+
+
+def _calendar(frame: "DataFrame", named: set) -> "Series | None":
+    """Return the dates that columns named year, month and perhaps day make together."""
+    import pandas as pd
+
+    names = {str(name).lower(): name for name in frame if name not in named}
+    if not {"year", "month"} <= names.keys() or "date" in names:
+        return None
+    columns = {part: frame[names[part]] for part in CALENDAR if part in names}
+    if any(column.dtype.kind not in "iuf" for column in columns.values()):
+        return None
+    dates = pd.to_datetime(pd.DataFrame({"day": 1} | columns), errors="coerce")
+    return dates.astype("datetime64[us]") if _orders(dates) else None
+
+
+def _refuse_time(column: "Series"):
+    example = column.dropna().iloc[0] if column.notna().any() else "nothing"
+    raise UserError(
+        f"TIME names {column.name}, which holds {column.dtype} such as {example!r}: not all of "
+        "them are dates. Dates look like 2024-05-31, 31.05.2024, 20240531 or 2024. Without TIME "
+        "a date column is looked for; TIME=none is for rows without an order."
+    )
+
+
+def _complete(
+    frame: "DataFrame", roles: list[str], changes: list[str]
+) -> "tuple[DataFrame, Series]":
+    """Return the rows that have a target, a time and a group, and which rows those are."""
+    kept = frame[roles].notna().all(axis=1)
+    for name in roles:
+        if missing := int(frame[name].isna().sum()):
+            changes.append(f"{missing:,} rows without {name} were left out")
+    if kept.sum() < FEWEST_ROWS:
+        raise UserError(
+            f"{kept.sum():,} rows have {', '.join(roles)}. At least {FEWEST_ROWS} are needed."
+        )
+    return frame[kept].reset_index(drop=True), kept.to_numpy()
+
+
+def _without_rare(
+    screening: Screening, frame: "DataFrame", partitioning: Partitioning
+) -> Screening:
+    """Leave out columns that are constant in a later partition only, which D105 refuses."""
+    rows = [frame[partitioning.of_row == name] for name in partitioning.used]
+    rare = []
+    for name in screening.features:
+        several = [part[name].nunique() > 1 for part in rows]
+        several = several[: several.index(False)] if False in several else []
+        if several and rows[len(several)][name].notna().any():
+            partition = partitioning.used[len(several)]
+            rare.append(LeftOut(name, "rare", f"it has one value only in {partition} (rule D105)"))
+    return _with(screening, tuple(rare))
+
+
+def _with(screening: Screening, more: tuple[LeftOut, ...]) -> Screening:
+    gone = {one.column for one in more}
+    return Screening(
+        tuple(name for name in screening.features if name not in gone),
+        (*screening.left_out, *more),
+        {name: value for name, value in screening.strength.items() if name not in gone},
+        screening.measure,
+        tuple(name for name in screening.texts if name not in gone),
+    )
+
+
+def _fields(
+    frame: "DataFrame",
+    time: str | None,
+    group: str | None,
+    features: tuple[str, ...],
+    task: Task,
+) -> tuple[FieldSpec, ...]:
+    fields = [FieldSpec(time or MADE_UP, "date")]
+    if group:
+        whole = frame[group].dtype.kind in "iu"
+        fields.append(FieldSpec(group, "whole" if whole else "text"))
+    fields += [spec(frame[name]) for name in features]
+    for name in task.targets:
+        fields.append(_target_field(frame[name], task))
+    return tuple(fields)
+
+
+def _target_field(column: "Series", task: Task) -> FieldSpec:
+    if task.kind == "binary":
+        return FieldSpec(column.name, "whole", low=0, high=1)
+    if task.kind == "classes":
+        kind = "whole" if column.dtype.kind in "iuf" else "category"
+        return FieldSpec(column.name, kind, values=task.labels)
+    return spec(column.astype("float64"))
+
+
+def _enough_days(dates: "Series", partitioning: Partitioning) -> bool:
+    return dates[partitioning.held_out].dt.normalize().nunique() >= FEWEST_HELD_OUT_DAYS
+
