@@ -70,7 +70,7 @@ def save(tmp_path):
     def run(model: Any, name: str) -> tuple[Path, dict[str, Any]]:
         folder = tmp_path / name
         folder.mkdir()
-        contract.team_model().save(model, folder)
+        contract.save(model, folder)
         return folder, record.describe_model(folder)
 
     return run

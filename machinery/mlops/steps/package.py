@@ -6,8 +6,9 @@ Only a model that passed the gate is packed, and only if its files are those of 
 import argparse
 import re
 from datetime import datetime
+from pathlib import Path
 
-from mlops import git
+from mlops import gate, git
 from mlops.console import Timer, say
 from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest, digest_file, read_json
@@ -29,6 +30,7 @@ from mlops.releases.store import Store
 from mlops.rules import Verdict
 from mlops.serving.openapi import ANSWER
 from mlops.training import contract, record
+from mlops.training.pickles import pickles
 
 
 def run(_: argparse.Namespace) -> None:
@@ -38,7 +40,9 @@ def run(_: argparse.Namespace) -> None:
     proof = _require_pass(training)
     _require_commit(training)
     store = Store(contract.params().store)
-    packed = bundle.pack(training, record.model_folder(training))
+    model = record.model_folder(training)
+    _require_judged_pickles(training, model)
+    packed = bundle.pack(training, model)
     _require_parity(training, packed)
     new = store.put(packed.path, packed.digest)
     release = _seal(training, packed, proof)
@@ -67,6 +71,17 @@ def _require_pass(training: record.Record) -> Proof:
         digest=digest_file(VERDICT),
         figures={"metrics": _measured(training["evaluation"])},
     )
+
+
+def _require_judged_pickles(training: record.Record, model: Path) -> None:
+    """Raise Refused if the model has pickle that the gate did not judge, in an older record."""
+    unjudged = pickles(model).items() - training["model"].get("pickled", {}).items()
+    if unjudged:
+        rule, names = gate.NO_PICKLE, ", ".join(sorted(name for name, _ in unjudged))
+        raise Refused(
+            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, and the gate did not judge "
+            "that. Run `make train evaluate gate`."
+        )
 
 
 def _measured(evaluation: dict) -> dict:

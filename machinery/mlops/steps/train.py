@@ -21,6 +21,9 @@ from mlops.errors import UserError
 from mlops.paths import MODELS
 from mlops.training import contract, record
 
+# Held-out rows whose scores show whether two models differ, or only their files do.
+COMPARED_ROWS = 100
+
 
 def run(_: argparse.Namespace) -> None:
     """Train, save the model under its digest, then point build/record.json at it."""
@@ -37,7 +40,13 @@ def run(_: argparse.Namespace) -> None:
     seconds = timer.seconds
     description = _save(model)
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
-    second = _digest(_fit(rows.frame, params, columns, device)) if params.train.repeat else None
+    again = _fit(rows.frame, params, columns, device) if params.train.repeat else None
+    second = None if again is None else _digest(again)
+    repeat: dict[str, Any] = {"repeat": second}
+    if second not in (None, description["digest"]):
+        contract.require(holdout.frame, columns, "held-out rows")
+        few = holdout.frame[list(columns.features)].head(COMPARED_ROWS)
+        repeat["repeat_scores_alike"] = _score_alike(model, again, few)
     record.write_record(
         {
             "format": record.FORMAT,
@@ -53,7 +62,7 @@ def run(_: argparse.Namespace) -> None:
             "training": {
                 "device": {"wanted": variable or device, "effective": effective},
                 "seed": params.train.seed,
-                "repeat": second,
+                **repeat,
             },
             "model": description,
             "cost": {
@@ -63,8 +72,8 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
-    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
+    twice = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
+    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{twice}")
     actions.output("model-digest", description["digest"])
     if variable == "gpu" and effective == "cpu":
         say("", "no GPU is available: trained on the CPU, as train.device in params.yaml allows")
@@ -109,6 +118,13 @@ def _digest(model: Any) -> str:
         return record.describe_model(folder)["digest"]
 
 
+def _score_alike(first: Any, second: Any, rows: Any) -> bool:
+    """Return whether two models give the rows exactly the same scores."""
+    import numpy as np
+
+    return np.array_equal(contract.predict(first, rows), contract.predict(second, rows), True)
+
+
 @contextmanager
 def _saved(model: Any) -> Iterator[Path]:
     """Yield a temporary folder with the model's files, on the file system of build/models/."""
@@ -116,7 +132,7 @@ def _saved(model: Any) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
         folder = Path(scratch) / "model"
         folder.mkdir()
-        contract.team_model().save(model, folder)
+        contract.save(model, folder)
         yield folder
 
 

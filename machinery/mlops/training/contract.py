@@ -14,6 +14,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from pydantic import BaseModel
 from mlops.config.params import Params, load_params
 from mlops.errors import UserError, did_you_mean
 from mlops.files import canonical, digest
+from mlops.training import skops_file
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -238,6 +240,13 @@ def _require_whole(column: "Series", role: str, where: str) -> None:
             f"{len(column):,} rows. Every row needs one: in data.load fill it in or leave those "
             f"rows out{other}."
         )
+
+
+def save(model: Any, folder: Path) -> None:
+    """Let the team write its model to a folder; equal models give equal files of skops."""
+    with team_code("model.save"):
+        team_model().save(model, folder)
+    skops_file.rewrite(folder)
 
 
 def predict(model: Any, rows: "DataFrame") -> "ndarray":

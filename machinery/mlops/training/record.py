@@ -13,6 +13,7 @@ from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, digest_folder, read_json, write_json
 from mlops.git import changed, head
 from mlops.paths import DATA_CHECK, IN_TREE, MODELS, RECORD
+from mlops.training.pickles import pickles
 from mlops.upgrading import manifest
 
 FORMAT = 1
@@ -52,13 +53,15 @@ def environment() -> dict[str, Any]:
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Return the digest, size in bytes and files of a saved model."""
+    """Return the digest, size in bytes and files of a saved model, and its pickles if it has any."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
+    pickled = pickles(folder)
+    description = {
         "digest": digest_folder(folder),
         "bytes": sum(path.stat().st_size for path in files),
         "files": {str(path.relative_to(folder)): digest_file(path) for path in files},
     }
+    return description | {"pickled": pickled} if pickled else description
 
 
 def model_folder(record: Record) -> Path:
