@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.errors import UserError
-from mlops.starting import cleaning, partitions, task as tasks
+from mlops.starting import cleaning, partitions
+from mlops.starting import task as tasks
 from mlops.starting.fields import FieldSpec, spec
 from mlops.starting.partitions import Partitioning
 from mlops.starting.suspects import LeftOut, Screening, screen
@@ -239,4 +240,3 @@ def _target_field(column: "Series", task: Task) -> FieldSpec:
 
 def _enough_days(dates: "Series", partitioning: Partitioning) -> bool:
     return dates[partitioning.held_out].dt.normalize().nunique() >= FEWEST_HELD_OUT_DAYS
-

@@ -1,6 +1,6 @@
 """The numbers of params.yaml, from this table: what is usual in it, and what is chance.
 
-Every function returns placeholders of the template `params.yaml` with their values.
+Functions return placeholders of the template `params.yaml` with their values.
 """
 
 import json
@@ -70,26 +70,29 @@ def _first_reason(inference: Inference) -> str:
     first, names = inference.partitioning.first, inference.partitioning.names
     if first is None:
         return "Oldest partition used; null: the oldest there is."
-    return f"Oldest partition used. {names[0]} is not whole: it has far fewer rows."
+    return f"Oldest partition used. {names[0]} is not whole: it has few rows."
 
 
 def _last_reason(inference: Inference) -> str:
     split = inference.partitioning
     text = "Newest partition used. Naming a newer one adopts it, and that line is the whole change."
     newer = split.names[-1]
-    return text if newer == split.last else f"{text} {newer} is not whole yet: it has far fewer rows."
+    return (
+        text if newer == split.last else f"{text} {newer} is not whole yet: it has far fewer rows."
+    )
 
 
 def _volume(profiles: dict[str, Profile]) -> Values:
     rows = [one.rows for one in profiles.values()]
     ratios = [rows[i] / median(rows[:i]) for i in range(1, len(rows))]
     least = min(min(ratio, 1 / ratio) for ratio in ratios)
+    seen = f"from {min(rows):,} to" if min(rows) < max(rows) else "all"
     return {
         "least_rows": f"{max(0.01, nice(0.8 * least, up=False)):g}",
         "least_rows_reason": (
             "Fewest rows of a partition, as a share of the usual number; its inverse bounds the "
-            f"most. The partitions have {min(rows):,} to {max(rows):,} rows; none was further from "
-            f"those before it than a factor of {least:.2f}, and a fifth more is left to chance."
+            f"most. Partitions have {seen} {max(rows):,} rows, at least {least:.2f} times the usual; "
+            "a fifth more is left to chance."
         ),
     }
 
@@ -164,7 +167,7 @@ def judged(inference: Inference, record: Measured) -> Values:
         **_beaten(metrics, BEATEN[kind]),
         **_margins(metrics, (BOUNDED[kind], BEATEN[kind]), inference),
         **_ceilings(metrics, CEILING[kind]),
-        **_leakage(evaluation["features"]),
+        **_leakage(evaluation["features"], inference.screening.strength),
         **_calibration(evaluation),
         **_budgets(record),
         **_monitor(inference),
@@ -174,25 +177,22 @@ def judged(inference: Inference, record: Measured) -> Values:
 def _cluster(inference: Inference, evaluation: Measured) -> Values:
     name, groups = inference.cluster, evaluation["groups"]
     if name is None:
-        return {
-            "cluster": "null",
-            "cluster_reason": (
-                "Column whose values group dependent rows; null: each row is independent of the "
-                "others. If several rows belong to one customer, patient or day, name that column."
-            ),
-            "min_clusters": "20",
-            "min_clusters_reason": "Fewest groups, for when there is a cluster.",
-        }
-    what = "Rows of one day share what happened that day" if name == inference.time else (
-        f"Rows of one {name} depend on each other"
+        reason = (
+            "Column whose values group dependent rows; null: each row is independent of the others. "
+            "If several rows belong to one customer, patient or day, name that column."
+        )
+        return {"cluster": "null", "cluster_reason": reason, "min_clusters": ""}
+    what = (
+        "Rows of one day share what happened that day"
+        if name == inference.time
+        else (f"Rows of one {name} depend on each other")
     )
     return {
         "cluster": json.dumps(name),
         "cluster_reason": f"Column whose values group dependent rows. {what}.",
-        "min_clusters": str(min(20, groups) if name == inference.time else 20),
-        "min_clusters_reason": (
-            f"Fewest groups; with fewer the verdict is inconclusive. The held-out rows form "
-            f"{groups:,}."
+        "min_clusters": (
+            "  # Fewest groups; with fewer the verdict is inconclusive. The held-out rows form "
+            f"{groups:,}.\n  min_clusters: {min(20, groups) if name == inference.time else 20}\n"
         ),
     }
 
@@ -218,7 +218,11 @@ def _no_skill(name: str, measured: Measured) -> float:
 
 def _bounds(metrics: Measured, name: str, evaluation: Measured) -> Values:
     measured = metrics[name]
-    none, end, higher = _no_skill(name, measured), _worse_end(measured), measured["higher_is_better"]
+    none, end, higher = (
+        _no_skill(name, measured),
+        _worse_end(measured),
+        measured["higher_is_better"],
+    )
     skilled = end > none if higher else end < none
     bound = (none + end) / 2 if skilled else none
     if skilled:
@@ -290,17 +294,21 @@ def _ceilings(metrics: Measured, name: str) -> Values:
     }
 
 
-def _leakage(features: Measured) -> Values:
-    strength = {n: value for n, value in features["strength"].items() if value is not None}
+def _leakage(features: Measured, everywhere: dict[str, float]) -> Values:
+    strength = {
+        name: max(value, everywhere.get(name, value))
+        for name, value in features["strength"].items()
+        if value is not None
+    }
     measure = features["measure"]
-    name = max(strength, key=strength.get, default="")
+    name = max(strength, key=lambda name: strength[name], default="")
     value = max(strength.get(name, 0.0), 0.0)
     most = max(math.ceil(50 * (value + 1)) / 100, 0.6)
     return {
         "leakage": f"max_{measure}: {min(most, 1.0):g}",
         "leakage_reason": (
-            f"Highest {'AUC' if measure == 'auc' else 'R2'} of one feature by itself. The strongest "
-            f"is {name} with {number(value)}; the bound lies halfway to perfection."
+            f"Highest {'AUC' if measure == 'auc' else 'R2'} of one feature by itself. The "
+            f"strongest is {name} with {number(value)}; the bound lies halfway to perfection."
         ),
     }
 
@@ -315,10 +323,10 @@ def _calibration(evaluation: Measured) -> Values:
         }
     error = sum(abs(one["score"] - one["target"]) * one["rows"] for one in tenths) / rows
     return {
-        "miscalibration": f"{nice(2 * error) or 1:g}",
+        "miscalibration": f"{nice(3 * error) or 1:g}",
         "miscalibration_reason": (
-            "Largest mean distance between score and outcome, by tenths of the rows: twice the "
-            f"{number(error)} of now."
+            "Largest mean distance between score and outcome, by tenths of the rows: three times "
+            f"the {number(error)} of now."
         ),
     }
 
@@ -331,11 +339,11 @@ def _budgets(record: Measured) -> Values:
             f"Largest size of the model's files, MB. It has {megabytes:.2g}; one five times as "
             "large means that a parameter was set much too high."
         ),
-        "p50_ms": f"{max(2.0, nice(5 * cost['p50_ms'])):g}",
-        "p99_ms": f"{max(100.0, nice(10 * cost['p99_ms'])):g}",
+        "p50_ms": f"{max(2.0, nice(5 * cost['predict_usual_p50_ms'])):g}",
+        "p99_ms": f"{max(100.0, nice(10 * cost['predict_usual_p99_ms'])):g}",
         "latency_reason": (
             "Longest time to score one row in process, ms: of half the rows, and of 99 in 100. "
-            f"Here it took {cost['p50_ms']:.2g} and {cost['p99_ms']:.2g}; machines differ, and the "
+            f"Here it took {cost['predict_usual_p50_ms']:.2g} and {cost['predict_usual_p99_ms']:.2g}; machines differ, and the "
             "tail suffers from neighbours."
         ),
     }
@@ -372,10 +380,8 @@ def _age(unit: str, inference: Inference) -> Values:
         span = (dates.max() - dates.min()).days / len(inference.partitioning.names)
         days = max(1, round(span))
     if days is None:
-        return {
-            "max_age_days": "null",
-            "age_reason": "Age of production's release beyond which retraining is tried: none yet.",
-        }
+        reason = "Age of production's release beyond which retraining is tried; null: no limit."
+        return {"max_age_days": "null", "age_reason": reason}
     return {
         "max_age_days": str(math.ceil(1.5 * days)),
         "age_reason": (

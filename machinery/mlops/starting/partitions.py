@@ -184,9 +184,7 @@ def _blocks(frame: "DataFrame", task: Task, group: "Series | None") -> Partition
         block[order] = np.arange(rows) % number
     width = len(str(number))
     names = [f"block-{index + 1:0{width}}" for index in block]
-    return Partitioning(
-        pd.Series(names, index=frame.index), "block of rows", True, last=max(names)
-    )
+    return Partitioning(pd.Series(names, index=frame.index), "block of rows", True, last=max(names))
 
 
 def _with_holdout(

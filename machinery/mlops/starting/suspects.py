@@ -20,7 +20,9 @@ LEAK = {"auc": 0.99, "r2": 0.99}
 STRONG = {"auc": 0.9, "r2": 0.8}
 EXACT = 0.99999
 STRONGEST = 8
-ID_NAME = re.compile(r"(?i)(^|_|\b)(id|ids|uuid|guid|key|index|unnamed: ?\d+|row|rownames?)($|_|\b)")
+ID_NAME = re.compile(
+    r"(?i)(^|_|\b)(id|ids|uuid|guid|key|index|unnamed: ?\d+|row|rownames?)($|_|\b)"
+)
 ID_SHARE = 0.95
 # A text with more values than this share of the rows, or than this many, is no category.
 MOST_CATEGORIES, CATEGORY_SHARE = 1000, 0.2
@@ -90,9 +92,7 @@ def _rest(names: list[str], left_out: list[LeftOut]) -> list[str]:
     return [name for name in names if name not in gone]
 
 
-def _alone(
-    column: "Series", time: "Series | None", keep_text: bool
-) -> tuple[str, str] | None:
+def _alone(column: "Series", time: "Series | None", keep_text: bool) -> tuple[str, str] | None:
     """Return what speaks against a column by itself."""
     values = column.nunique()
     if values == 0:
@@ -181,7 +181,9 @@ def _or_nan(value: float | None) -> float:
 def _leaks(strength: dict[str, float], measure: str, task: Task) -> Iterator[LeftOut]:
     for name, value in strength.items():
         if value > LEAK[measure]:
-            reason = f"alone it predicts {task.target} nearly perfectly ({TITLES[measure]} {value:.3f})"
+            reason = (
+                f"alone it predicts {task.target} nearly perfectly ({TITLES[measure]} {value:.3f})"
+            )
             yield LeftOut(name, "leak", reason)
 
 

@@ -124,7 +124,8 @@ def _text(path: Path) -> "DataFrame":
         )
     frames = [
         pd.read_csv(path, sep=delimiter, decimal=mark, encoding="utf-8-sig", low_memory=False)
-        for mark in (".,") if mark == "." or delimiter == ";"
+        for mark in (".,")
+        if mark == "." or delimiter == ";"
     ]
     # With semicolons between columns a comma may be the decimal mark.
     return max(frames, key=lambda frame: sum(dtype.kind in "if" for dtype in frame.dtypes))

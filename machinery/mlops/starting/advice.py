@@ -1,0 +1,88 @@
+"""The three things to look at next, from what was seen in the table and in the first training."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlops.gate.formatting import number
+from mlops.starting.infer import Inference
+from mlops.starting.noise import BEATEN, BOUNDED
+from mlops.starting.suspects import TITLES
+
+MOST = 3
+FEW_ROWS, MANY_MISSING, RARE = 200, 0.3, 0.05
+SHOWN = 4
+
+
+def look_at(inference: Inference, record: dict[str, Any]) -> list[str]:
+    """Return the three most important remarks."""
+    remarks = [*_skill(inference, record), *_suspects(inference), *_rows(inference)]
+    remarks += [*_values(inference), *_always()]
+    return remarks[:MOST]
+
+
+def _skill(inference: Inference, record: dict[str, Any]) -> Iterator[str]:
+    metrics, kind = record["evaluation"]["metrics"], inference.task.kind
+    beaten = metrics[BEATEN[kind]]
+    value, constant = beaten["candidate"]["value"], beaten["constant"]
+    if constant is not None and (value < constant) == beaten["higher_is_better"]:
+        yield (
+            f"The model is no better than a constant: {BEATEN[kind]} {number(value)} against "
+            f"{number(constant)}. Are the columns that matter in the table?"
+        )
+
+
+def _suspects(inference: Inference) -> Iterator[str]:
+    screening = inference.screening
+    leaks = [one for one in screening.left_out if one.kind in ("leak", "known afterwards")]
+    if leaks:
+        listed = "; ".join(f"{one.column}: {one.reason}" for one in leaks[:SHOWN])
+        yield f"Left out because the outcome shows in them: {listed}."
+    if screening.strong:
+        name, value = list(screening.strong.items())[0]
+        yield (
+            f"{name} alone has {TITLES[screening.measure]} {value:.2f}. Is its value known when "
+            "the question is asked? If not, take it out of data/schema.py."
+        )
+    others = [one for one in screening.left_out if one not in leaks]
+    if others:
+        listed = ", ".join(f"{one.column} ({one.kind})" for one in others[:SHOWN])
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        yield f"Left out: {listed}{more}; data/README.md has the reasons."
+
+
+def _rows(inference: Inference) -> Iterator[str]:
+    split, count = inference.partitioning, int(inference.partitioning.held_out.sum())
+    if count < FEW_ROWS:
+        yield (
+            f"Only {count} rows are held out, so intervals are wide and only a large loss will be "
+            "noticed. More rows help more than a better model."
+        )
+    if split.made_up:
+        yield (
+            "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
+            "the same time. Add a date column and start again with TIME=."
+        )
+    if inference.cluster is None:
+        yield (
+            "Every row counts as independent. If several belong to one customer, patient or "
+            "machine, start again with GROUP=, or all intervals are too narrow."
+        )
+
+
+def _values(inference: Inference) -> Iterator[str]:
+    frame = inference.frame
+    missing = frame.isna().mean().sort_values(ascending=False)
+    if missing.iloc[0] > MANY_MISSING:
+        yield f"{missing.index[0]} is missing in {missing.iloc[0]:.0%} of the rows. Is that usual?"
+    if inference.task.labels:
+        shares = frame[inference.task.targets[0]].value_counts(normalize=True)
+        if shares.iloc[-1] < RARE:
+            yield (
+                f"{shares.index[-1]!r} is rare, {shares.iloc[-1]:.1%} of the rows: watch "
+                f"{BOUNDED[inference.task.kind]} and the calibration, not the accuracy."
+            )
+
+
+def _always() -> Iterator[str]:
+    yield "data/schema.py: ranges are guesses and descriptions repeat the names; you know better."
+    yield "params.yaml: read each bound with its reason, and move those that are too lenient."
