@@ -81,6 +81,9 @@ def infer(table: Table, request: Request) -> Inference:
     frame, time = _timed(frame, request)
     frame, kept = _complete(frame, [*named, *filter(None, [time])], changes)
     task = tasks.infer(frame, request.targets, request.task)
+    if task.kind in ("amount", "amounts"):
+        # An amount that happens to be whole in this table need not be so in the next one.
+        frame = frame.astype(dict.fromkeys(task.targets, "float64"))
     parts = None if table.parts is None else table.parts[kept].reset_index(drop=True)
     dates = None if time is None else frame[time]
     group = None if request.group is None else frame[request.group]
@@ -235,7 +238,7 @@ def _target_field(column: "Series", task: Task) -> FieldSpec:
     if task.kind == "classes":
         kind = "whole" if column.dtype.kind in "iuf" else "category"
         return FieldSpec(column.name, kind, values=task.labels)
-    return spec(column.astype("float64"))
+    return spec(column)
 
 
 def _enough_days(dates: "Series", partitioning: Partitioning) -> bool:
