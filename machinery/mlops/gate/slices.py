@@ -89,7 +89,7 @@ def _all_good(
     more = small["values"] - len(small["largest"])
     listed = ", ".join([*small["largest"], *([f"{more} more"] if more else [])])
     too_small = f"; too few rows to compare: {listed}" if listed else ""
-    if share < gate.slices.min_share:
+    if extent.get("required", True) and share < gate.slices.min_share:
         message = (
             f"{opening}{too_small}. At least {gate.slices.min_share:.0%} of the rows must be "
             "compared (gate.slices.min_share). Hold out more partitions (data.holdout), or name a "

@@ -28,7 +28,8 @@ from mlops.releases.release import (
 )
 from mlops.releases.store import Store
 from mlops.rules import Verdict
-from mlops.serving.openapi import ANSWER
+from mlops.serving.answer import Answer
+from mlops.serving.openapi import response_schema
 from mlops.training import contract, record
 from mlops.training.pickles import pickles
 
@@ -104,7 +105,8 @@ def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> Non
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
     newest = contract.load(training["data"]["holdout"]["partitions"][-1:]).frame
-    frame = parity.sample(newest[list(columns.features)], values.serve.max_rows)
+    features = newest[list(columns.features)]
+    frame = parity.sample(features, values.serve.max_rows, contract.nullable(columns.features))
     expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     finding = parity.compare(source, frame, expected, values.serve.ready_seconds)
@@ -150,7 +152,7 @@ def _seal(training: record.Record, packed: bundle.PackedBundle, proof: Proof) ->
             fingerprint=record.data_fingerprint(train["fingerprint"], holdout["fingerprint"]),
         ),
         source=Source(repository=repository_in(origin), commit=commit),
-        contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
+        contract=Contract(input=_input(packed.schema), output=_output(training)),
     )
     return new_release(promoted, [proof])
 
@@ -162,6 +164,10 @@ def _input(schema: dict) -> str:
         for name, rule in schema["properties"].items()
     }
     return digest(canonical(fields))
+
+
+def _output(training: record.Record) -> str:
+    return digest(canonical(response_schema(Answer.of_record(training))))
 
 
 def repository_in(url: str) -> str | None:

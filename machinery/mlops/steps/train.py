@@ -21,6 +21,8 @@ from mlops.errors import UserError
 from mlops.paths import MODELS
 from mlops.training import contract, record
 
+# Rows that a new model scores at once.
+TRIED = 10
 # Held-out rows whose scores show whether two models differ, or only their files do.
 COMPARED_ROWS = 100
 
@@ -65,6 +67,7 @@ def run(_: argparse.Namespace) -> None:
                 **repeat,
             },
             "model": description,
+            **contract.answer().recorded(),
             "cost": {
                 "train_seconds": seconds,
                 "train_threads": params.train.threads,
@@ -92,15 +95,10 @@ def _device(configured: str, variable: str) -> str:
 
 def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
     contract.require(frame, columns, "training rows")
-    with contract.team_code("model.train"):
-        return contract.team_model().train(
-            frame[list(columns.features)],
-            frame[columns.target].to_numpy(),
-            params.model,
-            device=device,
-            threads=params.train.threads,
-            seed=params.train.seed,
-        )
+    model = contract.train(frame, columns, params, device)
+    # A model that answers in another shape is refused now, not by a later step.
+    contract.predict(model, frame[list(columns.features)].head(TRIED))
+    return model
 
 
 def _save(model: Any) -> dict[str, Any]:
@@ -154,4 +152,5 @@ def _reference(
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
-    return references(rows.frame[[*columns.features, columns.target]], stretch=len(holdout.frame))
+    names = [*columns.features, *columns.targets]
+    return references(rows.frame[names], stretch=len(holdout.frame))

@@ -7,6 +7,7 @@ import bz2
 import io
 import lzma
 import pickletools
+import warnings
 import zlib
 from ast import literal_eval
 from collections.abc import Callable
@@ -128,11 +129,14 @@ def _is_pickle(head: bytes, whole: bool) -> bool:
     if head.startswith(FRAMED):
         return True
     instructions, stream = _Instructions(), io.BytesIO(head)
-    try:
-        pickletools.dis(stream, out=instructions)
-        ended = True
-    except Exception:  # pylint: disable=broad-exception-caught  # whatever bytes may cause
-        ended = False
+    with warnings.catch_warnings():
+        # About backslashes in what is no text.
+        warnings.simplefilter("ignore")
+        try:
+            pickletools.dis(stream, out=instructions)
+            ended = True
+        except Exception:  # pylint: disable=broad-exception-caught  # whatever bytes may cause
+            ended = False
     names = instructions.names
     if head.startswith(NUMBERED):
         # The head may end within a long text.
