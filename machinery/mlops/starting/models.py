@@ -55,7 +55,10 @@ def starter(inference: Inference, family: str | None) -> StarterModel:
 
 def _common(inference: Inference, family: str) -> dict[str, str]:
     kind = inference.task.kind
-    constants = [f"METRICS = {METRICS[kind]!r}"]
+    constants = [
+        "FRAME = True  # `predict` gets a DataFrame in the service too, as `train` does",
+        f"METRICS = {METRICS[kind]!r}",
+    ]
     if kind == "classes":
         constants.append(f"CLASSES = {inference.task.labels!r}")
     constants.append("# What skops may build on loading, besides scikit-learn's own estimators.")
@@ -79,13 +82,12 @@ RETURNS = {
     "amounts": "the amounts of each row (rows, targets)",
 }
 PREDICT = {
-    "binary": "return model.predict_proba(typed(columns))[:, 1]",
-    "amount": "return model.predict(typed(columns))",
-    "amounts": "return model.predict(typed(columns))",
+    "binary": "return model.predict_proba(frame)[:, 1]",
+    "amount": "return model.predict(frame)",
+    "amounts": "return model.predict(frame)",
     "classes": (
-        "rows = typed(columns)\n"
-        "scores = np.zeros((len(rows), len(CLASSES)))\n"
-        "scores[:, model.classes_] = model.predict_proba(rows)  # a class may be new to it\n"
+        "scores = np.zeros((len(frame), len(CLASSES)))\n"
+        "scores[:, model.classes_] = model.predict_proba(frame)  # it may have seen fewer classes\n"
         "return scores"
     ),
 }
@@ -96,7 +98,7 @@ def _title(inference: Inference) -> str:
 
 
 def _package(inference: Inference) -> dict[str, str]:
-    names = ["METRICS", "Params", "load", "predict", "save", "train"]
+    names = ["FRAME", "METRICS", "Params", "load", "predict", "save", "train"]
     if inference.task.kind == "classes":
         names.insert(0, "CLASSES")
     values = {"names": ", ".join(names), "quoted": ", ".join(f'"{name}"' for name in names)}
@@ -111,6 +113,7 @@ def _linear(inference: Inference) -> StarterModel:
         "estimator": estimator,
         "parameter": parameter,
         "default": "1.0",
+        "numpy": "import numpy as np\n" if inference.task.kind == "classes" else "",
         "meaning": (
             "inverse of the penalty on large weights" if classifies else "penalty on large weights"
         ),
