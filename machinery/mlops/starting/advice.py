@@ -9,14 +9,16 @@ from mlops.starting.noise import BEATEN, BOUNDED
 from mlops.starting.suspects import TITLES
 
 MOST = 3
+# The outcome moved if the share of a class did so much, or an amount so many standard deviations.
+MOVED_SHARE, MOVED_SPREAD = 0.1, 0.5
 FEW_ROWS, MANY_MISSING, RARE = 200, 0.3, 0.05
 SHOWN = 4
 
 
 def look_at(inference: Inference, record: dict[str, Any]) -> list[str]:
     """Return the three most important remarks."""
-    remarks = [*_skill(inference, record), *_suspects(inference), *_rows(inference)]
-    remarks += [*_values(inference), *_always()]
+    remarks = [*_skill(inference, record), *_changed(inference), *_suspects(inference)]
+    remarks += [*_rows(inference), *_values(inference), *_always()]
     return remarks[:MOST]
 
 
@@ -28,6 +30,28 @@ def _skill(inference: Inference, record: dict[str, Any]) -> Iterator[str]:
         yield (
             f"The model is no better than a constant: {BEATEN[kind]} {number(value)} against "
             f"{number(constant)}. Are the columns that matter in the table?"
+        )
+
+
+def _changed(inference: Inference) -> Iterator[str]:
+    """Yield how the outcome differs between the rows trained on and those held out."""
+    split, name = inference.partitioning, inference.task.targets[0]
+    before = inference.frame.loc[split.trained_on, name]
+    after = inference.frame.loc[split.held_out, name]
+    if inference.task.labels:
+        shares = [one.value_counts(normalize=True) for one in (before, after)]
+        moved = shares[1].sub(shares[0], fill_value=0)
+        label = moved.abs().idxmax()
+        if abs(moved[label]) > MOVED_SHARE:
+            old, new = (share.get(label, 0.0) for share in shares)
+            yield (
+                f"{name} itself changed: {label!r} was {old:.0%} of the rows trained on, and is "
+                f"{new:.0%} of those held out. Do both parts describe the same thing?"
+            )
+    elif abs(after.mean() - before.mean()) > MOVED_SPREAD * before.std():
+        yield (
+            f"{name} itself changed: its mean was {number(before.mean())} in the rows trained on, "
+            f"and is {number(after.mean())} in those held out."
         )
 
 
@@ -62,7 +86,7 @@ def _rows(inference: Inference) -> Iterator[str]:
             "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
             "the same time. Add a date column and start again with TIME=."
         )
-    if inference.cluster is None:
+    if inference.roles.cluster is None:
         yield (
             "Every row counts as independent. If several belong to one customer, patient or "
             "machine, start again with GROUP=, or all intervals are too narrow."

@@ -39,7 +39,6 @@ def cleaned(frame: "DataFrame") -> "tuple[DataFrame, dict[str, str], dict[str, s
 
 
 def _cleaned(column: "Series") -> "tuple[Series, str]":
-    import numpy as np
     from pandas.api import types
 
     dtype = column.dtype
@@ -48,17 +47,26 @@ def _cleaned(column: "Series") -> "tuple[Series, str]":
     if types.is_timedelta64_dtype(dtype):
         return column.dt.total_seconds(), "a duration, in seconds"
     if types.is_bool_dtype(dtype) or _are(column, bool):
-        if not column.isna().any():
-            return column.astype(bool), ""
-        return column.astype(object).astype(float), "true is 1, false is 0"
-    if types.is_integer_dtype(dtype) and not column.isna().any():
+        return _flags(column)
+    return _numbers(column) if types.is_numeric_dtype(dtype) else _from_objects(column)
+
+
+def _flags(column: "Series") -> "tuple[Series, str]":
+    if not column.isna().any():
+        return column.astype(bool), ""
+    return column.astype(object).astype(float), "true is 1, false is 0"
+
+
+def _numbers(column: "Series") -> "tuple[Series, str]":
+    import numpy as np
+    from pandas.api import types
+
+    if types.is_integer_dtype(column.dtype) and not column.isna().any():
         return column.astype("int64"), ""
-    if types.is_numeric_dtype(dtype):
-        numbers = column.astype("float64")
-        infinite = int(np.isinf(numbers).sum())
-        remark = f"{infinite:,} infinite values count as missing" if infinite else ""
-        return numbers.replace([np.inf, -np.inf], np.nan), remark
-    return _from_objects(column)
+    numbers = column.astype("float64")
+    infinite = int(np.isinf(numbers).sum())
+    remark = f"{infinite:,} infinite values count as missing" if infinite else ""
+    return numbers.replace([np.inf, -np.inf], np.nan), remark
 
 
 def _are(column: "Series", kind: type) -> bool:
@@ -97,7 +105,7 @@ def _number(text: "Series") -> "tuple[Series, str] | None":
     many = numbers.notna().sum() > max(len(text) * (1 - MOST_MISSPELT) - text.isna().sum(), 0)
     if not numbers.notna().any() or not many or strays.nunique() > MOST_SPELLINGS:
         return None
-    if not len(strays) and _keeps_zeros(text):
+    if strays.empty and _keeps_zeros(text):
         return None
     remark = f"{', '.join(map(repr, strays.unique()))} counts as missing" if len(strays) else ""
     return numbers.astype("float64"), remark

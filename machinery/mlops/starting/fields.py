@@ -27,8 +27,7 @@ class FieldSpec:
     name: str
     kind: str  # number, whole, flag, category, text or date
     nullable: bool = False
-    low: float | None = None
-    high: float | None = None
+    bounds: tuple[float, float] | None = None
     values: tuple[str, ...] = ()
     pattern: str | None = None
     longest: int | None = None
@@ -54,8 +53,8 @@ class FieldSpec:
             return f"pa.Check.str_matches({_raw(self.pattern)})"
         if self.longest:
             return f"pa.Check.str_length(1, {self.longest})"
-        if self.low is not None:
-            return f"pa.Check.in_range({_number(self.low)}, {_number(self.high)})"
+        if self.bounds:
+            return f"pa.Check.in_range({', '.join(map(_number, self.bounds))})"
         return ""
 
 
@@ -81,8 +80,8 @@ def spec(column: "Series") -> FieldSpec:
     if kind == "M":
         return FieldSpec(column.name, "date")
     if kind in "iuf":
-        low, high = wider(float(column.min()), float(column.max()))
-        return FieldSpec(column.name, "whole" if kind in "iu" else "number", nullable, low, high)
+        bounds = wider(float(column.min()), float(column.max()))
+        return FieldSpec(column.name, "whole" if kind in "iu" else "number", nullable, bounds)
     return _text(column, nullable)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops.errors import UserError
@@ -38,78 +39,97 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Inference:
-    """What was seen in a table. `frame` holds the columns that are kept, `changes` the remarks.
+class Roles:
+    """The columns that are neither feature nor target.
 
-    `time` is the name of the column that orders the rows; `days` means that rows of one day
-    depend on each other.
+    `time` orders the rows; `days` means that rows of one day depend on each other.
     """
 
-    name: str
-    frame: "DataFrame"
-    task: Task
     time: str
     group: str | None
-    fields: tuple[FieldSpec, ...]
-    screening: Screening
-    partitioning: Partitioning
     days: bool
-    changes: tuple[str, ...]
 
     @property
     def cluster(self) -> str | None:
         """The column whose values group dependent rows."""
         return self.group or (self.time if self.days else None)
 
-    @property
+
+@dataclass(frozen=True)
+class Inference:
+    """What was seen in a table: `frame` has the columns that are kept, `changes` are remarks."""
+
+    name: str
+    frame: "DataFrame"
+    task: Task
+    roles: Roles
+    screening: Screening
+    partitioning: Partitioning
+    changes: tuple[str, ...]
+
+    @cached_property
     def features(self) -> tuple[FieldSpec, ...]:
         """The fields that the model sees."""
-        others = (self.time, self.group, *self.task.targets)
-        return tuple(field for field in self.fields if field.name not in others)
+        return tuple(spec(self.frame[name]) for name in self.screening.features)
+
+    @cached_property
+    def fields(self) -> tuple[FieldSpec, ...]:
+        """All fields of the schema."""
+        fields = [FieldSpec(self.roles.time, "date")]
+        if self.roles.group:
+            whole = self.frame[self.roles.group].dtype.kind in "iu"
+            fields.append(FieldSpec(self.roles.group, "whole" if whole else "text"))
+        targets = [_target_field(self.frame[name], self.task) for name in self.task.targets]
+        return (*fields, *self.features, *targets)
 
 
 def infer(table: Table, request: Request) -> Inference:
     """Return what is seen in a table; raises UserError where the request does not fit it."""
-    named = (*request.targets, *filter(None, [request.group]))
-    tasks.require_columns(table.frame, "TARGET", request.targets)
-    tasks.require_columns(table.frame, "GROUP", named[len(request.targets) :])
-    frame, remarks, unusable = cleaning.cleaned(table.frame)
-    for name in named:
-        if name in unusable:
-            raise UserError(f"{name} cannot be used: {unusable[name]}.")
-    changes = [f"{name}: {remark}" for name, remark in remarks.items()]
+    frame, changes, unusable = _typed(table.frame, request)
     frame, time = _timed(frame, request)
-    frame, kept = _complete(frame, [*named, *filter(None, [time])], changes)
+    named = (*request.targets, *filter(None, [request.group, time]))
+    frame, kept = _complete(frame, named, changes)
     task = tasks.infer(frame, request.targets, request.task)
     if task.kind in ("amount", "amounts"):
         # An amount that happens to be whole in this table need not be so in the next one.
         frame = frame.astype(dict.fromkeys(task.targets, "float64"))
     parts = None if table.parts is None else table.parts[kept].reset_index(drop=True)
-    dates = None if time is None else frame[time]
-    group = None if request.group is None else frame[request.group]
+    dates, group = (None if name is None else frame[name] for name in (time, request.group))
     partitioning = partitions.cut(frame, task, dates, group, parts)
-    roles = (*named, *filter(None, [time]))
-    screening = screen(frame, task, roles, dates, keep_text=request.text)
-    screening = _without_rare(screening, frame, partitioning)
-    if not screening.features:
-        raise UserError(
-            "No column is left to predict from: "
-            + "; ".join(f"{one.column}: {one.reason}" for one in screening.left_out)
-        )
-    unreadable = tuple(LeftOut(name, "unreadable", why) for name, why in unusable.items())
-    days = partitions.days_of(dates) is not None
+    screening = screen(frame, task, named, dates, keep_text=request.text)
+    screening = _with(_without_rare(screening, frame, partitioning), unusable)
+    _require_features(screening)
+    columns = [*filter(None, [time, request.group]), *screening.features, *task.targets]
     return Inference(
-        name=_name(table.name, task),
-        frame=frame[[*filter(None, [time, request.group]), *screening.features, *task.targets]],
-        task=task,
-        time=time or MADE_UP,
-        group=request.group,
-        fields=_fields(frame, time, request.group, screening.features, task),
-        screening=_with(screening, unreadable),
-        partitioning=partitioning,
-        days=days and _enough_days(dates, partitioning),
-        changes=tuple(changes),
+        _name(table.name, task),
+        frame[columns],
+        task,
+        Roles(time or MADE_UP, request.group, _grouped_by_day(dates, partitioning)),
+        screening,
+        partitioning,
+        tuple(changes),
     )
+
+
+def _typed(
+    frame: "DataFrame", request: Request
+) -> "tuple[DataFrame, list[str], tuple[LeftOut, ...]]":
+    """Return the frame with one type a column, what was changed, and columns that have none."""
+    tasks.require_columns(frame, "TARGET", request.targets)
+    group = [request.group] if request.group else []
+    tasks.require_columns(frame, "GROUP", group)
+    frame, remarks, unusable = cleaning.cleaned(frame)
+    for name in (*request.targets, *group):
+        if name in unusable:
+            raise UserError(f"{name} cannot be used: {unusable[name]}.")
+    changes = [f"{name}: {remark}" for name, remark in remarks.items()]
+    return frame, changes, tuple(LeftOut(n, "unreadable", why) for n, why in unusable.items())
+
+
+def _require_features(screening: Screening) -> None:
+    if not screening.features:
+        reasons = "; ".join(f"{one.column}: {one.reason}" for one in screening.left_out)
+        raise UserError(f"No column is left to predict from. {reasons}")
 
 
 def _name(source: str, task: Task) -> str:
@@ -130,16 +150,16 @@ def _timed(frame: "DataFrame", request: Request) -> "tuple[DataFrame, str | None
             _refuse_time(frame[request.time])
         return frame.assign(**{request.time: column}), request.time
     named = {*request.targets, request.group}
-    found = {
+    dated = {
         name: column
         for name in frame
         if name not in named and (column := cleaning.dates(frame[name], demanded=False)) is not None
     }
-    frame = frame.assign(**{n: c for n, c in found.items() if frame[n].dtype.kind not in "iuf"})
+    frame = frame.assign(**{n: c for n, c in dated.items() if frame[n].dtype.kind not in "iuf"})
     calendar = _calendar(frame, named)
     if calendar is not None:
         return frame.drop(columns=calendar.name, errors="ignore").assign(date=calendar), COMBINED
-    fit = {name: column for name, column in found.items() if _orders(column)}
+    fit = {name: column for name, column in dated.items() if _orders(column)}
     if not fit:
         return frame, None
     name = max(fit, key=lambda name: (fit[name].notna().mean().round(2), fit[name].nunique()))
@@ -175,10 +195,10 @@ def _refuse_time(column: "Series"):
 
 
 def _complete(
-    frame: "DataFrame", roles: list[str], changes: list[str]
+    frame: "DataFrame", roles: tuple[str, ...], changes: list[str]
 ) -> "tuple[DataFrame, Series]":
     """Return the rows that have a target, a time and a group, and which rows those are."""
-    kept = frame[roles].notna().all(axis=1)
+    kept = frame[list(roles)].notna().all(axis=1)
     for name in roles:
         if missing := int(frame[name].isna().sum()):
             changes.append(f"{missing:,} rows without {name} were left out")
@@ -215,31 +235,16 @@ def _with(screening: Screening, more: tuple[LeftOut, ...]) -> Screening:
     )
 
 
-def _fields(
-    frame: "DataFrame",
-    time: str | None,
-    group: str | None,
-    features: tuple[str, ...],
-    task: Task,
-) -> tuple[FieldSpec, ...]:
-    fields = [FieldSpec(time or MADE_UP, "date")]
-    if group:
-        whole = frame[group].dtype.kind in "iu"
-        fields.append(FieldSpec(group, "whole" if whole else "text"))
-    fields += [spec(frame[name]) for name in features]
-    for name in task.targets:
-        fields.append(_target_field(frame[name], task))
-    return tuple(fields)
-
-
 def _target_field(column: "Series", task: Task) -> FieldSpec:
     if task.kind == "binary":
-        return FieldSpec(column.name, "whole", low=0, high=1)
+        return FieldSpec(column.name, "whole", bounds=(0, 1))
     if task.kind == "classes":
         kind = "whole" if column.dtype.kind in "iuf" else "category"
         return FieldSpec(column.name, kind, values=task.labels)
     return spec(column)
 
 
-def _enough_days(dates: "Series", partitioning: Partitioning) -> bool:
+def _grouped_by_day(dates: "Series | None", partitioning: Partitioning) -> bool:
+    if dates is None or partitions.days_of(dates) is None:
+        return False
     return dates[partitioning.held_out].dt.normalize().nunique() >= FEWEST_HELD_OUT_DAYS

@@ -1,5 +1,6 @@
 """The model that a fork begins with: which estimator, its code and its parameters."""
 
+import re
 from dataclasses import dataclass
 
 from mlops.errors import UserError, did_you_mean
@@ -28,7 +29,7 @@ TRUSTED = {
 
 @dataclass(frozen=True)
 class StarterModel:
-    """The files of `model/`, its section of params.yaml, and the packages that the service needs."""
+    """The files of `model/`, its section of params.yaml, and the packages it needs to serve."""
 
     family: str
     description: str
@@ -94,7 +95,11 @@ PREDICT = {
 
 
 def _title(inference: Inference) -> str:
-    return f"Predicts {inference.task.target}".replace('"', "'").replace("\\", "/")[:55]
+    """Return what is predicted, short and without characters that mean something in Python."""
+    targets = inference.task.targets
+    if len(targets) > 1:
+        return f"{len(targets)} amounts"
+    return re.sub(r'["\\\n]', "", targets[0])[:30]
 
 
 def _package(inference: Inference) -> dict[str, str]:

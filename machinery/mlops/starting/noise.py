@@ -1,160 +1,28 @@
-"""The numbers of params.yaml, from this table: what is usual in it, and what is chance.
+"""The section `gate` of params.yaml, from the intervals of a first evaluation: what is chance.
 
 Functions return placeholders of the template `params.yaml` with their values.
 """
 
 import json
 import math
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops.gate.formatting import number
 from mlops.starting.infer import Inference
-from mlops.statistics.quality import Profile, profile
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from mlops.starting.rounding import nice
 
 Values = dict[str, str]
 Measured = dict[str, Any]
 
-STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 # The metric with a bound, and the one that must beat a constant, by kind of task.
 BOUNDED = {"binary": "auc", "classes": "auc", "amount": "mae", "amounts": "mae"}
 BEATEN = {"binary": "log_loss", "classes": "log_loss", "amount": "rmse", "amounts": "rmse"}
 CEILING = {"binary": "auc", "classes": "auc", "amount": "r2", "amounts": "r2"}
 NO_SKILL = {"auc": 0.5}
+LEAST_MARGIN = {"auc": 0.005, "log_loss": 0.005}
 # A metric as good as this has no room for a ceiling.
 TOO_GOOD = 0.99
 UNIT_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
-
-
-def nice(value: float, up: bool = True) -> float:
-    """Return the next round number above (or below) a positive value: 1, 1.5, 2, 2.5, 3, 4 ..."""
-    if value <= 0:
-        return 0.0
-    unit = 10.0 ** math.floor(math.log10(value))
-    steps = [step * unit for step in STEPS]
-    near = [step for step in steps if (step >= value * 0.999 if up else step <= value * 1.001)]
-    return float(f"{(min(near) if up else max(near)):.12g}")
-
-
-def usual(inference: Inference) -> Values:
-    """Return `data` and `check`: how much the partitions of this table differ from each other."""
-    split, rows = inference.partitioning, inference.frame.drop(
-        columns=inference.time, errors="ignore"
-    )
-    profiles = {
-        name: profile(rows[split.of_row == name].assign(time=0), "time") for name in split.used
-    }
-    held_out, count = split.used[-split.holdout :], int(split.held_out.sum())
-    listed = held_out[0] if split.holdout == 1 else f"{held_out[0]} to {held_out[-1]}"
-    return {
-        "first": json.dumps(split.first),
-        "first_reason": _first_reason(inference),
-        "last": json.dumps(split.last),
-        "last_reason": _last_reason(inference),
-        "holdout": str(split.holdout),
-        "holdout_reason": (
-            f"How many of the newest partitions are held out to judge on, and never trained on: "
-            f"{listed}, {count:,} of {int(split.trained_on.sum()) + count:,} rows."
-        ),
-        **_volume(profiles),
-        **_missing(profiles),
-        **_unseen(profiles),
-        **_twins(profiles, held_out),
-    }
-
-
-def _first_reason(inference: Inference) -> str:
-    first, names = inference.partitioning.first, inference.partitioning.names
-    if first is None:
-        return "Oldest partition used; null: the oldest there is."
-    return f"Oldest partition used. {names[0]} is not whole: it has few rows."
-
-
-def _last_reason(inference: Inference) -> str:
-    split = inference.partitioning
-    text = "Newest partition used. Naming a newer one adopts it, and that line is the whole change."
-    newer = split.names[-1]
-    return (
-        text if newer == split.last else f"{text} {newer} is not whole yet: it has far fewer rows."
-    )
-
-
-def _volume(profiles: dict[str, Profile]) -> Values:
-    rows = [one.rows for one in profiles.values()]
-    ratios = [rows[i] / median(rows[:i]) for i in range(1, len(rows))]
-    least = min(min(ratio, 1 / ratio) for ratio in ratios)
-    seen = f"from {min(rows):,} to" if min(rows) < max(rows) else "all"
-    return {
-        "least_rows": f"{max(0.01, nice(0.8 * least, up=False)):g}",
-        "least_rows_reason": (
-            "Fewest rows of a partition, as a share of the usual number; its inverse bounds the "
-            f"most. Partitions have {seen} {max(rows):,} rows, at least {least:.2f} times the usual; "
-            "a fifth more is left to chance."
-        ),
-    }
-
-
-def _missing(profiles: dict[str, Profile]) -> Values:
-    shift, column = 0.0, ""
-    past: list[Profile] = []
-    for one in profiles.values():
-        for name, share in one.missing.items():
-            before = [other.missing[name] for other in past]
-            away = max(min(before) - share, share - max(before)) if before else 0.0
-            shift, column = max((shift, column), (away, name))
-        past.append(one)
-    reason = (
-        f"{column} left it by {shift:.3f} once."
-        if shift
-        else ("No column has missing values." if not _gaps(profiles) else "No column left it.")
-    )
-    return {
-        "missing_shift": f"{max(0.05, min(1.0, nice(2 * shift))):g}",
-        "missing_reason": (
-            "How far a column's share of missing values may leave the range of earlier partitions. "
-            f"{reason}"
-        ),
-    }
-
-
-def _gaps(profiles: dict[str, Profile]) -> bool:
-    return any(share for one in profiles.values() for share in one.missing.values())
-
-
-def _unseen(profiles: dict[str, Profile]) -> Values:
-    most, column = 0.0, ""
-    past: list[Profile] = []
-    for one in profiles.values():
-        for name, counts in one.categories.items():
-            earlier = {value for other in past for value in other.categories.get(name, {})}
-            new = sum(rows for value, rows in counts.items() if value not in earlier)
-            most, column = max((most, column), (new / one.rows if earlier else 0.0, name))
-        past.append(one)
-    reason = f"{column} had {most:.1%} in one partition." if most else "There was none."
-    return {
-        "max_unseen": f"{max(0.02, min(1.0, nice(1.5 * most))):g}",
-        "unseen_reason": (
-            "Largest share of rows with a category that no earlier partition had. " + reason
-        ),
-    }
-
-
-def _twins(profiles: dict[str, Profile], held_out: list[str]) -> Values:
-    import numpy as np
-
-    new = np.concatenate([profiles[name].hashes for name in held_out])
-    old = np.concatenate([one.hashes for name, one in profiles.items() if name not in held_out])
-    share = float(np.isin(new, old).mean())
-    return {
-        "max_twins": f"{max(0.001, min(1.0, nice(1.5 * share))):g}",
-        "twins_reason": (
-            "Largest share of held-out rows that are also among those trained on: now "
-            f"{share:.2%}. Rows delivered twice would be known by heart."
-        ),
-    }
 
 
 def judged(inference: Inference, record: Measured) -> Values:
@@ -175,24 +43,22 @@ def judged(inference: Inference, record: Measured) -> Values:
 
 
 def _cluster(inference: Inference, evaluation: Measured) -> Values:
-    name, groups = inference.cluster, evaluation["groups"]
+    name, groups = inference.roles.cluster, evaluation["groups"]
     if name is None:
         reason = (
-            "Column whose values group dependent rows; null: each row is independent of the others. "
-            "If several rows belong to one customer, patient or day, name that column."
+            "Column whose values group dependent rows; null: each row is independent of the "
+            "others. If several rows belong to one customer, patient or day, name that column."
         )
         return {"cluster": "null", "cluster_reason": reason, "min_clusters": ""}
-    what = (
-        "Rows of one day share what happened that day"
-        if name == inference.time
-        else (f"Rows of one {name} depend on each other")
-    )
+    what, least = f"Rows of one {name} depend on each other", 20
+    if name == inference.roles.time:
+        what, least = "Rows of one day share what happened that day", min(20, groups)
     return {
         "cluster": json.dumps(name),
         "cluster_reason": f"Column whose values group dependent rows. {what}.",
         "min_clusters": (
             "  # Fewest groups; with fewer the verdict is inconclusive. The held-out rows form "
-            f"{groups:,}.\n  min_clusters: {min(20, groups) if name == inference.time else 20}\n"
+            f"{groups:,}.\n  min_clusters: {least}\n"
         ),
     }
 
@@ -235,8 +101,9 @@ def _bounds(metrics: Measured, name: str, evaluation: Measured) -> Values:
     return {
         "bounds": f"{{{name}: {_towards(bound, none)}}}",
         "bounds_reason": (
-            f"Worst value allowed. On {evaluation['rows']:,} held-out rows {_title(measured, False)} "
-            f"is {_interval(measured)}; a constant answer has {number(none)}; {why}."
+            f"Worst value allowed. On {evaluation['rows']:,} held-out rows "
+            f"{_title(measured, False)} is {_interval(measured)}; a constant answer has "
+            f"{number(none)}; {why}."
         ),
     }
 
@@ -266,7 +133,8 @@ def _margins(metrics: Measured, names: tuple[str, ...], inference: Inference) ->
         name: (metrics[name]["candidate"]["high"] - metrics[name]["candidate"]["low"]) / 2
         for name in names
     }
-    margins = {name: nice(half) for name, half in halves.items()}
+    # Of perfect predictions all replicates are alike, and the interval has no width.
+    margins = {name: max(nice(half), LEAST_MARGIN.get(name, 0.0)) for name, half in halves.items()}
     listed = ", ".join(f"{number(half)} ({name})" for name, half in halves.items())
     count = inference.partitioning.holdout
     held_out = "the held-out partition" if count == 1 else f"{count} held-out partitions"
@@ -332,19 +200,20 @@ def _calibration(evaluation: Measured) -> Values:
 
 
 def _budgets(record: Measured) -> Values:
-    megabytes, cost = record["model"]["bytes"] / 1e6, record["cost"]
+    megabytes = record["model"]["bytes"] / 1e6
+    half, most = (record["cost"][f"predict_usual_{share}_ms"] for share in ("p50", "p99"))
     return {
         "model_mb": f"{max(1.0, nice(5 * megabytes)):g}",
         "model_reason": (
             f"Largest size of the model's files, MB. It has {megabytes:.2g}; one five times as "
             "large means that a parameter was set much too high."
         ),
-        "p50_ms": f"{max(2.0, nice(5 * cost['predict_usual_p50_ms'])):g}",
-        "p99_ms": f"{max(100.0, nice(10 * cost['predict_usual_p99_ms'])):g}",
+        "p50_ms": f"{max(2.0, nice(5 * half)):g}",
+        "p99_ms": f"{max(100.0, nice(10 * most)):g}",
         "latency_reason": (
             "Longest time to score one row in process, ms: of half the rows, and of 99 in 100. "
-            f"Here it took {cost['predict_usual_p50_ms']:.2g} and {cost['predict_usual_p99_ms']:.2g}; machines differ, and the "
-            "tail suffers from neighbours."
+            f"Here it took {half:.2g} and {most:.2g}; machines differ, and the tail suffers from "
+            "neighbours."
         ),
     }
 
@@ -354,8 +223,8 @@ def _monitor(inference: Inference) -> Values:
     newest = split.of_row == split.last
     rows = max(20, min(1000, int(newest.sum()) // 2))
     days = 14
-    if not split.made_up and inference.time in inference.frame:
-        days = int(inference.frame.loc[newest, inference.time].dt.normalize().nunique())
+    if not split.made_up and inference.roles.time in inference.frame:
+        days = int(inference.frame.loc[newest, inference.roles.time].dt.normalize().nunique())
     return {
         "min_rows": str(rows),
         "min_rows_reason": (
@@ -376,7 +245,7 @@ def _days_reason(made_up: bool, days: int) -> str:
 def _age(unit: str, inference: Inference) -> Values:
     days = UNIT_DAYS.get(unit)
     if unit == "span of days":
-        dates = inference.frame[inference.time]
+        dates = inference.frame[inference.roles.time]
         span = (dates.max() - dates.min()).days / len(inference.partitioning.names)
         days = max(1, round(span))
     if days is None:

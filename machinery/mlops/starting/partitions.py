@@ -12,7 +12,7 @@ from mlops.starting.task import Task
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-# The first unit that gives 6 to 24 partitions with enough rows is taken; then one that gives 3 to 24.
+# The first unit that gives 6 to 24 partitions with enough rows is taken, else one with 3 to 24.
 UNITS = {"month": "M", "week": "W", "quarter": "Q", "year": "Y", "day": "D"}
 WANTED, ACCEPTED, MOST = 6, 3, 24
 USUAL_ROWS, FEWEST_ROWS = 50, 20

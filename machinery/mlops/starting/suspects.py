@@ -93,23 +93,30 @@ def _rest(names: list[str], left_out: list[LeftOut]) -> list[str]:
 
 
 def _alone(column: "Series", time: "Series | None", keep_text: bool) -> tuple[str, str] | None:
-    """Return what speaks against a column by itself."""
-    values = column.nunique()
-    if values == 0:
-        return "empty", "it has no value in any row"
-    if values == 1 and not column.isna().any():
-        return "constant", f"it is {column.iloc[:1].tolist()[0]!r} in every row"
+    """Return what speaks against a column by itself: the kind of suspicion and the reason."""
+    values, rows = column.nunique(), len(column)
+    if values < 2:
+        return _single(column)
     if column.dtype.kind == "M":
         return _date(column, time)
+    reason = None
     if _is_id(column):
-        return "id", f"{values:,} different values in {column.notna().sum():,} rows name a row each"
-    if column.dtype.kind in "biuf" or keep_text and _is_free_text(column):
-        return None
-    if _is_free_text(column):
-        return "free text", f"{values:,} different texts; MODEL=text makes a model that reads them"
-    if values > min(MOST_CATEGORIES, max(MOST_FEW, CATEGORY_SHARE * len(column))):
-        return "id", f"{values:,} different texts in {len(column):,} rows: too many for categories"
-    return None
+        reason = "id", f"{values:,} different values in {column.notna().sum():,} rows"
+    elif _is_free_text(column):
+        text = "free text", f"{values:,} different texts; MODEL=text makes a model that reads them"
+        reason = None if keep_text else text
+    elif column.dtype.kind not in "biuf" and values > min(
+        MOST_CATEGORIES, max(MOST_FEW, CATEGORY_SHARE * rows)
+    ):
+        reason = "id", f"{values:,} different texts in {rows:,} rows are too many for categories"
+    return reason
+
+
+def _single(column: "Series") -> tuple[str, str] | None:
+    if not column.notna().any():
+        return "empty", "it has no value in any row"
+    value = column.dropna().iloc[:1].tolist()[0]
+    return None if column.isna().any() else ("constant", f"it is {value!r} in every row")
 
 
 def _date(column: "Series", time: "Series | None") -> tuple[str, str]:

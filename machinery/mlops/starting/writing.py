@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from mlops.paths import IN_TREE, PARAMS
-from mlops.starting import noise
+from mlops.starting import noise, usual
 from mlops.starting.filling import block, fill
 from mlops.starting.infer import Inference
 from mlops.starting.models import StarterModel
@@ -16,6 +16,15 @@ KEPT = {
     "data/README.md": ("## What your data must provide", "## Where the example comes from"),
     "model/README.md": ("## What your model must provide", None),
 }
+
+# What the example's service needs, with the comment that states its size.
+MEMORY = re.compile(
+    r"(?m)(^  # A worker uses one core[^\n]*\n(  #[^\n]*\n)*)?(^  cpu: .*\n)  memory: 320Mi$"
+)
+LARGER = (
+    r"  # A worker uses one core. With pandas and scikit-learn it took 270 MB, and its supervisor 75.\n"
+    r"\3  memory: 512Mi"
+)
 
 
 def partition_files(inference: Inference) -> Files:
@@ -41,7 +50,7 @@ def code(inference: Inference, model: StarterModel, source: str) -> Files:
 
 
 def _data(inference: Inference, source: str) -> dict[str, str]:
-    roles = ["SCHEMA", "TARGET", "TIME"] + (["GROUP"] if inference.group else [])
+    roles = ["SCHEMA", "TARGET", "TIME"] + (["GROUP"] if inference.roles.group else [])
     steps = _steps(inference)
     imports = ["TARGET", "TIME"] if "TARGET" in steps else ["TIME"]
     values = {
@@ -61,10 +70,10 @@ def _data(inference: Inference, source: str) -> dict[str, str]:
 def _constants(inference: Inference) -> str:
     targets = inference.task.targets
     target = targets[0] if len(targets) == 1 else targets
-    lines = [f"TARGET = {target!r}", f"TIME = {inference.time!r}"]
-    if inference.group:
+    lines = [f"TARGET = {target!r}", f"TIME = {inference.roles.time!r}"]
+    if inference.roles.group:
         lines.append("# No feature: it marks rows that depend on each other (gate.cluster).")
-        lines.append(f"GROUP = {inference.group!r}")
+        lines.append(f"GROUP = {inference.roles.group!r}")
     return "\n".join(lines)
 
 
@@ -77,7 +86,7 @@ def _steps(inference: Inference) -> str:
         lines.append(f"rows[TARGET] = rows[TARGET].map({{{no!r}: 0, {yes!r}: 1}})")
     elif inference.task.kind == "binary":
         lines.append("rows[TARGET] = rows[TARGET].astype(int)")
-    dates = None if inference.partitioning.made_up else inference.frame[inference.time]
+    dates = None if inference.partitioning.made_up else inference.frame[inference.roles.time]
     if dates is None:
         what = "files" if inference.partitioning.unit == "file" else "blocks"
         lines.append(
@@ -87,7 +96,7 @@ def _steps(inference: Inference) -> str:
         lines.append(
             'rows[TIME] = pd.Timestamp("2000-01-01") + pd.Timedelta(days=partitions().index(name))'
         )
-    elif inference.days and (dates.dt.normalize() != dates).any():
+    elif inference.roles.days and (dates.dt.normalize() != dates).any():
         lines.append("# The day only: days are the groups of dependent rows (gate.cluster).")
         lines.append("rows[TIME] = rows[TIME].dt.normalize()")
     return "\n".join(lines)
@@ -96,7 +105,7 @@ def _steps(inference: Inference) -> str:
 def _tests(inference: Inference) -> dict[str, str]:
     kind = inference.task.kind
     others = ["data.TIME", "*data.TARGET" if kind == "amounts" else "data.TARGET"]
-    others += ["data.GROUP"] if inference.group else []
+    others += ["data.GROUP"] if inference.roles.group else []
     lines = [
         f"OTHERS = ({', '.join(others)})",
         "FEATURES = [name for name in data.SCHEMA.columns if name not in OTHERS]",
@@ -190,14 +199,16 @@ def _kept(name: str) -> str:
 
 def trial_params(inference: Inference) -> str:
     """Return params.yaml for the first training, before its numbers are known."""
-    values = noise.usual(inference) | {"name": inference.name}
-    values["cluster"] = "null" if inference.cluster is None else f'"{inference.cluster}"'
+    values = usual.usual(inference) | {"name": inference.name}
+    values["cluster"] = (
+        "null" if inference.roles.cluster is None else f'"{inference.roles.cluster}"'
+    )
     return fill("trial.yaml", values)
 
 
 def params(inference: Inference, model: StarterModel, source: str, record: dict) -> str:
     """Return params.yaml, with the numbers of this table and of the first evaluation."""
-    values = noise.usual(inference) | noise.judged(inference, record)
+    values = usual.usual(inference) | noise.judged(inference, record)
     return fill(
         PARAMS.name, values | {"name": inference.name, "source": source, "model": model.params}
     )
@@ -209,8 +220,12 @@ def name_in(text: str) -> str:
     return match[1] if match else ""
 
 
-def renamed(path: Path, old: str, new: str) -> bytes | None:
-    """Return a file's text with the old name of the model replaced, None if it is not in it."""
+def adapted(path: Path, old: str, new: str) -> bytes | None:
+    """Return a file of environments/ for the new model, None if nothing in it changes.
+
+    The old name becomes the new one, and a service with pandas and scikit-learn gets more memory.
+    """
     text = path.read_text(encoding="utf-8")
-    replaced = re.sub(rf"(?<![\w-]){re.escape(old)}(?![a-z0-9])", new, text) if old else text
-    return replaced.encode() if replaced != text else None
+    changed = re.sub(rf"(?<![\w-]){re.escape(old)}(?![a-z0-9])", new, text) if old else text
+    changed = MEMORY.sub(LARGER, changed)
+    return changed.encode() if changed != text else None

@@ -1,9 +1,9 @@
 """Start a fork: make data/, model/, params.yaml and the first report of a table, in one command.
 
-Reads CSV, Parquet or a folder of such files; infers the schema, the task and the partitions; leaves
-out suspicious columns and names them; writes a baseline of scikit-learn with tests of its own, and
-numbers for the gate that fit the noise of this table. Then it trains and judges. Replaces only files
-that are still those of the template's example, unless --force. Exits as the gate: 0, 1 or 3.
+Reads CSV, Parquet or a folder of such files; infers the schema, the task and the partitions;
+leaves out suspicious columns and names them; writes a baseline of scikit-learn with tests of its
+own, and numbers for the gate that fit the noise of this table. Then it trains and judges. Replaces
+only files that are still those of the template's example, unless --force. Exits as the gate.
 """
 
 import argparse
@@ -59,28 +59,32 @@ def run(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> None:
     """Read the table and decide about every file, without a change outside build/."""
-    from mlops.starting import advice, infer, models, placing, table, trial, writing
+    from mlops.starting import infer, models, placing, table
 
     source, targets = _required(options)
     models.require_known(options.model)
     placing.require_outside(Path(source))
     placing.require_example([], options.force)
     say("start", f"reading {source}")
-    read = table.read(source)
+    rows = table.read(source)
     request = infer.Request(targets, options.time, options.group, options.task)
-    inference = infer.infer(read, request)
-    _explain(read, inference)
+    inference = infer.infer(rows, request)
+    _explain(rows, inference)
     model = models.starter(inference, options.model)
-    name = Path(source).name
-    files = writing.partition_files(inference) | writing.code(inference, model, name)
-    placing.require_example(list(files), options.force)
+    _write(inference, model, Path(source).name, options.force)
+
+
+def _write(inference: "Inference", model: "StarterModel", source: str, force: bool) -> None:
+    from mlops.starting import advice, placing, trial, writing
+
+    files = writing.partition_files(inference) | writing.code(inference, model, source)
+    placing.require_example(list(files), force)
     say("start", f"trying {model.description.partition(':')[0]}, for the numbers of the gate")
     record, schema = trial.run(files, writing.trial_params(inference))
-    files |= writing.pages(inference, model, name)
-    files[PARAMS.name] = writing.params(inference, model, name, record).encode()
-    files |= {"params.schema.json": schema} | _renamed(inference, model)
-    summary = {"look_at": advice.look_at(inference, record), "source": source}
-    placing.decide(files, summary, options.force)
+    files |= writing.pages(inference, model, source) | _renamed(inference, model)
+    files["params.schema.json"] = schema
+    files[PARAMS.name] = writing.params(inference, model, source, record).encode()
+    placing.decide(files, {"look_at": advice.look_at(inference, record)}, force)
 
 
 def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
@@ -92,11 +96,11 @@ def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     return source, tuple(name.strip() for name in options.target.split(",") if name.strip())
 
 
-def _explain(read: "Table", inference: "Inference") -> None:
+def _explain(table: "Table", inference: "Inference") -> None:
     split, task = inference.partitioning, inference.task
-    say("", f"{len(read.frame):,} rows, {len(read.frame.columns)} columns")
+    say("", f"{len(table.frame):,} rows, {len(table.frame.columns)} columns")
     say("", f"predicts {task.target}: {task.reason}")
-    order = "no dates: made-up days" if split.made_up else f"ordered by {inference.time}"
+    order = "no dates: made-up days" if split.made_up else f"ordered by {inference.roles.time}"
     say("", f"{len(split.names)} partitions, one for each {split.unit}; {order}")
     held_out, trained_on = int(split.held_out.sum()), int(split.trained_on.sum())
     say("", f"trains on {trained_on:,} rows, judges on the newest {held_out:,}")
@@ -118,7 +122,7 @@ def _renamed(inference: "Inference", model: "StarterModel") -> "Files":
     renamed = {
         path.as_posix(): text
         for path in sorted(paths)
-        if (text := writing.renamed(path, old, inference.name)) is not None
+        if (text := writing.adapted(path, old, inference.name)) is not None
     }
     if PROJECT.exists():
         text = project.edited(PROJECT.read_text(encoding="utf-8"), inference.name, model.serve)
