@@ -1,5 +1,6 @@
 """The three things to look at next, from what was seen in the table and in the first training."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,12 @@ from mlops.starting.suspects import TITLES
 MOST = 3
 # The outcome moved if the share of a class did so much, or an amount so many standard deviations.
 MOVED_SHARE, MOVED_SPREAD = 0.1, 0.5
+# A column that may name what several rows belong to.
+SEVERAL_TIMES, FEWEST_GROUPS = 2, 20
+GROUP_NAME = re.compile(
+    r"(?i)(customer|client|patient|user|subject|person|member|account|machine|device|store|shop"
+    r"|household|driver|student|school|(^|[_\W])id)([_\W]?(id|no|nr|number))?$"
+)
 FEW_ROWS, MANY_MISSING, RARE = 200, 0.3, 0.05
 SHOWN = 4
 
@@ -86,6 +93,20 @@ def _rows(inference: Inference) -> Iterator[str]:
             "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
             "the same time. Add a date column and start again with TIME=."
         )
+    if inference.roles.cluster is None or inference.roles.days:
+        yield from _groups(inference)
+
+
+def _groups(inference: Inference) -> Iterator[str]:
+    frame, rows = inference.frame, len(inference.frame)
+    for name in inference.screening.features:
+        values = frame[name].nunique()
+        if SEVERAL_TIMES * values < rows and values >= FEWEST_GROUPS and GROUP_NAME.search(name):
+            yield (
+                f"{name} has {values:,} values in {rows:,} rows. If the rows of one {name} depend "
+                f"on each other, start again with GROUP={name}, or all intervals are too narrow."
+            )
+            return
     if inference.roles.cluster is None:
         yield (
             "Every row counts as independent. If several belong to one customer, patient or "

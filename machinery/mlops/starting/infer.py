@@ -23,6 +23,7 @@ COMBINED = "date"
 CALENDAR = ("year", "month", "day")
 # A date column that was not named must have a value in nearly every row.
 MOST_UNDATED = 0.05
+LONGER_SPAN = 3
 # Fewer groups than this support no interval.
 FEWEST_HELD_OUT_DAYS = 8
 
@@ -162,8 +163,18 @@ def _timed(frame: "DataFrame", request: Request) -> "tuple[DataFrame, str | None
     fit = {name: column for name, column in dated.items() if _orders(column)}
     if not fit:
         return frame, None
-    name = max(fit, key=lambda name: (fit[name].notna().mean().round(2), fit[name].nunique()))
+    name = _earliest(fit)
     return frame.assign(**{name: fit[name]}), name
+
+
+def _earliest(dated: "dict[str, Series]") -> str:
+    """Return the earliest of several date columns: later ones may be known only afterwards.
+
+    Dates that are spread over a much longer time are those of something else, such as births.
+    """
+    spans = {name: column.max() - column.min() for name, column in dated.items()}
+    near = [name for name, span in spans.items() if span <= LONGER_SPAN * min(spans.values())]
+    return min(near, key=lambda name: dated[name].median())
 
 
 def _orders(column: "Series") -> bool:

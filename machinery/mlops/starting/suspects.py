@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LEAK = {"auc": 0.99, "r2": 0.99}
 # Better than this is worth a look.
 STRONG = {"auc": 0.9, "r2": 0.8}
-EXACT = 0.99999
+EXACT, SAME_ORDER = 0.99999, 0.999
 STRONGEST = 8
 ID_NAME = re.compile(
     r"(?i)(^|_|\b)(id|ids|uuid|guid|key|index|unnamed: ?\d+|row|rownames?)($|_|\b)"
@@ -197,12 +197,16 @@ def _leaks(strength: dict[str, float], measure: str, task: Task) -> Iterator[Lef
 def _sums(
     frame: "DataFrame", names: list[str], task: Task, strength: dict[str, float]
 ) -> Iterator[LeftOut]:
-    """Yield two columns that give an amount exactly when they are weighted and added."""
+    """Yield columns in the order of an amount, and two that give it exactly when added."""
     if task.kind != "amount":
         return
     numbers = [name for name in names if frame[name].dtype.kind in "iuf"]
     numbers = sorted(numbers, key=lambda name: -np.nan_to_num(strength[name]))[:STRONGEST]
     target = frame[task.targets[0]]
+    for name in list(numbers):
+        if abs(frame[name].corr(target, method="spearman")) > SAME_ORDER:
+            yield LeftOut(name, "leak", f"its values have the order of {task.target}")
+            numbers.remove(name)
     for pair in combinations(numbers, 2):
         rows = frame[list(pair)].notna().all(axis=1)
         if rows.mean() > 0.5 and _fit(frame.loc[rows, list(pair)], target[rows]) > EXACT:

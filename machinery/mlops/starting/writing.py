@@ -22,7 +22,7 @@ MEMORY = re.compile(
     r"(?m)(^  # A worker uses one core[^\n]*\n(  #[^\n]*\n)*)?(^  cpu: .*\n)  memory: 320Mi$"
 )
 LARGER = (
-    r"  # A worker uses one core. With pandas and scikit-learn it took 270 MB, and its supervisor 75.\n"
+    r"  # A worker uses one core. With pandas and scikit-learn it took 270 MB, its supervisor 75.\n"
     r"\3  memory: 512Mi"
 )
 
@@ -61,7 +61,7 @@ def _data(inference: Inference, source: str) -> dict[str, str]:
         "imports": ", ".join(imports),
         "constants": _constants(inference),
         "columns": "\n".join(f"{field.name!r}: {field.code}," for field in inference.fields),
-        "steps": block(steps, 4),
+        "steps": block(f"\n{steps}", 4) if steps else "",
     }
     names = ("__init__", "schema", "load")
     return {f"data/{name}.py": fill(f"data/{name}.py.txt", values) for name in names}
