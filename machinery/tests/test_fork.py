@@ -94,7 +94,7 @@ def test_a_model_worse_than_a_constant_is_refused(deployed):
 def test_two_groups_are_too_few_to_judge_by(deployed):
     """With rows grouped by zone there are two, and no interval over two is worth a verdict."""
     found = objections(deployed, "params.yaml", "gate:", "gate:\n  cluster: zone")
-    assert found == {("M105", "zone", "inconclusive")}
+    assert found == {("M105", "zone", "inconclusive"), ("M108", "zone", "inconclusive")}
 
 
 def test_a_split_that_is_not_by_time_is_refused(deployed):
@@ -203,8 +203,10 @@ def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
         ("margins: {mae", "margins: {MAE", "gate.margins names 'MAE', .* Did you mean 'mae'"),
         ("bounds: {mae: 1.5}", "bounds: {mae: 1.5, auc: 1}", "gate.bounds .* can name mae, rmse;"),
         ("gate:", "gate:\n  cluster: zones", "gate.cluster .* Did you mean 'zone'"),
+        ("gate:", "check: {may_freeze: [zones]}\ngate:", "may_freeze .* Did you mean 'zone'"),
+        ("gate:", "check: {max_unseen: {zones: 0.1}}\ngate:", "max_unseen .* Did you mean 'zone'"),
     ],
-    ids=["metric", "other metric", "column"],
+    ids=["metric", "other metric", "column", "frozen column", "column of a share"],
 )
 def test_a_name_misspelt_in_params_is_told_before_anything_is_trained(deployed, old, new, told):
     """With what it can name: the gate would find it only after training."""

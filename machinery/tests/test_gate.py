@@ -324,7 +324,7 @@ def test_each_column_of_slices_is_judged_by_its_own(record):
     assert (good.subject, good.verdict) == ("origin", Verdict.PASS)
     assert good.message == (
         "2 of 9 values compared, 90.0% of the rows, none significantly worse (the worst: log_loss "
-        "JFK +0.0040 [-0.0260, +0.0340]); too few rows to compare: a, b, c, 4 more."
+        "JFK +0.0040 [-0.0260, +0.0340]); too small to compare: a, b, c, 4 more."
     )
 
 

@@ -189,3 +189,19 @@ def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
 def test_a_target_is_judged_by_metrics_that_fit_it(names, target):
     """Labels by any metric, numbers by those of numbers."""
     selection.require_labels(selection.select(dict.fromkeys(names)), np.array(target))
+
+
+def test_a_loss_of_one_s_own_may_have_a_best_constant():
+    """Its function names the constant for some targets; without it nothing is compared."""
+    target = np.random.default_rng(0).exponential(size=ROWS)
+
+    def asymmetric(target, score):
+        return np.where(score < target, 3.0, 1.0) * np.abs(score - target)
+
+    (plain,) = selection.select({"asymmetric": asymmetric})
+    assert plain.constant is None
+    asymmetric.constant = lambda target: np.quantile(target, 0.75)
+    (metric,) = selection.select({"asymmetric": asymmetric})
+    best = value_of(metric, target, np.full(ROWS, metric.constant(target)))
+    assert best < value_of(metric, target, np.full(ROWS, np.median(target)))
+    assert best < value_of(metric, target, np.full(ROWS, np.quantile(target, 0.9)))

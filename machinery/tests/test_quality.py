@@ -25,7 +25,7 @@ def months():
 def findings_of(frames):
     """The findings of the rules, the newest month held out."""
     profiles = {name: profile(frame, "date") for name, frame in frames.items()}
-    return quality(profiles, tuple(frames)[-1:], contract.params().check)
+    return quality(profiles, tuple(frames)[-1:], contract.params().check, 10)
 
 
 def refused(months, december):
@@ -100,7 +100,7 @@ def test_as_many_twins_and_unseen_categories_as_allowed_pass(twins, unseen):
     now = then.assign(km=then["km"].where(then.index < twins, then["km"] + 1000))
     now.loc[200 - unseen :, "town"] = "c"
     profiles = {"1": profile(then, "date"), "2": profile(now, "date")}
-    verdicts = {f.rule: f.verdict for f in quality(profiles, ("2",), limits)}
+    verdicts = {f.rule: f.verdict for f in quality(profiles, ("2",), limits, 10)}
     assert (verdicts["D106"] is Verdict.PASS) == (twins == 2)
     assert (verdicts["D104"] is Verdict.PASS) == (unseen == 20)
 
@@ -112,7 +112,7 @@ def test_a_column_of_categories_for_the_first_time_passes():
         str(n): profile(frame.astype({"town": object}), "date") for n, frame in enumerate(frames)
     }
     verdicts = {
-        f.rule: f.verdict for f in quality(profiles, ("1",), CheckParams(missing_shift=1.0))
+        f.rule: f.verdict for f in quality(profiles, ("1",), CheckParams(missing_shift=1.0), 10)
     }
     assert verdicts["D104"] is Verdict.PASS
 
@@ -124,7 +124,7 @@ def verdicts_of(rule, *columns, holdout="2"):
         for n, column in enumerate(columns, 1)
     }
     limits = CheckParams(missing_shift=1.0, least_rows=0.1)
-    return {f.verdict for f in quality(profiles, (holdout,), limits) if f.rule == rule}
+    return {f.verdict for f in quality(profiles, (holdout,), limits, 10) if f.rule == rule}
 
 
 @pytest.mark.parametrize("before", [[np.nan] * 4, [np.nan, np.nan, np.nan, 1.0]])
@@ -137,7 +137,7 @@ def test_a_column_that_begins_with_one_value_has_not_frozen(before):
 def test_a_category_that_was_only_declared_is_new():
     """A categorical type declares values that no earlier partition may have."""
     kinds = pd.CategoricalDtype(["a", "b", "c"])
-    before, now = (pd.Series(list(values), dtype=kinds) for values in ("aabb", "aacc"))
+    before, now = (pd.Series(list(values) * 2, dtype=kinds) for values in ("aabb", "aacc"))
     assert verdicts_of("D104", before, now) == {Verdict.FAIL}
     assert verdicts_of("D104", before, before) == {Verdict.PASS}
 
@@ -149,3 +149,139 @@ def test_free_text_is_no_category(months):
         for name, frame in list(months.items())[-2:]
     }
     assert worst(findings_of(frames)) is Verdict.PASS
+
+
+def refusals(frames, holdout=1, **limits):
+    """The rule and subject of each failure in partitions by name."""
+    profiles = {name: profile(frame, "date") for name, frame in frames.items()}
+    checked = CheckParams(**{"least_rows": 0.1, **limits})
+    findings = quality(profiles, tuple(frames)[-holdout:], checked, 10)
+    return {(f.rule, f.subject) for f in findings if f.verdict is Verdict.FAIL}
+
+
+def test_a_rare_value_that_did_not_occur_is_chance():
+    """99.7 % of 360 rows are 0, so a third of such partitions hold nothing else."""
+    random = np.random.default_rng(1)
+    before = [(random.random(360) < 0.003).astype(float) for _ in range(40)]
+    before = [column for column in before if column.any()][:12]
+    assert verdicts_of("D105", *before, np.zeros(360), holdout="13") == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(("ones", "verdict"), [(125, Verdict.PASS), (140, Verdict.FAIL)])
+def test_one_in_a_hundred_is_the_least_chance(ones, verdict):
+    """.9875 to the power of 350 is .0122, .986 to that power .0072."""
+    before = np.arange(10_000) % (10_000 // ones) == 0
+    before &= np.cumsum(before) <= ones
+    assert before.sum() == ones
+    assert verdicts_of("D105", before.astype(float), np.zeros(350)) == {verdict}
+
+
+HOLIDAYS = pd.to_datetime(["2025-12-25", "2026-01-01", "2026-02-16"])
+
+
+@pytest.fixture
+def winter():
+    """Hours in partitions of a month, with a column that is 1 on holidays; March has none."""
+    frames = {}
+    for month in ("2025-12", "2026-01", "2026-02", "2026-03"):
+        hours = pd.date_range(month, periods=pd.Period(month).days_in_month * 24, freq="h")
+        holiday = pd.Series(hours).dt.normalize().isin(HOLIDAYS).astype("int8")
+        frames[month] = pd.DataFrame({"date": hours, "holiday": holiday, "km": range(len(hours))})
+    return frames
+
+
+def test_a_month_without_a_holiday_is_chance(winter):
+    """A holiday is a run of 24 hours, so a month without one is quite likely."""
+    assert refusals(winter) == set()
+
+
+def test_only_a_column_that_may_freeze_passes(winter):
+    """Snow fell in any hour until spring, which only the team knows; the origin froze."""
+    random = np.random.default_rng(0)
+    for name, frame in winter.items():
+        wintry, rows = name != "2026-03", len(frame)
+        frame["snow"] = (random.random(rows) < 0.2 * wintry).astype(float)
+        frame["origin"] = random.choice(["a", "b"], rows) if wintry else "a"
+    assert refusals(winter) == {("D105", "2026-03 snow"), ("D105", "2026-03 origin")}
+    assert refusals(winter, may_freeze=["snow"]) == {("D105", "2026-03 origin")}
+
+
+def test_rows_sorted_within_a_day_form_no_runs(winter):
+    """A loader may sort the rows of a day, or of a partition with one date, by a column."""
+    for name, frame in winter.items():
+        half = len(frame) // 2
+        frame["zone"] = "a" if name == "2026-03" else ["a"] * half + ["b"] * (len(frame) - half)
+        frame["date"] = pd.Timestamp(name)
+    assert ("D105", "2026-03 zone") in refusals(winter)
+
+
+def test_an_old_partition_is_accepted_for_good_and_a_new_one_is_not(winter):
+    """What is odd in history stays so; new rows need a waiver, which ends."""
+    winter["2026-02"]["origin"] = "a"
+    winter["2026-03"]["origin"] = "a"
+    for name in ("2025-12", "2026-01"):
+        winter[name]["origin"] = ["a", "b"] * (len(winter[name]) // 2)
+    accepted = ["D105 2026-02 origin", "D105 2026-03 origin"]
+    assert refusals(winter, accepted=accepted[1:]) == {("D105", "2026-02 origin")}
+    assert refusals(winter, accepted=accepted) == set()
+    winter["2026-02"]["origin"] = winter["2026-01"]["origin"].iloc[: len(winter["2026-02"])]
+    assert refusals(winter, accepted=accepted) == {("D105", "2026-03 origin")}
+
+
+def remarks(random, rows, words=8):
+    """Texts of a few words, nearly all of them different."""
+    vocabulary = [f"word{n}" for n in range(200)]
+    return [" ".join(random.choice(vocabulary, words)) for _ in range(rows)]
+
+
+def test_short_partitions_of_remarks_have_no_categories():
+    """Each is new, though there are few enough to count; a re-coded category is found still."""
+    random = np.random.default_rng(0)
+    frames = {
+        str(n): pd.DataFrame(
+            {
+                "date": pd.Timestamp(2026, n, 1),
+                "remark": remarks(random, 300),
+                "town": random.choice(list("abcde"), 300),
+            }
+        )
+        for n in range(1, 5)
+    }
+    assert refusals(frames) == set()
+    frames["4"]["town"] = frames["4"]["town"].str.upper()
+    assert refusals(frames) == {("D104", "4 town")}
+
+
+def test_a_column_has_a_share_of_new_categories_of_its_own(months):
+    """A third of December's destinations are spelt another way, which only `dest` may be."""
+    december, random = months["2013-12"], np.random.default_rng(0)
+    other = random.random(len(december)) < 0.3
+    december = december.assign(dest=december["dest"].where(~other, december["dest"].str[::-1]))
+    frames = {name: months[name] for name in BEFORE} | {"2013-12": december}
+    for most, refused_subjects in (
+        ({"dest": 0.4}, set()),
+        ({"origin": 0.4, "default": 0.05}, {("D104", "2013-12 dest")}),
+        ({"origin": 0.4}, {("D104", "2013-12 dest")}),
+        (0.4, set()),
+    ):
+        assert refusals(frames, max_unseen=most) == refused_subjects
+
+
+def short_rows(random, rows=500):
+    """Rows of one of forty texts, so most of them recur in any partition."""
+    return pd.DataFrame({"date": range(rows), "text": random.integers(0, 40, rows).astype(str)})
+
+
+@pytest.mark.parametrize("partitions", [2, 5])
+def test_rows_that_recur_in_training_may_recur(partitions):
+    """Every text of the held-out rows was there before, as among the training partitions."""
+    random = np.random.default_rng(0)
+    frames = {str(n): short_rows(random) for n in range(partitions)}
+    assert refusals(frames) == set()
+
+
+def test_a_copied_training_partition_does_not_make_copies_usual(months):
+    """Of four training months one was delivered twice; the held-out rows are November's."""
+    frames = {name: months[name] for name in BEFORE} | {"2013-12": months["2013-11"]}
+    frames["2013-09"] = months["2013-08"]
+    assert refusals(frames) == {("D106", "held-out rows")}

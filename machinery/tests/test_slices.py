@@ -41,6 +41,7 @@ def judged(scored, gate=GATE):
     measured = measure(scored, ("zone",), [metric], SETTINGS, gate)
     evaluation = {
         "rows": len(scored.target),
+        "cluster": None if scored.cluster is None else "day",
         "champion": None if scored.champion is None else {"error": None},
         "metrics": {"log_loss": {"higher_is_better": False}},
         "slices": measured,
@@ -64,7 +65,7 @@ def test_a_slice_that_is_too_small_is_named():
     """A zone of 100 rows is not compared, and the message names it."""
     (finding,) = judged(scored())
     assert "3 of 4 values compared, 97.8% of the rows" in finding.message
-    assert finding.message.endswith("too few rows to compare: d.")
+    assert finding.message.endswith("too small to compare: d (100 rows).")
 
 
 def test_too_many_small_slices_are_inconclusive():
@@ -72,6 +73,21 @@ def test_too_many_small_slices_are_inconclusive():
     (finding,) = judged(scored(sizes=(400, 250, 250, 250)))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "gate.slices.min_share" in finding.message
+
+
+@pytest.mark.parametrize("champion", [True, False], ids=["later", "first release"])
+def test_days_that_are_too_few_are_named_at_once(champion):
+    """Ten days of weekends are no more at the next release, however many rows they have."""
+    rows = scored(sizes=(2000, 2000))
+    weekend = rows.frame["zone"] == "b"
+    rows.cluster[weekend] %= 10
+    rows = rows if champion else dataclasses.replace(rows, champion=None)
+    few = [f for f in judged(rows) if f.verdict is not Verdict.PASS]
+    assert [(f.subject, f.verdict) for f in few] == [("zone", Verdict.INCONCLUSIVE)]
+    assert "too small to compare: b (10 groups of day)" in few[0].message
+    assert "SLICES or none, or lower gate.min_clusters (20)." in few[0].message
+    lower = GATE.model_copy(update={"min_clusters": 10})
+    assert worst(judged(rows, lower)) is Verdict.PASS
 
 
 def test_few_groups_make_a_slice_too_small():

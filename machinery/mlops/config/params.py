@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from mlops.config.documents import Address, Strict, parse, text_of
 from mlops.errors import UserError
@@ -12,6 +12,13 @@ from mlops.paths import PARAMS
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# One share, or one for each column. The kind is chosen first, so that an error is about that one.
+Shares = Annotated[
+    Annotated[Share, Tag("share")] | Annotated[dict[str, Share], Tag("columns")],
+    Discriminator(lambda value: "columns" if isinstance(value, dict) else "share"),
+]
+
+MAX_UNSEEN = 0.1
 
 
 class DataParams(Strict):
@@ -31,11 +38,35 @@ class CheckParams(Strict):
     missing_shift: Share = Field(
         0.2, description="how far a column's share of missing values may leave its earlier range"
     )
-    max_unseen: Share = Field(
-        0.1, description="largest share of rows with a category that no earlier partition has"
+    max_unseen: Shares = Field(
+        MAX_UNSEEN,
+        description="largest share of rows with a category that no earlier partition has; or one "
+        "share for each column, and `default` for the others",
+    )
+    may_freeze: list[str] = Field(
+        [], description="columns that may be constant in a whole partition"
     )
     max_twins: Share = Field(
-        0.01, description="largest share of held-out rows that are duplicates of training rows"
+        0.01,
+        description="largest share of held-out rows that are duplicates of training rows, where "
+        "training partitions do not share more",
+    )
+    accepted: list[Annotated[str, Field(pattern=r"^D10[2-5] \S")]] = Field(
+        [], description="findings about old partitions that are right as they are: rule, subject"
+    )
+
+    def most_unseen(self, column: str) -> float:
+        """Return the largest share of rows with a new category of one column."""
+        if not isinstance(self.max_unseen, dict):
+            return self.max_unseen
+        return self.max_unseen.get(column, self.max_unseen.get("default", MAX_UNSEEN))
+
+
+class PrivacyParams(Strict):
+    """What of the data may leave this machine, in a record, a report, a message or the service."""
+
+    min_rows: int = Field(
+        10, ge=1, description="a text is shown only if so many rows have it; rarer ones are counted"
     )
 
 
@@ -188,6 +219,7 @@ class Params(Strict):
     )
     data: DataParams
     check: CheckParams = CheckParams()
+    privacy: PrivacyParams = PrivacyParams()
     train: TrainParams = TrainParams()
     model: Any = Field(description="hyperparameters: model/params.py declares them")
     evaluate: EvaluateParams = EvaluateParams()

@@ -80,9 +80,9 @@ def test_none_scores_as_a_missing_value_does(trained, few, scores):
 
 
 @pytest.fixture(scope="module")
-def schema(sample):
+def schema(sample, params: Params):
     """The JSON Schema of a request's row."""
-    return row_schema(sample.columns.features, sample.frame)
+    return row_schema(sample.columns.features, sample.frame, params.privacy.min_rows)
 
 
 def test_the_service_takes_the_rows_of_the_data(schema, few, params: Params):

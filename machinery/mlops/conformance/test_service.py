@@ -32,7 +32,7 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
     params = sample.params
     partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
     columns = [*sample.columns.features, *sample.columns.targets]
-    reference = references(sample.frame[columns], stretch=len(sample.frame))
+    reference = references(sample.frame[columns], len(sample.frame), params.privacy.min_rows)
     return {
         "format": record.FORMAT,
         "name": params.name,

@@ -10,7 +10,7 @@ from mlops.config.params import GateParams
 from mlops.gate import catalogue, waivers
 from mlops.gate.champion import NOT_WORSE, against_champion
 from mlops.gate.data import data_checked, held_out
-from mlops.gate.formatting import interval, number, signed
+from mlops.gate.formatting import examples, interval, number, signed
 from mlops.gate.leakage import BELIEVABLE, believable, leaking
 from mlops.gate.metrics import BOUND, CONSTANT, bounds, calibrated, constant, enough, finite
 from mlops.gate.slices import slices
@@ -19,7 +19,10 @@ from mlops.gate.unknown_metrics import CONSTANT_KEY, unknown_metrics
 from mlops.rules import Finding, Verdict
 from mlops.training.record import Record
 
-__all__ = ["NO_PICKLE", "interval", "judge", "number", "signed", "summary", "unknown_metrics"]
+__all__ = [
+    *("NO_PICKLE", "examples", "interval", "judge", "number", "signed", "summary"),
+    "unknown_metrics",
+]
 
 RULES = (*catalogue.RULES, *waivers.RULES)
 SENTENCES = {rule.id: rule.sentence for rule in RULES}

@@ -1,8 +1,12 @@
 """Numbers, intervals and differences as people read them."""
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 Measured = dict[str, Any]
+# Whatever else a column holds may be somebody's name.
+NO_TEXT = (int, float, date, type(None))
 
 
 def number(value: float | None) -> str:
@@ -43,3 +47,17 @@ def titled(measured: Measured) -> str:
     """Return a metric's title with a capital letter."""
     title = measured["title"]
     return f"{title[:1].upper()}{title[1:]}"
+
+
+def examples(rows: Mapping[Any, int], min_rows: int, most: int = 3) -> str:
+    """Return the most frequent of some values, from the rows that have each, as a message may.
+
+    A text in fewer rows than `min_rows` (params.yaml: privacy) is described, not quoted.
+    """
+    texts = [value for value in rows if not isinstance(value, NO_TEXT)]
+    shown = [value for value in rows if isinstance(value, NO_TEXT) or rows[value] >= min_rows]
+    if shown:
+        return ", ".join(map(repr, sorted(shown, key=lambda value: -rows[value])[:most]))
+    lengths = sorted(len(str(value)) for value in texts)
+    span = f"{lengths[0]}" if lengths[0] == lengths[-1] else f"{lengths[0]} to {lengths[-1]}"
+    return f"text of {span} characters (each in fewer than {min_rows} rows, privacy.min_rows)"

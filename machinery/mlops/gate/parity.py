@@ -5,8 +5,8 @@ a row is scored alone or with the rows of concurrent requests, not with all held
 that depends on either is wrong in production only.
 """
 
-import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.errors import failure
+from mlops.files import write_json
+from mlops.paths import PARITY_ROW
 from mlops.rules import Finding, Rule
 from mlops.serving.answer import scores_of
 from mlops.statistics.latency import as_records
@@ -39,6 +41,8 @@ COMPANY = (
     "model.predict gets a DataFrame with the types of training."
 )
 OUTPUT = "stderr"
+# A value of a row, as the service repeats it in an answer, which may be cut off.
+VALUE = re.compile(r'("found": ?)(?:"(?:[^"\\]|\\.)*"?|[^,}\]]+)')
 # A service that has not ended this long after SIGTERM is killed.
 GRACE_SECONDS = 5.0
 
@@ -92,10 +96,12 @@ def _difference(
     if distances[worst, number] <= TOLERANCE:
         return None
     count = int((distances > TOLERANCE).any(axis=1).sum())
+    # A message is public where the repository is; the file stays on this machine.
+    write_json(PARITY_ROW, as_records(frame)[worst])
     return (
         f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
-        f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for "
-        f"{json.dumps(as_records(frame)[worst])}. {remedy}"
+        f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for row "
+        f"{worst + 1} of them, which {PARITY_ROW} holds. {remedy}"
     )
 
 
@@ -117,7 +123,10 @@ def _request_scores(
             return list(map(scores_of, together)), list(map(scores_of, alone))
         except (OSError, HTTPException, ValueError, KeyError) as error:
             printed = Path(home, OUTPUT).read_text("utf-8", errors="replace")
-            raise OSError(f"{error}; it printed: {failure(printed, 'nothing', source)}") from error
+            problem = VALUE.sub(r"\1...", str(error))
+            raise OSError(
+                f"{problem}; it printed: {failure(printed, 'nothing', source)}"
+            ) from error
 
 
 @contextmanager

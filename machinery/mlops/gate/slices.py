@@ -1,6 +1,7 @@
 """The rule about slices: a model that is good on the whole may be worse for a part of the rows."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from mlops.config.params import GateParams
 from mlops.gate.formatting import Measured, differs, number, signed
@@ -12,22 +13,28 @@ SLICES = Rule(
 
 
 def slices(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
-    """Check that no slice is significantly worse by more than the margin."""
-    measured = evaluation["slices"]
+    """Check that no slice is significantly worse by more than the margin.
+
+    A column that can never be judged is named at the first release already.
+    """
+    measured, champion = evaluation["slices"], evaluation["champion"]
     if not measured["columns"]:
         yield SLICES.finding("slices", True, "data/__init__.py names no SLICES to compare.")
         return
-    if evaluation["champion"] is None or evaluation["champion"]["error"]:
-        message = "There is no champion to compare with; the report shows the slices."
-        yield SLICES.finding("slices", True, message)
-        return
+    alone = champion is None or bool(champion["error"])
     for column, extent in measured["columns"].items():
         compared = [part for part in measured["compared"] if part["column"] == column]
-        worse = [part for part in compared if _exceeded_margins(part, evaluation, gate)]
+        worse = [p for p in compared if not alone and _exceeded_margins(p, evaluation, gate)]
         for part in worse:
             yield _failed(part, evaluation, gate)
-        if not worse:
+        share = extent["rows"] / evaluation["rows"]
+        if not worse and extent.get("required", True) and share < gate.slices.min_share:
+            yield _undecided(column, extent, compared, evaluation, gate)
+        elif not worse and not alone:
             yield _all_good(column, extent, compared, evaluation, gate)
+    if alone:
+        message = "There is no champion to compare with; the report shows the slices."
+        yield SLICES.finding("slices", True, message)
 
 
 def _loss(difference: Measured, higher_is_better: bool) -> tuple[float, float] | None:
@@ -77,6 +84,27 @@ def _failed(part: Measured, evaluation: Measured, gate: GateParams) -> Finding:
     return SLICES.finding(_name(part), False, message)
 
 
+def _undecided(
+    column: str,
+    extent: Measured,
+    compared: list[Measured],
+    evaluation: Measured,
+    gate: GateParams,
+) -> Finding:
+    few_rows = any(rows < gate.slices.min_rows for rows in extent["small"].get("rows", []))
+    keys = f"gate.slices.min_rows ({gate.slices.min_rows})" if few_rows else ""
+    few_groups = any(groups < gate.min_clusters for groups in extent["small"].get("groups", []))
+    if few_groups and evaluation["cluster"]:
+        keys += f"{' and ' if keys else ''}gate.min_clusters ({gate.min_clusters})"
+    message = (
+        f"{_opening(extent, compared, evaluation)}{_too_small(extent, evaluation, gate)}. At least "
+        f"{gate.slices.min_share:.0%} of the rows must be compared (gate.slices.min_share), and no "
+        "release of such data will be. Hold out more partitions (data.holdout), name a coarser "
+        f"column in SLICES or none, or lower {keys or 'gate.slices.min_rows'}."
+    )
+    return SLICES.inconclusive(column, message)
+
+
 def _all_good(
     column: str,
     extent: Measured,
@@ -84,20 +112,34 @@ def _all_good(
     evaluation: Measured,
     gate: GateParams,
 ) -> Finding:
-    share, small = extent["rows"] / evaluation["rows"], extent["small"]
-    opening = f"{len(compared)} of {extent['values']} values compared, {share:.1%} of the rows"
-    more = small["values"] - len(small["largest"])
-    listed = ", ".join([*small["largest"], *([f"{more} more"] if more else [])])
-    too_small = f"; too few rows to compare: {listed}" if listed else ""
-    if extent.get("required", True) and share < gate.slices.min_share:
-        message = (
-            f"{opening}{too_small}. At least {gate.slices.min_share:.0%} of the rows must be "
-            "compared (gate.slices.min_share). Hold out more partitions (data.holdout), or name a "
-            "coarser column in SLICES."
-        )
-        return SLICES.inconclusive(column, message)
-    message = f"{opening}, none significantly worse{_worst(column, evaluation, gate)}{too_small}."
+    message = (
+        f"{_opening(extent, compared, evaluation)}, none significantly worse"
+        f"{_worst(column, evaluation, gate)}{_too_small(extent, evaluation, gate)}."
+    )
     return SLICES.finding(column, True, message)
+
+
+def _opening(extent: Measured, compared: list[Measured], evaluation: Measured) -> str:
+    share = extent["rows"] / evaluation["rows"]
+    return f"{len(compared)} of {extent['values']} values compared, {share:.1%} of the rows"
+
+
+def _too_small(extent: Measured, evaluation: Measured, gate: GateParams) -> str:
+    """Name the largest values that are too small to compare, with what they have too few of."""
+    small = extent["small"]
+    sizes = zip(small.get("rows", []), small.get("groups", []))
+    few = [
+        (
+            f" ({rows:,} rows)"
+            if rows < gate.slices.min_rows
+            else f" ({groups:,} groups of {evaluation['cluster'] or 'rows'})"
+        )
+        for rows, groups in sizes
+    ]
+    named = [f"{value}{size}" for value, size in zip_longest(small["largest"], few, fillvalue="")]
+    more = small["values"] - len(named)
+    listed = ", ".join([*named, *([f"{more} more"] if more else [])])
+    return f"; too small to compare: {listed}" if listed else ""
 
 
 def _worst(column: str, evaluation: Measured, gate: GateParams) -> str:

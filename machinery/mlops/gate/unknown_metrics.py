@@ -24,4 +24,6 @@ def unknown_metrics(
                 f"{did_you_mean(name, usable)} It can name {', '.join(usable) or 'nothing here'}; "
                 "METRICS in model/evaluate.py lists the metrics."
             )
+            if name in metrics:
+                message += " A function of yours has one by its attribute `constant` (gate.md)."
             yield rule.finding(name, False, message)

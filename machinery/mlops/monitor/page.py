@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.files import write
-from mlops.statistics.histograms import is_number
+from mlops.statistics.histograms import frequent, is_number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
-    """Write the report as one HTML file; takes seconds, most of them to import Evidently."""
+def write_page(path: Path, trained: "DataFrame", served: "DataFrame", min_rows: int = 1) -> None:
+    """Write the report as one HTML file; takes seconds, most of them to import Evidently.
+
+    It names no text that fewer than `min_rows` rows of each kind have.
+    """
     # Evidently's dependencies print warnings about each other.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -27,7 +30,10 @@ def write_page(path: Path, trained: "DataFrame", served: "DataFrame") -> None:
         text = [name for name in columns if name not in numeric]
         definition = DataDefinition(numerical_columns=numeric, categorical_columns=text)
         current, reference = (
-            Dataset.from_pandas(frame[columns], data_definition=definition)
+            Dataset.from_pandas(
+                frame[columns].assign(**{name: frequent(frame[name], min_rows) for name in text}),
+                data_definition=definition,
+            )
             for frame in (served, trained)
         )
         # The current rows come first.

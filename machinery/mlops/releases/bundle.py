@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlops import PACKAGE, files, git
+from mlops.config.params import PrivacyParams
 from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
@@ -104,7 +105,9 @@ def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
     shutil.copytree(model, stage / "trained")
     files.write_json(stage / "record.json", record.identity(training))
     rows = _newest_rows(training)
-    schema = row_schema(list(rows.columns), rows)
+    # The record may be of a machinery that had no such section.
+    privacy = PrivacyParams.model_validate(training["params"]["values"].get("privacy", {}))
+    schema = row_schema(list(rows.columns), rows, privacy.min_rows)
     # Not sorted: the fields keep the order of data.SCHEMA.
     files.write(stage / "schema.json", json.dumps(schema, indent=1) + "\n")
     if contract.takes_frame():

@@ -57,17 +57,17 @@ def psi(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return ((observed - expected) * np.log(observed / expected)).sum(axis=-1)
 
 
-def references(frame: "DataFrame", stretch: int) -> dict[str, Histogram]:
+def references(frame: "DataFrame", stretch: int, min_rows: int = 1) -> dict[str, Histogram]:
     """Return a histogram of each column with its `usual` index, to compare later rows with.
 
     The usual index is the largest between `stretch` consecutive rows and all others, so that a
-    seasonal change does not count as drift.
+    seasonal change does not count as drift. A text in fewer rows than `min_rows` is not named.
     """
-    return {str(name): _reference(frame[name], stretch) for name in frame.columns}
+    return {str(name): _reference(frame[name], stretch, min_rows) for name in frame.columns}
 
 
-def _reference(column: "Series", stretch: int) -> Histogram:
-    bins = bins_of(column)
+def _reference(column: "Series", stretch: int, min_rows: int) -> Histogram:
+    bins = bins_of(column, min_rows)
     numbers, half = bin_numbers(bins, column), len(column) // 2
     # A stretch of more than half of the rows would be compared with fewer rows than it has; very
     # short stretches would be too many.

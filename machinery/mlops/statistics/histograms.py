@@ -20,14 +20,17 @@ MOST_VALUES = 100
 OTHERS, MISSING = "other values", "missing"
 
 
-def histogram(column: "Series") -> Histogram:
+def histogram(column: "Series", min_rows: int = 1) -> Histogram:
     """Return a column's histogram: by deciles, or by value for few values or unordered ones."""
-    bins = bins_of(column)
+    bins = bins_of(column, min_rows)
     return {**bins, "rows": counts(bins, bin_numbers(bins, column))}
 
 
-def bins_of(column: "Series") -> Histogram:
-    """Return the bins of a column's histogram, without the counts."""
+def bins_of(column: "Series", min_rows: int = 1) -> Histogram:
+    """Return the bins of a column's histogram, without the counts.
+
+    A text in fewer rows than `min_rows` has no bin, since a rare one may identify a person.
+    """
     if is_number(column):
         numbers = _numbers(column)
         finite = np.sort(numbers[np.isfinite(numbers)])
@@ -35,6 +38,8 @@ def bins_of(column: "Series") -> Histogram:
             inner = [finite.size * part // BINS for part in range(1, BINS)]
             return {"edges": sorted(set(finite[inner].tolist()))}
     frequencies = column.value_counts()
+    if not is_number(column):
+        frequencies = frequencies[frequencies >= min_rows]
     names = zip(map(_name, frequencies.index.tolist()), frequencies.tolist())
     # By frequency, then by name: the same rows in another order give the same bins.
     ranked = sorted(names, key=lambda pair: (-pair[1], pair[0]))
@@ -74,6 +79,12 @@ def labels(bins: Histogram) -> list[str]:
     edges = [f"{edge:.6g}" for edge in bins["edges"]]
     between = [f"{low} to {high}" for low, high in zip(edges, edges[1:])]
     return [f"up to {edges[0]}", *between, f"above {edges[-1]}", MISSING]
+
+
+def frequent(column: "Series", min_rows: int) -> "Series":
+    """Return a column of texts whose values in fewer rows than `min_rows` are one value, others."""
+    rows = column.map(column.value_counts())
+    return column.astype(object).where(column.isna() | (rows >= min_rows), OTHERS)
 
 
 def is_number(column: "Series") -> bool:

@@ -16,7 +16,10 @@ PINBALL = re.compile(r"pinball_([1-9]\d?)")
 def select(
     functions: dict[str, Loss | None], answer: Answer = Answer(), threshold: float = THRESHOLD
 ) -> list[Metric]:
-    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss."""
+    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss.
+
+    The function of a loss may have the attribute `constant`: target -> the best constant score.
+    """
     available = _available(functions, answer, threshold)
     unknown = [name for name, own in functions.items() if own is None and name not in available]
     if unknown:
@@ -30,7 +33,14 @@ def select(
         (
             available[name]
             if own is None
-            else Metric(name, name.replace("_", " "), False, mean_of(own), by_row=True)
+            else Metric(
+                name,
+                name.replace("_", " "),
+                False,
+                mean_of(own),
+                getattr(own, "constant", None),
+                by_row=True,
+            )
         )
         for name, own in functions.items()
     ]

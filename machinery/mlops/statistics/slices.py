@@ -60,8 +60,12 @@ def measure(
     metrics: list[Metric],
     settings: EvaluateParams,
     gate: GateParams,
+    *,
+    min_rows: int = 1,
 ) -> dict[str, Any]:
     """Return the slices that are compared, and those that are too small, for gate and report.
+
+    Of those too small, only values in `min_rows` rows are named.
 
     The intervals of the differences hold for all slices and metrics at once (Bonferroni), by
     Student's t over the groups of a slice, which may be few.
@@ -69,7 +73,7 @@ def measure(
     if scored.answer.kind == CLASSES:
         columns = (*columns, CLASS)
     large = {column: list(_large(scored, column, metrics, gate)) for column in columns}
-    extents = {column: _extent(scored, column, parts) for column, parts in large.items()}
+    extents = {column: _extent(scored, column, parts, min_rows) for column, parts in large.items()}
     single = [metric.single for metric in metrics if metric.single]
     if single:
         large[OUTPUT] = _outputs(scored, single)
@@ -107,22 +111,39 @@ def _large(
     counts = values.value_counts()
     for value in counts.index[counts >= gate.slices.min_rows]:
         rows = (values == value).to_numpy()
-        groups = int(rows.sum()) if scored.cluster is None else len(set(scored.cluster[rows]))
+        groups = _groups(scored, rows)
         if groups >= gate.min_clusters:
             yield _Slice(column, value, rows, groups, metrics)
 
 
-def _extent(scored: ScoredRows, column: str, slices: list[_Slice]) -> dict[str, Any]:
-    """Return the number of rows in the slices of a column, and the values too small for one."""
-    counts = _values(scored, column).value_counts()
+def _extent(scored: ScoredRows, column: str, slices: list[_Slice], min_rows: int) -> dict[str, Any]:
+    """Return the number of rows in the slices of a column, and the values too small for one.
+
+    `groups` of a small value counts its groups, such as days, of which it may have too few.
+    """
+    values = _values(scored, column)
+    counts = values.value_counts()
     small = counts.drop([part.value for part in slices])
+    largest = {
+        value: _groups(scored, (values == value).to_numpy())
+        for value in small.index[small >= min_rows][:SHOWN]
+    }
     return {
         "values": len(counts),
         "rows": int(counts.sum() - small.sum()),
-        "small": {"values": len(small), "largest": list(small.index[:SHOWN])},
+        "small": {
+            "values": len(small),
+            "largest": list(largest),
+            "rows": [int(small[value]) for value in largest],
+            "groups": list(largest.values()),
+        },
         # Nobody chose the classes for slices, so a rare one may stay without a comparison.
         **({"required": False} if column == CLASS else {}),
     }
+
+
+def _groups(scored: ScoredRows, rows: np.ndarray) -> int:
+    return int(rows.sum()) if scored.cluster is None else len(set(scored.cluster[rows]))
 
 
 def _values(scored: ScoredRows, column: str) -> "Series":

@@ -13,9 +13,9 @@ from typing import Any
 from mlops import gate
 from mlops.ci import actions
 from mlops.cli import FAIL
-from mlops.config.params import GateParams, Params
+from mlops.config.params import CheckParams, GateParams, Params
 from mlops.console import Timer, print_error, say
-from mlops.errors import UserError
+from mlops.errors import UserError, did_you_mean
 from mlops.files import write_json
 from mlops.gate import waivers
 from mlops.gate.data import DATA_CHECKED
@@ -31,6 +31,7 @@ def run(_: argparse.Namespace) -> int | None:
     """Validate the partitions one by one, so that a failure names its partition."""
     timer, params = Timer(), contract.params()
     _require_metrics(params.gate)
+    _require_columns(params.check)
     columns, split = contract.columns(params.gate.cluster), contract.split(params)
     loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
     findings = _judge(loaded, columns, split, params)
@@ -72,6 +73,21 @@ def _require_metrics(bounds: GateParams) -> None:
         raise UserError("\n".join(unknown))
 
 
+def _require_columns(limits: CheckParams) -> None:
+    """Raise UserError for a column in `check:` that data.SCHEMA does not have."""
+    names = list(contract.team_data().SCHEMA.columns)
+    shares = limits.max_unseen if isinstance(limits.max_unseen, dict) else {}
+    for key, column in (
+        *(("may_freeze", name) for name in limits.may_freeze),
+        *(("max_unseen", name) for name in shares if name != "default"),
+    ):
+        if column not in names:
+            raise UserError(
+                f"params.yaml: check.{key} names the column {column!r}, which data.SCHEMA does "
+                f"not have. It has {', '.join(names)}.{did_you_mean(column, names)}"
+            )
+
+
 def _judge(
     loaded: dict[str, contract.Rows],
     columns: contract.Columns,
@@ -81,7 +97,8 @@ def _judge(
     from mlops.statistics.quality import profile
 
     data = contract.team_data()
-    problems = {name: _problems(rows.frame, data.SCHEMA) for name, rows in loaded.items()}
+    min_rows = params.privacy.min_rows
+    problems = {name: _problems(rows.frame, data.SCHEMA, min_rows) for name, rows in loaded.items()}
     if any(problems.values()):
         # Rows that break the schema may lack the columns or types that the comparison needs.
         return [
@@ -95,7 +112,7 @@ def _judge(
     profiles = {name: profile(rows.frame, columns.time) for name, rows in loaded.items()}
     return [
         DATA_CHECKED.finding("data", True, passed),
-        *quality(profiles, split.holdout, params.check),
+        *quality(profiles, split.holdout, params.check, min_rows),
     ]
 
 
@@ -109,8 +126,17 @@ def _lines(failed: list[Finding]) -> Iterator[str]:
             yield f"  ... and {len(of_rule) - SHOWN} more"
 
 
-def _problems(frame: Any, schema: Any) -> list[str]:
-    """Return one sentence for each column and check that some rows fail."""
+def _plain(value: Any) -> Any:
+    """Return a Python value that can be counted; a list becomes text."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return str(value) if isinstance(value, list | dict | set) else value
+
+
+def _problems(frame: Any, schema: Any, min_rows: int) -> list[str]:
+    """Return one sentence for each column and check that some rows fail.
+
+    None quotes a text that fewer than `min_rows` rows have.
+    """
     from pandera.errors import SchemaErrors
 
     if frame.empty:
@@ -122,7 +148,8 @@ def _problems(frame: Any, schema: Any) -> list[str]:
         cases = errors.failure_cases.astype({"failure_case": object})
     problems = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
-        values = ", ".join(map(repr, group["failure_case"].drop_duplicates().head(3)))
+        rows = group["failure_case"].map(_plain).value_counts(sort=False, dropna=False).to_dict()
+        values = gate.examples(rows, 1 if check.startswith("column_in_") else min_rows)
         if check == "column_in_schema":
             problems.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
         elif check == "column_in_dataframe":

@@ -171,7 +171,14 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
         "confidence": settings.confidence,
         "curves": _curves(scored),
         "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
-        "slices": slices.measure(scored, columns.slices, judged, settings, params.gate),
+        "slices": slices.measure(
+            scored,
+            columns.slices,
+            judged,
+            settings,
+            params.gate,
+            min_rows=params.privacy.min_rows,
+        ),
         "features": strengths(
             scored.frame, columns.features, target, scored.cluster, scored.answer
         ),

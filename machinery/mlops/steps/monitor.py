@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     actions.verdict(f"Monitoring {environment.name}", decision.verdict, decision.reason)
     if options.page:
         # Last, so that the verdict is written even if Evidently fails.
-        _page(trained, log, analysis)
+        _page(trained, log, analysis, params.privacy.min_rows)
     return PASS if options.no_fail else EXIT[decision.verdict]
 
 
@@ -103,7 +103,7 @@ def _labels(option: str | None, environment: Environment, trained: "Reference") 
     return read_labels(paths, trained.outcomes(), trained.answer)
 
 
-def _page(trained: "Reference", log: "Log", analysis: "Analysis") -> None:
+def _page(trained: "Reference", log: "Log", analysis: "Analysis", min_rows: int) -> None:
     """Write Evidently's report, unless there are too few rows."""
     import numpy as np
 
@@ -118,7 +118,7 @@ def _page(trained: "Reference", log: "Log", analysis: "Analysis") -> None:
     random = np.random.default_rng(0)
     rows = (trained.rows, served(log, analysis.days, trained))
     before, after = (part.sample(SAMPLE, random).frame[columns] for part in rows)
-    write_page(MONITOR_PAGE, before, after)
+    write_page(MONITOR_PAGE, before, after, min_rows)
     say("monitor", f"page: {MONITOR_PAGE}")
 
 

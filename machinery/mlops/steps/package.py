@@ -80,8 +80,8 @@ def _require_judged_pickles(training: record.Record, model: Path) -> None:
     if unjudged:
         rule, names = gate.NO_PICKLE, ", ".join(sorted(name for name, _ in unjudged))
         raise Refused(
-            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, and the gate did not judge "
-            "that. Run `make train evaluate gate`."
+            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, which the gate did not "
+            "judge. Run `make train evaluate gate`."
         )
 
 

@@ -23,7 +23,7 @@ from mlops.training import contract, record
 
 # Rows that a new model scores at once.
 TRIED = 10
-# Held-out rows whose scores show whether two models differ, or only their files do.
+# Training rows whose scores show whether two models differ, or only their files do.
 COMPARED_ROWS = 100
 
 
@@ -33,22 +33,17 @@ def run(_: argparse.Namespace) -> None:
     device = _device(params.train.device, variable)
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
-    timer = Timer()
     rows, holdout = contract.load(split.train), contract.load(split.holdout)
-    period = f"{split.train[0]} to {split.train[-1]}"
-    say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
+    say("train", f"{len(rows.frame):,} rows of {split.train[0]} to {split.train[-1]} loaded")
     timer = Timer()
     model = _fit(rows.frame, params, columns, device)
     seconds = timer.seconds
     description = _save(model)
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
-    again = _fit(rows.frame, params, columns, device) if params.train.repeat else None
-    second = None if again is None else _digest(again)
-    repeat: dict[str, Any] = {"repeat": second}
-    if second not in (None, description["digest"]):
-        contract.require(holdout.frame, columns, "held-out rows")
-        few = holdout.frame[list(columns.features)].head(COMPARED_ROWS)
-        repeat["repeat_scores_alike"] = _score_alike(model, again, few)
+    repeat: dict[str, Any] = {"repeat": None}
+    if params.train.repeat:
+        second = _fit(rows.frame, params, columns, device)
+        repeat = _compare((model, second), description["digest"], rows.frame[[*columns.features]])
     record.write_record(
         {
             "format": record.FORMAT,
@@ -57,7 +52,7 @@ def run(_: argparse.Namespace) -> None:
             "data": {
                 "train": _describe(rows, columns),
                 "holdout": _describe(holdout, columns),
-                "reference": _reference(rows, holdout, columns),
+                "reference": _reference(rows, holdout, columns, params.privacy.min_rows),
             },
             "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
             "environment": record.environment(),
@@ -75,8 +70,9 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    twice = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
-    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{twice}")
+    twice = {None: "", description["digest"]: ", twice the same"}
+    again = twice.get(repeat["repeat"], ", twice different")
+    say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
     actions.output("model-digest", description["digest"])
     if variable == "gpu" and effective == "cpu":
         say("", "no GPU is available: trained on the CPU, as train.device in params.yaml allows")
@@ -111,16 +107,16 @@ def _save(model: Any) -> dict[str, Any]:
     return description
 
 
-def _digest(model: Any) -> str:
-    with _saved(model) as folder:
-        return record.describe_model(folder)["digest"]
-
-
-def _score_alike(first: Any, second: Any, rows: Any) -> bool:
-    """Return whether two models give the rows exactly the same scores."""
+def _compare(models: tuple[Any, Any], first_digest: str, features: Any) -> dict[str, Any]:
+    """Return the second model's digest; if it differs, whether both score some rows alike."""
     import numpy as np
 
-    return np.array_equal(contract.predict(first, rows), contract.predict(second, rows), True)
+    with _saved(models[1]) as folder:
+        digest = record.describe_model(folder)["digest"]
+    if digest == first_digest:
+        return {"repeat": digest}
+    scores = [contract.predict(model, features.head(COMPARED_ROWS)) for model in models]
+    return {"repeat": digest, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
 
 
 @contextmanager
@@ -147,10 +143,10 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
 
 
 def _reference(
-    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns
+    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns, min_rows: int
 ) -> dict[str, Any]:
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
     names = [*columns.features, *columns.targets]
-    return references(rows.frame[names], stretch=len(holdout.frame))
+    return references(rows.frame[names], len(holdout.frame), min_rows)

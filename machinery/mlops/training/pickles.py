@@ -137,12 +137,11 @@ def _is_pickle(head: bytes, whole: bool) -> bool:
             ended = True
         except Exception:  # pylint: disable=broad-exception-caught  # whatever bytes may cause
             ended = False
-    names = instructions.names
+    names, at_end = instructions.names, not stream.read(1)
     if head.startswith(NUMBERED):
         # The head may end within a long text.
-        cut = not whole and stream.tell() == len(head)
-        return ended or cut or len(names) > CERTAIN
-    if ended and whole and stream.tell() == len(head):
+        return ended or at_end and not whole or len(names) > CERTAIN
+    if ended and at_end and whole:
         return True
     acts = len(names) == ENOUGH or len(names) > CERTAIN and not CALLS.isdisjoint(names)
     return acts and not STORES.isdisjoint(names)

@@ -61,17 +61,19 @@ def libraries() -> list[str]:
     from packaging.utils import canonicalize_name
 
     project = tomllib.loads(PROJECT.read_text("utf-8")) if PROJECT.exists() else {}
-    asked = [
+    requirements = [
         *project.get("project", {}).get("dependencies", ()),
         *project.get("dependency-groups", {}).get("serve", ()),
     ]
     # A group may also name another group, by a table.
-    names = {canonicalize_name(Requirement(text).name) for text in asked if isinstance(text, str)}
+    names = {
+        canonicalize_name(Requirement(text).name) for text in requirements if isinstance(text, str)
+    }
     return sorted(names.union(LIBRARIES) - {rewriting.PACKAGE})
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Return the digest, size in bytes and files of a saved model, and its pickles if it has any."""
+    """Return the digest, size in bytes and files of a saved model, and any that are pickle."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     pickled = pickles(folder)
     description = {

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from math import inf
 from operator import gt, lt
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import UserError
 from mlops.serving.problems import explain
-from mlops.serving.schema import kind, request_type
+from mlops.serving.schema import kind, nullable, request_type
 from mlops.training import contract
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ KEYWORDS = {
     "str_length": {"minLength": "min_value", "maxLength": "max_value"},
 }
 
+EXAMPLE = "an example"
 
-def row_schema(features: Sequence[str], rows: "DataFrame") -> JsonSchema:
+
+def row_schema(features: Sequence[str], rows: "DataFrame", min_rows: int = 1) -> JsonSchema:
     """Return the JSON Schema of one row, with a typical row as its example.
 
-    The example is no real row: each field is the median or most frequent value of its column.
-    Raises UserError for a column or check that JSON Schema cannot express.
+    The example is no real row: each field is the median or most frequent value of its column, or
+    an invented text where `min_rows` rows have no text in common. Raises UserError for a column
+    or check that JSON Schema cannot express.
     """
     declared = contract.team_data().SCHEMA.columns
     fields = {name: _field(name, declared[name]) for name in features}
@@ -42,7 +46,12 @@ def row_schema(features: Sequence[str], rows: "DataFrame") -> JsonSchema:
         "properties": fields,
         "required": list(features),
         "additionalProperties": False,
-        "examples": [{name: _typical(rows[name], fields[name]) for name in features}],
+        "examples": [
+            {
+                name: _example(declared[name], rows[name], fields[name], min_rows)
+                for name in features
+            }
+        ],
     }
     _require_sound(schema)
     return schema
@@ -164,14 +173,65 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typical(column: "Series", field: JsonSchema) -> Any:
-    present = column.dropna()
+def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: int) -> Any:
+    """Return a typical value of a column, or its `metadata={"example": ...}`."""
+    if "example" in (column.metadata or {}):
+        return column.metadata["example"]
+    present = values.dropna()
+    if kind(field) in ("integer", "number"):
+        return _median(present, field)
+    frequencies = present.value_counts()
+    if not frequencies.empty and (kind(field) == "boolean" or frequencies.iloc[0] >= min_rows):
+        return _plain(present.mode().iloc[0])
+    if nullable(field):
+        return None
+    if "enum" in field:
+        return field["enum"][0]
+    return _invented(column.name, present.astype(str), field, min_rows)
+
+
+def _median(present: "Series", field: JsonSchema) -> Any:
     if present.empty:
         return None
-    if kind(field) in ("integer", "number"):
-        middle = present.sort_values().iloc[len(present) // 2]
-        return int(middle) if kind(field) == "integer" else float(f"{middle:.6g}")
-    return _plain(present.mode().iloc[0])
+    middle = present.sort_values().iloc[len(present) // 2]
+    return int(middle) if kind(field) == "integer" else float(f"{middle:.6g}")
+
+
+def _invented(name: str, present: "Series", field: JsonSchema, min_rows: int) -> str:
+    """Return a text that the schema allows and no row holds, at most the shape of one.
+
+    Raises UserError if there is none.
+    """
+    # What all texts begin with is nobody's: a pattern such as ^ORD-[0-9]+$ may ask for it.
+    start = len(commonprefix(present.tolist())) if len(present) >= min_rows else 0
+    shapes = present.str[:start] + present.str[start:].map(_shape)
+    least, most = field.get("minLength", 0), field.get("maxLength", len(EXAMPLE))
+    plain = EXAMPLE.ljust(least, ".")[: max(least, most)]
+    taken = set(present)
+    for text in (plain, *shapes.value_counts().index):
+        schema = {"properties": {name: field}}
+        if text not in taken and _accepts(schema, {name: text}):
+            return text
+    raise UserError(
+        f"data.SCHEMA: no text of {name!r} is in enough rows to be published as an example "
+        "(privacy.min_rows), and none could be invented that its checks allow. Give the column "
+        'one: pa.Column(..., metadata={"example": "..."}).'
+    )
+
+
+def _shape(text: str) -> str:
+    """Return a text with an X for each capital, an x for each other letter, a 0 for each digit."""
+    return re.sub(r"\d", "0", re.sub(r"[a-z]", "x", re.sub(r"[A-Z]", "X", text)))
+
+
+def _accepts(schema: JsonSchema, row: dict[str, Any]) -> bool:
+    from pydantic_core import SchemaError, ValidationError
+
+    try:
+        request_type(schema, 1).validate_python({"rows": [row]})
+    except (SchemaError, ValidationError):
+        return False
+    return True
 
 
 def _require_sound(schema: JsonSchema) -> None:

@@ -2,7 +2,7 @@
 
 A file of skops is a zip: `schema.json` describes the objects, the other members hold arrays. skops
 names objects by their addresses in memory, stores the time, and takes sets in the order of the
-process. None of that is part of the model (https://skops.readthedocs.io/en/stable/persistence.html).
+process. None of that is part of the model. https://skops.readthedocs.io/en/stable/persistence.html
 """
 
 import json
@@ -23,7 +23,7 @@ Node = dict[str, Any]
 
 
 def rewrite(folder: Path) -> None:
-    """Rewrite each file of skops below a folder; raises UserError for one that skops cannot load."""
+    """Rewrite each file of skops below a folder; raises UserError for one that is none."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         scratch = path.with_name(f"{path.name}.new")
         try:
@@ -119,8 +119,8 @@ def _renumber(nodes: list[Node]) -> dict[str, str]:
     names: dict[str, str] = {}
     for position, node in enumerate(nodes):
         # Python may keep equal texts and numbers once or twice, which means nothing.
-        known = None if node["__loader__"] == "JsonNode" else node.get("__id__")
-        node["__id__"] = position if known is None else ids.setdefault(known, position)
+        address = None if node["__loader__"] == "JsonNode" else node.get("__id__")
+        node["__id__"] = position if address is None else ids.setdefault(address, position)
         if isinstance(node.get("file"), str):
             old = node["file"]
             new = f"{len(names)}{PurePosixPath(old).suffix}"

@@ -17,11 +17,11 @@ from mlops.training import contract
 from mlops.training.row_schema import row_schema
 
 
-def described(monkeypatch, column, values):
+def described(monkeypatch, column, values, min_rows=1):
     """The schema of rows with one column `x`."""
     team = SimpleNamespace(SCHEMA=pa.DataFrameSchema({"x": column}))
     monkeypatch.setattr(contract, "team_data", lambda: team)
-    return row_schema(["x"], pd.DataFrame({"x": values}))
+    return row_schema(["x"], pd.DataFrame({"x": values}), min_rows)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,40 @@ def test_the_description_is_kept(monkeypatch):
 def test_the_example_is_typical(monkeypatch, column, values, example):
     """It holds the median or the most frequent value: plausible, but no real row."""
     assert described(monkeypatch, column, values)["examples"] == [{"x": example}]
+
+
+NAMES = ["Ann Smith", "Ann Smith", "Bob Jones"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "example"),
+    [
+        (pa.Column(str), NAMES, "an example"),
+        (pa.Column(str, nullable=True), NAMES, None),
+        (pa.Column(str, pa.Check.isin(["c", "b"])), ["b"], "c"),
+        (pa.Column(str, pa.Check.str_length(1, 4)), NAMES, "an e"),
+        (pa.Column(str, pa.Check.str_length(12)), NAMES, "an example.."),
+        (pa.Column(str, pa.Check.str_matches(r"^[A-Z]{2}\d{6}$")), ["AB123456"], "XX000000"),
+        (pa.Column(str, metadata={"example": "Jane Doe"}), NAMES * 9, "Jane Doe"),
+        (pa.Column(bool), [True], True),
+    ],
+    ids=["text", "null", "declared", "short", "long", "pattern", "the team's", "boolean"],
+)
+def test_a_text_of_few_rows_is_no_example(monkeypatch, column, values, example):
+    """The example is public: it is invented where no text is in three rows."""
+    assert described(monkeypatch, column, values, 3)["examples"] == [{"x": example}]
+
+
+def test_a_text_of_enough_rows_is_the_example(monkeypatch):
+    """Two of three."""
+    assert described(monkeypatch, pa.Column(str), NAMES, 2)["examples"] == [{"x": "Ann Smith"}]
+
+
+def test_a_text_that_cannot_be_invented_is_asked_for(monkeypatch):
+    """The shape of a zero is the zero itself."""
+    column = pa.Column(str, pa.Check.str_matches("^(0|7)$"))
+    with pytest.raises(UserError, match="'x' is in enough rows.*privacy.min_rows.*metadata="):
+        described(monkeypatch, column, ["7", "0"], 2)
 
 
 @pytest.mark.parametrize(
