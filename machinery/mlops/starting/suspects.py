@@ -28,7 +28,7 @@ ID_SHARE = 0.95
 MOST_CATEGORIES, CATEGORY_SHARE = 1000, 0.2
 FREE_TEXT_WORDS, FREE_TEXT_SHARE = 3, 0.2
 MOST_FEW = 30
-AFTERWARDS = 0.95
+OFTEN_LATER, SELDOM_EARLIER = 0.5, 0.05
 TITLES = {"auc": "AUC", "r2": "R2"}
 
 
@@ -122,8 +122,9 @@ def _single(column: "Series") -> tuple[str, str] | None:
 def _date(column: "Series", time: "Series | None") -> tuple[str, str]:
     if time is not None:
         both = column.notna() & time.notna()
-        later = float((column[both] > time[both]).mean())
-        if later > AFTERWARDS:
+        seconds = (column[both] - time[both]).dt.total_seconds()
+        later, earlier = float((seconds > 0).mean()), float((seconds < 0).mean())
+        if later > OFTEN_LATER and earlier < SELDOM_EARLIER:
             return "known afterwards", f"it is later than {time.name} in {later:.0%} of the rows"
     return "date", "a date; the service takes numbers and texts, such as the days until then"
 

@@ -5,6 +5,12 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
+from machinery.tests.forks import MACHINERY, Fork, copy
+
+EXAMPLE = (
+    *("data", "model", "tests/data", "tests/model", "params.yaml", "params.schema.json"),
+    *("README.md", "pyproject.toml", "machinery/pyproject.toml"),
+)
 RANDOM = np.random.default_rng(0)
 
 
@@ -59,7 +65,7 @@ TABLES = {
     "iris": (_bundled("iris"), "target"),
     "wine": (_bundled("wine"), "target"),
     "digits": (_bundled("digits"), "target"),
-    "linnerud-like": (lambda: _shop()[["weight", "zone", "hours", "ordered"]], "weight,hours"),
+    "parcels": (lambda: _shop()[["weight", "zone", "hours", "ordered"]], "weight,hours"),
     "shop": (_shop, "hours"),
     "churn": (_churn, "churned"),
 }
@@ -78,3 +84,14 @@ def csv(tmp_path_factory):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A copy of the template as somebody clones it, committed; what runs there is stopped after."""
+    repository = Fork(tmp_path_factory.mktemp("template"))
+    (repository.folder / "tests").mkdir()
+    copy([*MACHINERY, *EXAMPLE], repository.folder)
+    repository.begin()
+    yield repository
+    repository.mlops("down")
