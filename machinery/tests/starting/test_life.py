@@ -22,12 +22,12 @@ LIVES = {
     "churn": (
         ("--target", "churned"),
         {"age": None, "plan": "basic", "active": True},
-        lambda score: 0 < score < 1,
+        lambda answer: 0 < answer["score"] < 1,
     ),
     "shop": (
         ("--target", "hours", "--group", "customer"),
         {"weight": 2.0, "zone": "far"},
-        lambda score: 50 < score < 95,
+        lambda answer: 50 < answer["score"] < 95,
     ),
     "iris": (
         ("--target", "target"),
@@ -37,7 +37,7 @@ LIVES = {
             "petal length (cm)": 1.5,
             "petal width (cm)": 0.2,
         },
-        lambda score: score["0"] > 0.9,
+        lambda answer: answer["scores"]["0"] > 0.9,
     ),
 }
 
@@ -72,7 +72,7 @@ def ask(fork, row):
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=HANG_SECONDS) as response:
-        return json.load(response)["predictions"][0]["score"]
+        return json.load(response)["predictions"][0]
 
 
 @pytest.mark.parametrize("name", LIVES)
