@@ -32,7 +32,9 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
     params = sample.params
     partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
     columns = [*sample.columns.features, *sample.columns.targets]
-    reference = references(sample.frame[columns], len(sample.frame), params.privacy.min_rows)
+    reference = references(
+        sample.frame[columns], len(sample.frame), params.privacy.min_rows, sample.columns.text
+    )
     return {
         "format": record.FORMAT,
         "name": params.name,

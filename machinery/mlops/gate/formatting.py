@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from math import inf
 from typing import Any
 
 Measured = dict[str, Any]
@@ -49,10 +50,11 @@ def titled(measured: Measured) -> str:
     return f"{title[:1].upper()}{title[1:]}"
 
 
-def examples(rows: Mapping[Any, int], min_rows: int, most: int = 3) -> str:
+def examples(rows: Mapping[Any, int], min_rows: float, most: int = 3) -> str:
     """Return the most frequent of some values, from the rows that have each, as a message may.
 
-    A text in fewer rows than `min_rows` (params.yaml: privacy) is described, not quoted.
+    A text in fewer rows than `min_rows` (params.yaml: privacy; infinite for a free text) is
+    described, not quoted.
     """
     texts = [value for value in rows if not isinstance(value, NO_TEXT)]
     shown = [value for value in rows if isinstance(value, NO_TEXT) or rows[value] >= min_rows]
@@ -60,4 +62,5 @@ def examples(rows: Mapping[Any, int], min_rows: int, most: int = 3) -> str:
         return ", ".join(map(repr, sorted(shown, key=lambda value: -rows[value])[:most]))
     lengths = sorted(len(str(value)) for value in texts)
     span = f"{lengths[0]}" if lengths[0] == lengths[-1] else f"{lengths[0]} to {lengths[-1]}"
-    return f"text of {span} characters (each in fewer than {min_rows} rows, privacy.min_rows)"
+    why = f"each in fewer than {min_rows} rows, privacy.min_rows" if min_rows < inf else "TEXT"
+    return f"text of {span} characters ({why})"

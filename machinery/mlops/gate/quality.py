@@ -127,7 +127,8 @@ def _frozen(
             continue
         chance = chance_of_one_value(value, rows, [one.commonest[column] for one in past])
         if chance < LEAST_CHANCE:
-            shown = value if rows >= min_rows else "the same"
+            quoted = rows >= min_rows and column not in new.text
+            shown = value if quoted else "the same"
             yield f"{name} {column}", (
                 f"every value is {shown}, while every earlier partition has several: by chance "
                 f"{rows:,} rows are alike with a probability of {chance:.1g}, below "

@@ -109,8 +109,10 @@ def _drift(analysis: Analysis, trained: Reference, log: Log, params: Params) -> 
     analysis.not_logged = [name for name in trained.columns.features if name not in shared]
     problem = ""
     if shared:
-        analysis.shifts = [shift(name, trained.rows, rows) for name in shared]
-        analysis.aucs = classifier_aucs(trained.rows, rows, shared)
+        text = trained.columns.text
+        analysis.shifts = [shift(name, trained.rows, rows, name in text) for name in shared]
+        numbers = (part.as_numbers(text) for part in (trained.rows, rows))
+        analysis.aucs = classifier_aucs(*numbers, shared)
         analysis.findings += [
             verdict.columns(analysis.shifts, params.monitor),
             verdict.separability(analysis.aucs, params.monitor),

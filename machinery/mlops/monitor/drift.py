@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops.statistics.drift import LEAST, drift_by_day
+from mlops.statistics.histograms import as_number
 from mlops.statistics.separability import separability
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class DatedRows:
     frame: "DataFrame"
     days: np.ndarray
 
+    def as_numbers(self, text: Sequence[str]) -> "DatedRows":
+        """Return the rows with days and free texts as numbers, which a classifier takes."""
+        numbers = {name: as_number(self.frame[name], name in text) for name in self.frame}
+        return DatedRows(self.frame.assign(**numbers), self.days)
+
     def sample(self, most: int, random: np.random.Generator) -> "DatedRows":
         """Return at most so many of the rows, in their order."""
         if len(self.days) <= most:
@@ -56,10 +62,10 @@ class DatedRows:
         return DatedRows(self.frame.iloc[chosen], self.days[chosen])
 
 
-def shift(column: str, trained: DatedRows, served: DatedRows) -> Shift:
-    """Return the shift of one column between training and served rows."""
+def shift(column: str, trained: DatedRows, served: DatedRows, text: bool = False) -> Shift:
+    """Return the shift of one column, perhaps a free text, between training and served rows."""
     index, usual = drift_by_day(
-        trained.frame[column], trained.days, served.frame[column], served.days
+        trained.frame[column], trained.days, served.frame[column], served.days, text=text
     )
     return Shift(column, index, usual)
 

@@ -185,5 +185,6 @@ def _categories(
     reference: Mapping[str, Any], fields: Mapping[str, JsonSchema]
 ) -> dict[str, frozenset]:
     """Return the usual values of each text field."""
-    texts = [name for name, rule in fields.items() if kind(rule) == "string" and name in reference]
-    return {name: frozenset((*reference[name]["values"], None)) for name in texts}
+    texts = [name for name, rule in fields.items() if kind(rule) == "string"]
+    categories = [name for name in texts if "values" in reference.get(name, {})]
+    return {name: frozenset((*reference[name]["values"], None)) for name in categories}

@@ -1,5 +1,6 @@
 """How far a column's values have moved, by the population stability index (PSI) of histograms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 STRETCHES = 100
 # A smaller index means nothing: a few hundred rows reach it by chance.
 LEAST = 0.1
+# A word of fewer rows is unusual; with fewer, the words of the rows before would never be.
+TEXT_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,22 @@ def psi(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return ((observed - expected) * np.log(observed / expected)).sum(axis=-1)
 
 
-def references(frame: "DataFrame", stretch: int, min_rows: int = 1) -> dict[str, Histogram]:
+def references(
+    frame: "DataFrame", stretch: int, min_rows: int = 1, text: Sequence[str] = ()
+) -> dict[str, Histogram]:
     """Return a histogram of each column with its `usual` index, to compare later rows with.
 
     The usual index is the largest between `stretch` consecutive rows and all others, so that a
-    seasonal change does not count as drift. A text in fewer rows than `min_rows` is not named.
+    seasonal change does not count as drift. A text in fewer rows than `min_rows` is not named, and
+    `text` names the columns of free texts.
     """
-    return {str(name): _reference(frame[name], stretch, min_rows) for name in frame.columns}
+    return {
+        str(name): _reference(frame[name], stretch, bins_of(frame[name], min_rows, name in text))
+        for name in frame.columns
+    }
 
 
-def _reference(column: "Series", stretch: int, min_rows: int) -> Histogram:
-    bins = bins_of(column, min_rows)
+def _reference(column: "Series", stretch: int, bins: Histogram) -> Histogram:
     numbers, half = bin_numbers(bins, column), len(column) // 2
     # A stretch of more than half of the rows would be compared with fewer rows than it has; very
     # short stretches would be too many.
@@ -103,13 +111,18 @@ def drift(name: str, reference: Histogram, column: "Series") -> Drift:
 
 
 def drift_by_day(
-    before: "Series", days_before: np.ndarray, after: "Series", days_after: np.ndarray
+    before: "Series",
+    days_before: np.ndarray,
+    after: "Series",
+    days_after: np.ndarray,
+    *,
+    text: bool = False,
 ) -> tuple[float, float]:
     """Return the index of the values `after` against those `before`, and the usual index.
 
-    Days are (rows,). The bins are those of the values before.
+    Days are (rows,). The bins are those of the values before; `text`: they are free texts.
     """
-    bins = bins_of(before)
+    bins = bins_of(before, min_rows=TEXT_ROWS if text else 1, text=text)
     daily_before, daily_after = (
         _daily_counts(bins, column, days)
         for column, days in ((before, days_before), (after, days_after))

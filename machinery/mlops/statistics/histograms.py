@@ -1,12 +1,15 @@
 """Histograms of columns, which later rows are counted into.
 
-A histogram is plain JSON: `edges` (numbers) or `values` (categories), and `rows`, the counts of
-its bins. Two more bins follow: values beyond the last bin, and missing values.
+A histogram is plain JSON: `edges` (numbers, or days since 1970 with `days`) or `values`
+(categories), and `rows`, the counts of its bins. Two more bins follow: values beyond the last bin,
+and missing values. That of a free text has `words` (texts.py), and no value of the column.
 """
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mlops.statistics import texts
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -20,23 +23,24 @@ MOST_VALUES = 100
 OTHERS, MISSING = "other values", "missing"
 
 
-def histogram(column: "Series", min_rows: int = 1) -> Histogram:
+def histogram(column: "Series", min_rows: int = 1, text: bool = False) -> Histogram:
     """Return a column's histogram: by deciles, or by value for few values or unordered ones."""
-    bins = bins_of(column, min_rows)
+    bins = bins_of(column, min_rows, text)
     return {**bins, "rows": counts(bins, bin_numbers(bins, column))}
 
 
-def bins_of(column: "Series", min_rows: int = 1) -> Histogram:
+def bins_of(column: "Series", min_rows: int = 1, text: bool = False) -> Histogram:
     """Return the bins of a column's histogram, without the counts.
 
-    A text in fewer rows than `min_rows` has no bin, since a rare one may identify a person.
+    A text in fewer rows than `min_rows` has no bin, since a rare one may identify a person. A free
+    text has bins for its length and its share of words that fewer rows have.
     """
-    if is_number(column):
-        numbers = _numbers(column)
-        finite = np.sort(numbers[np.isfinite(numbers)])
-        if finite.size and 1 + np.count_nonzero(np.diff(finite)) > BINS:
-            inner = [finite.size * part // BINS for part in range(1, BINS)]
-            return {"edges": sorted(set(finite[inner].tolist()))}
+    if text:
+        return texts.bins_of(column, min_rows)
+    if is_day(column):
+        return {"days": True, "edges": _edges(_numbers(column)) or [0.0]}
+    if is_number(column) and (edges := _edges(_numbers(column), BINS)):
+        return {"edges": edges}
     frequencies = column.value_counts()
     if not is_number(column):
         frequencies = frequencies[frequencies >= min_rows]
@@ -46,8 +50,19 @@ def bins_of(column: "Series", min_rows: int = 1) -> Histogram:
     return {"values": list(dict.fromkeys(name for name, _ in ranked))[:MOST_VALUES]}
 
 
+def _edges(numbers: np.ndarray, more_than: int = 0) -> list[float]:
+    """Return the deciles of the finite numbers; none where they have few values."""
+    finite = np.sort(numbers[np.isfinite(numbers)])
+    if not finite.size or 1 + np.count_nonzero(np.diff(finite)) <= more_than:
+        return []
+    inner = [finite.size * part // BINS for part in range(1, BINS)]
+    return sorted(set(finite[inner].tolist()))
+
+
 def bin_numbers(bins: Histogram, column: "Series") -> np.ndarray:
     """Return the bin of each row (rows,): the last but one lies beyond, the last is missing."""
+    if "words" in bins:
+        return texts.bin_numbers(bins, column)
     if "edges" in bins:
         beyond, numbers = len(bins["edges"]), _numbers(column)
         positions = np.searchsorted(bins["edges"], numbers, side="left")
@@ -69,14 +84,16 @@ def counts(bins: Histogram, numbers: np.ndarray) -> list[int]:
 
 def size(bins: Histogram) -> int:
     """Return the number of bins, those for values beyond and for missing ones included."""
-    return len(bins["edges"] if "edges" in bins else bins["values"]) + 2
+    return len(labels(bins))
 
 
 def labels(bins: Histogram) -> list[str]:
     """Return a label for each bin."""
+    if "words" in bins:
+        return [*texts.labels(bins), MISSING]
     if "values" in bins:
         return [*bins["values"], OTHERS, MISSING]
-    edges = [f"{edge:.6g}" for edge in bins["edges"]]
+    edges = [_day(edge) if "days" in bins else f"{edge:.6g}" for edge in bins["edges"]]
     between = [f"{low} to {high}" for low, high in zip(edges, edges[1:])]
     return [f"up to {edges[0]}", *between, f"above {edges[-1]}", MISSING]
 
@@ -94,8 +111,34 @@ def is_number(column: "Series") -> bool:
     return is_numeric_dtype(column) and not is_bool_dtype(column)
 
 
+def is_day(column: "Series") -> bool:
+    """Return whether a column holds days or times."""
+    from pandas.api.types import is_datetime64_any_dtype
+
+    return is_datetime64_any_dtype(column)
+
+
+def as_number(column: "Series", text: bool = False) -> "Series":
+    """Return a column with days since 1970 for its times and, of a free text, its length."""
+    import pandas as pd
+
+    if text:
+        return texts.lengths(column)
+    return pd.Series(_numbers(column), column.index) if is_day(column) else column
+
+
 def _numbers(column: "Series") -> np.ndarray:
+    import pandas as pd
+
+    if is_day(column):
+        if column.dt.tz is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return ((column - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(float)
     return column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _day(number: float) -> str:
+    return str(np.datetime64(0, "D") + np.timedelta64(int(number // 1), "D"))
 
 
 def _name(value: Any) -> str:

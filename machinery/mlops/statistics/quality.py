@@ -33,7 +33,7 @@ class Profile:
     """The statistics of a partition; `hashes` has one for each row, computed without its time.
 
     A column is `frozen` if it has one value in several rows (their number is kept), and has a
-    `commonest` value if it has several values.
+    `commonest` value if it has several values. `text` names the free texts.
     """
 
     rows: int
@@ -42,10 +42,11 @@ class Profile:
     frozen: dict[str, tuple[str, int]]
     commonest: dict[str, Commonest]
     hashes: np.ndarray
+    text: frozenset[str] = frozenset()
 
 
-def profile(frame: "DataFrame", time: str) -> Profile:
-    """Reduce the rows of a partition to its profile."""
+def profile(frame: "DataFrame", time: str, text: Sequence[str] = ()) -> Profile:
+    """Reduce the rows of a partition to its profile; `text` names free texts, no categories."""
     import pandas as pd
 
     order = _in_time(frame[time])
@@ -53,7 +54,8 @@ def profile(frame: "DataFrame", time: str) -> Profile:
     categories = {
         name: counts.to_dict()
         for name in frame.columns
-        if frame[name].dtype.kind not in "biufM"
+        if name not in text
+        and frame[name].dtype.kind not in "biufM"
         and len(counts := _counts(frame[name])) <= MOST_CATEGORIES
     }
     present = {name: frame[name].iloc[order].dropna() for name in frame.columns}
@@ -69,6 +71,7 @@ def profile(frame: "DataFrame", time: str) -> Profile:
         },
         commonest={name: _commonest(present[name]) for name in present if name in varied},
         hashes=pd.util.hash_pandas_object(frame, index=False).to_numpy(),
+        text=frozenset(text),
     )
 
 

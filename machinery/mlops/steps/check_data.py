@@ -8,6 +8,7 @@ which the gate reads.
 
 import argparse
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from mlops import gate
@@ -98,7 +99,10 @@ def _judge(
 
     data = contract.team_data()
     min_rows = params.privacy.min_rows
-    problems = {name: _problems(rows.frame, data.SCHEMA, min_rows) for name, rows in loaded.items()}
+    problems = {
+        name: _problems(rows.frame, data.SCHEMA, columns.text, min_rows)
+        for name, rows in loaded.items()
+    }
     if any(problems.values()):
         # Rows that break the schema may lack the columns or types that the comparison needs.
         return [
@@ -109,7 +113,9 @@ def _judge(
     for name, rows in loaded.items():
         contract.require(rows.frame, columns, name)
     passed = f"{len(loaded)} partitions conform to data.SCHEMA."
-    profiles = {name: profile(rows.frame, columns.time) for name, rows in loaded.items()}
+    profiles = {
+        name: profile(rows.frame, columns.time, columns.text) for name, rows in loaded.items()
+    }
     return [
         DATA_CHECKED.finding("data", True, passed),
         *quality(profiles, split.holdout, params.check, min_rows),
@@ -132,10 +138,10 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict | set) else value
 
 
-def _problems(frame: Any, schema: Any, min_rows: int) -> list[str]:
+def _problems(frame: Any, schema: Any, text: tuple[str, ...], min_rows: int) -> list[str]:
     """Return one sentence for each column and check that some rows fail.
 
-    None quotes a text that fewer than `min_rows` rows have.
+    None quotes a free text, or one that fewer than `min_rows` rows have.
     """
     from pandera.errors import SchemaErrors
 
@@ -149,7 +155,8 @@ def _problems(frame: Any, schema: Any, min_rows: int) -> list[str]:
     problems = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
         rows = group["failure_case"].map(_plain).value_counts(sort=False, dropna=False).to_dict()
-        values = gate.examples(rows, 1 if check.startswith("column_in_") else min_rows)
+        least = inf if column in text else min_rows
+        values = gate.examples(rows, 1 if check.startswith("column_in_") else least)
         if check == "column_in_schema":
             problems.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
         elif check == "column_in_dataframe":

@@ -117,7 +117,8 @@ def _page(trained: "Reference", log: "Log", analysis: "Analysis", min_rows: int)
     columns = [shift.column for shift in analysis.shifts]
     random = np.random.default_rng(0)
     rows = (trained.rows, served(log, analysis.days, trained))
-    before, after = (part.sample(SAMPLE, random).frame[columns] for part in rows)
+    samples = (part.sample(SAMPLE, random).as_numbers(trained.columns.text) for part in rows)
+    before, after = (sample.frame[columns] for sample in samples)
     write_page(MONITOR_PAGE, before, after, min_rows)
     say("monitor", f"page: {MONITOR_PAGE}")
 

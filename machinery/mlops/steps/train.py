@@ -148,5 +148,5 @@ def _reference(
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
-    names = [*columns.features, *columns.targets]
-    return references(rows.frame[names], len(holdout.frame), min_rows)
+    frame = rows.frame[[*columns.features, *columns.targets]]
+    return references(frame, len(holdout.frame), min_rows, columns.text)

@@ -1,7 +1,7 @@
 """The contract with the team's code; the only module that imports `data` and `model`.
 
 `data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET (a column, or a tuple of columns)
-and TIME (a column), optionally GROUP (a column) and SLICES (columns),
+and TIME (a column), optionally GROUP (a column), SLICES and TEXT (columns),
 `partitions() -> names, oldest first` and `load(name) -> (frame, fingerprint)`.
 
 `model` provides Params (a pydantic model), METRICS,
@@ -116,6 +116,8 @@ class Columns:
     time: str
     cluster: str | None
     slices: tuple[str, ...]
+    # Free texts, which are no categories and never quoted.
+    text: tuple[str, ...] = ()
 
 
 def columns(gate_cluster: str | None) -> Columns:
@@ -125,20 +127,24 @@ def columns(gate_cluster: str | None) -> Columns:
     names = list(data.SCHEMA.columns)
     slices = tuple(getattr(data, "SLICES", ()))
     targets = (data.TARGET,) if isinstance(data.TARGET, str) else tuple(data.TARGET)
+    text = tuple(getattr(data, "TEXT", ()))
     roles = {"TIME": data.TIME, "GROUP": group, "gate.cluster": gate_cluster}
-    several = {
-        f"{role} {name}": name
-        for role, of in (("TARGET", targets), ("SLICES", slices))
-        for name in of
-    }
-    for role, name in (roles | several).items():
+    lists = {"TARGET": targets, "SLICES": slices, "TEXT": text}
+    roles |= {f"{key} {name}": name for key, listed in lists.items() for name in listed}
+    for role, name in roles.items():
         if name is not None and name not in names:
             raise UserError(
                 f"{role} names the column {name!r}, which data.SCHEMA does not have. "
                 f"It has {', '.join(names)}.{did_you_mean(name, names)}"
             )
     features = tuple(name for name in names if name not in (*targets, data.TIME, group))
-    return Columns(features, targets, data.TIME, gate_cluster, slices)
+    for name in text:
+        if name in slices or name not in features:
+            raise UserError(
+                f"TEXT names {name}, which is one of SLICES or no feature. A free text is a "
+                "feature without categories: take it out of TEXT or SLICES in data/__init__.py."
+            )
+    return Columns(features, targets, data.TIME, gate_cluster, slices, text)
 
 
 def answer() -> Answer:

@@ -39,19 +39,16 @@ def row_schema(features: Sequence[str], rows: "DataFrame", min_rows: int = 1) ->
     an invented text where `min_rows` rows have no text in common. Raises UserError for a column
     or check that JSON Schema cannot express.
     """
-    declared = contract.team_data().SCHEMA.columns
+    data = contract.team_data()
+    declared, text = data.SCHEMA.columns, getattr(data, "TEXT", ())
     fields = {name: _field(name, declared[name]) for name in features}
+    least = {name: inf if name in text else min_rows for name in features}
     schema = {
         "type": "object",
         "properties": fields,
         "required": list(features),
         "additionalProperties": False,
-        "examples": [
-            {
-                name: _example(declared[name], rows[name], fields[name], min_rows)
-                for name in features
-            }
-        ],
+        "examples": [{n: _example(declared[n], rows[n], fields[n], least[n]) for n in features}],
     }
     _require_sound(schema)
     return schema
@@ -173,7 +170,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: int) -> Any:
+def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: float) -> Any:
     """Return a typical value of a column, or its `metadata={"example": ...}`."""
     if "example" in (column.metadata or {}):
         return column.metadata["example"]
@@ -197,7 +194,7 @@ def _median(present: "Series", field: JsonSchema) -> Any:
     return int(middle) if kind(field) == "integer" else float(f"{middle:.6g}")
 
 
-def _invented(name: str, present: "Series", field: JsonSchema, min_rows: int) -> str:
+def _invented(name: str, present: "Series", field: JsonSchema, min_rows: float) -> str:
     """Return a text that the schema allows and no row holds, at most the shape of one.
 
     Raises UserError if there is none.

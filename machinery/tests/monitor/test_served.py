@@ -25,7 +25,7 @@ WEEKEND = np.arange(400) % 7 < 2
 def analysed(monkeypatch, tmp_path, write_log, days):
     """Return a function that serves the training rows again, twenty a day, and analyses them."""
 
-    def of(column, sent=None, name="it"):
+    def of(column, sent=None, name="it", text=()):
         frame = pd.DataFrame({name: column})
         scores = np.linspace(0, 1, len(frame))
         monkeypatch.setattr(Champion, "score", lambda *_: scores)
@@ -36,7 +36,9 @@ def analysed(monkeypatch, tmp_path, write_log, days):
             of_day = when == day
             records = rows[of_day].to_dict("records")
             write_log(tmp_path, day, records, RELEASE, scores[of_day])
-        columns = Columns((name,), targets=("late",), time="day", cluster=None, slices=())
+        columns = Columns(
+            (name,), targets=("late",), time="day", cluster=None, slices=(), text=text
+        )
         trained = Reference(SimpleNamespace(), DatedRows(frame, when), columns, True)
         return analyse(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
 
@@ -75,3 +77,25 @@ def test_a_feature_may_be_called_score(analysed):
     """It is distinct from the model's score."""
     analysis = analysed(pd.Series(np.arange(400.0) % 50), name="score")
     assert [shift.psi for shift in (*analysis.shifts, analysis.scores)] == [0, 0]
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(False, Verdict.PASS), (True, Verdict.FAIL)])
+def test_a_text_is_compared_by_its_words(analysed, other, verdict):
+    """New texts of the same words have not moved; those of other words have."""
+    random = np.random.default_rng(0)
+    trained, sent = (
+        pd.Series([" ".join(random.choice(vocabulary, random.integers(3, 9))) for _ in range(400)])
+        for vocabulary in (
+            [f"word{n}" for n in range(50)],
+            [f"{'mot' if other else 'word'}{n}" for n in range(50)],
+        )
+    )
+    rules = {f.rule: f.verdict for f in analysed(trained, sent, text=("it",)).findings}
+    assert rules["W105"] is verdict and rules["W106"] is Verdict.PASS
+
+
+def test_days_are_compared_as_times(analysed):
+    """A log holds them as text; the same have not moved."""
+    days = pd.Series(pd.date_range("2026-01-01", periods=400))
+    (shift,) = analysed(days, days.dt.strftime("%Y-%m-%d")).shifts
+    assert shift.psi == 0
