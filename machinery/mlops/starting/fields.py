@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pandas import Series
 
-# Longer lists of categories, and categories of few rows, become a pattern or a length.
-MOST_LISTED, FEWEST_OF_A_CATEGORY, LONGEST_LISTED = 30, 3, 60
+# Longer lists of categories, and rare ones (params.yaml: privacy.min_rows), become a pattern or a
+# length, since the service publishes a list.
+MOST_LISTED, FEWEST_OF_A_CATEGORY, LONGEST_LISTED = 30, 10, 60
 # A range is wider than what was seen by this share of it, on each side.
 SLACK = 0.5
 SHAPES = (

@@ -98,7 +98,7 @@ def infer(table: Table, request: Request) -> Inference:
     dates, group = (None if name is None else frame[name] for name in (time, request.group))
     partitioning = partitions.cut(frame, task, dates, group, parts)
     screening = screen(frame, task, named, dates, keep_text=request.text)
-    screening = _with(_without_rare(screening, frame, partitioning), unusable)
+    screening = _with(screening, unusable)
     _require_features(screening)
     columns = [*filter(None, [time, request.group]), *screening.features, *task.targets]
     return Inference(
@@ -218,21 +218,6 @@ def _complete(
             f"{kept.sum():,} rows have {', '.join(roles)}. At least {FEWEST_ROWS} are needed."
         )
     return frame[kept].reset_index(drop=True), kept.to_numpy()
-
-
-def _without_rare(
-    screening: Screening, frame: "DataFrame", partitioning: Partitioning
-) -> Screening:
-    """Leave out columns that are constant in a later partition only, which D105 refuses."""
-    rows = [frame[partitioning.of_row == name] for name in partitioning.used]
-    rare = []
-    for name in screening.features:
-        several = [part[name].nunique() > 1 for part in rows]
-        several = several[: several.index(False)] if False in several else []
-        if several and rows[len(several)][name].notna().any():
-            partition = partitioning.used[len(several)]
-            rare.append(LeftOut(name, "rare", f"it has one value only in {partition} (rule D105)"))
-    return _with(screening, tuple(rare))
 
 
 def _with(screening: Screening, more: tuple[LeftOut, ...]) -> Screening:

@@ -6,21 +6,17 @@ Functions return placeholders of the template `params.yaml` with their values.
 import json
 from statistics import median
 
+from mlops.gate.quality import LEAST_CHANCE
 from mlops.starting.infer import Inference
 from mlops.starting.rounding import nice
-from mlops.statistics.quality import Profile, profile
+from mlops.statistics.quality import Profile, chance_of_one_value, profile
 
 Values = dict[str, str]
 
 
 def usual(inference: Inference) -> Values:
     """Return `data` and `check`: how much the partitions of this table differ from each other."""
-    split, rows = inference.partitioning, inference.frame.drop(
-        columns=inference.roles.time, errors="ignore"
-    )
-    profiles = {
-        name: profile(rows[split.of_row == name].assign(time=0), "time") for name in split.used
-    }
+    split, profiles = inference.partitioning, _profiles(inference)
     held_out, count = split.used[-split.holdout :], int(split.held_out.sum())
     listed = held_out[0] if split.holdout == 1 else f"{held_out[0]} to {held_out[-1]}"
     return {
@@ -36,8 +32,17 @@ def usual(inference: Inference) -> Values:
         **_volume(profiles),
         **_missing(profiles),
         **_unseen(profiles),
+        **_frozen(profiles),
         **_twins(profiles, held_out),
     }
+
+
+def _profiles(inference: Inference) -> dict[str, Profile]:
+    split, time, rows = inference.partitioning, inference.roles.time, inference.frame
+    if split.made_up:
+        rows = rows.assign(**{time: 0})
+    texts = inference.screening.texts
+    return {name: profile(rows[split.of_row == name], time, texts) for name in split.used}
 
 
 def _first_reason(inference: Inference) -> str:
@@ -113,6 +118,28 @@ def _unseen(profiles: dict[str, Profile]) -> Values:
         "unseen_reason": (
             "Largest share of rows with a category that no earlier partition had. " + reason
         ),
+    }
+
+
+def _frozen(profiles: dict[str, Profile]) -> Values:
+    """Name the columns that rule D105 would refuse, although the table is as it should be."""
+    frozen = {}
+    past: list[Profile] = []
+    for partition, one in profiles.items():
+        for name, (value, rows) in one.frozen.items():
+            before = [other.commonest[name] for other in past if name in other.commonest]
+            several = past and len(before) == len(past)
+            if several and chance_of_one_value(value, rows, before) < LEAST_CHANCE:
+                frozen.setdefault(name, partition)
+        past.append(one)
+    if not frozen:
+        return {"may_freeze": "", "may_freeze_list": "[]"}
+    listed = ", ".join(f"{name} in {partition}" for name, partition in frozen.items())
+    names = json.dumps(list(frozen))
+    reason = f"Columns that may have one value in a whole partition. They had: {listed}."
+    return {
+        "may_freeze": f"  # {reason}\n  may_freeze: {names}\n",
+        "may_freeze_list": names,
     }
 
 

@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def _shop():
-    """Orders of two years: customers who come again, gaps, an id, a leak, a date known afterwards."""
+    """Orders of two years: customers who return, gaps, an id, a leak, a date known afterwards."""
     rows = 3000
     day = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(RANDOM.integers(0, 730, rows)), "D")
     weight, zone = RANDOM.gamma(2, 2, rows).round(2), RANDOM.choice(["north", "south", "far"], rows)

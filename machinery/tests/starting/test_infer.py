@@ -19,10 +19,7 @@ SEEN = {
         "classes",
         infer.MADE_UP,
         "block of rows",
-        {
-            **dict.fromkeys(("pixel_0_0", "pixel_4_0", "pixel_4_7"), "constant"),
-            **dict.fromkeys(("pixel_1_0", "pixel_3_0", "pixel_3_7"), "rare"),
-        },
+        dict.fromkeys(("pixel_0_0", "pixel_4_0", "pixel_4_7"), "constant"),
     ),
     "parcels": ("amounts", "ordered", "month", {}),
     "shop": (
