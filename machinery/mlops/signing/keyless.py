@@ -22,7 +22,7 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Source:
+class RunSource:
     """What a workflow's run built, by its certificate; None is what the certificate lacks."""
 
     repository: str | None
@@ -150,14 +150,14 @@ def expected_source(identity: str) -> tuple[str, str]:
     return workflow.partition(_WORKFLOWS)[0], ref
 
 
-def source_of(certificate: Any) -> Source:
+def source_of(certificate: Any) -> RunSource:
     """Return the source in a certificate; raises ValueError if it names two workflows."""
     from sigstore.verify import policy
 
     identity, workflow = identity_of(certificate), _text(certificate, policy.OIDCBuildSignerURI)
     if workflow not in (None, identity):
         raise ValueError(f"its certificate is for {identity}, but names the workflow {workflow}")
-    return Source(
+    return RunSource(
         _text(certificate, policy.OIDCSourceRepositoryURI),
         _text(certificate, policy.OIDCSourceRepositoryRef),
         _text(certificate, policy.OIDCSourceRepositoryDigest),

@@ -31,6 +31,11 @@ SOURCE = {
     "commit": ObjectIdentifier("1.3.6.1.4.1.57264.1.13"),
     "ref": ObjectIdentifier("1.3.6.1.4.1.57264.1.14"),
 }
+# The older form, which Sigstore's command line reads: a repository without its server.
+OLDER = {
+    "repository": ObjectIdentifier("1.3.6.1.4.1.57264.1.5"),
+    "ref": ObjectIdentifier("1.3.6.1.4.1.57264.1.6"),
+}
 SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "small")])
 
@@ -133,11 +138,15 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         return built.sign(self.ca, hashes.SHA256())
 
     def _source(self):
-        """What the certificate says of the run, as short DER strings."""
+        """What the certificate says of the run: as short DER strings, and in the older form."""
         for name, value in {"workflow": self.identity, **self.source}.items():
             if value is not None:
                 text = bytes([12, len(value)]) + value.encode()
                 yield x509.UnrecognizedExtension(SOURCE[name], text)
+        for name, oid in OLDER.items():
+            if value := self.source.get(name):
+                older = value.removeprefix("https://github.com/")
+                yield x509.UnrecognizedExtension(oid, older.encode())
 
     def _timestamp(self, before):
         """The list of one signed timestamp that RFC 6962 puts into a certificate."""

@@ -90,10 +90,10 @@ def test_our_workflow_called_from_elsewhere_is_refused(workflow, sigstore, sourc
     sign(workflow)
     rules, text = refused_everywhere(workflow, sigstore)
     assert rules == ["P133"]
-    assert f"is signed by {sigstore.identity} in a run of " in text
+    assert f"is signed by {sigstore.identity}, in a run of " in text
     unnamed = "the certificate does not name"
     assert all((value or unnamed) in text for key, value in source.items() if key in SHOWN)
-    assert "dev allows only https://github.com/o/r at refs/heads/main." in text
+    assert "dev allows https://github.com/o/r at refs/heads/main." in text
     assert "environments/dev/policy.yaml" in text
 
 
@@ -131,7 +131,7 @@ def test_the_workflow_of_another_repository_is_refused(workflow, sigstore):
     sign(workflow)
     rules, text = refused_everywhere(workflow, sigstore)
     assert rules == ["P133"] and "in a run of https://github.com/o/r at refs/heads/main" in text
-    assert "dev allows only https://github.com/central/signing at refs/heads/main" in text
+    assert "dev allows https://github.com/central/signing at refs/heads/main" in text
     assert "copy it into yours" in text
 
 
@@ -162,7 +162,7 @@ def test_a_certificate_without_the_workflow_s_extension_passes(workflow, sigstor
 
 
 def test_a_person_s_identity_needs_no_source(workflow, sigstore):
-    """An own Sigstore may certify others than GitHub's workflows, if the policy names its issuer."""
+    """An own Sigstore may certify others than GitHub's workflows, by an issuer in the policy."""
     named, sigstore.identity = sigstore.identity, "https://people.example/ann"
     sigstore.issuer, sigstore.source = "https://accounts.example", {"workflow": None}
     workflow.edit(POLICY, f"'{named}'", f"'{sigstore.identity}', issuer: {sigstore.issuer}")
@@ -171,24 +171,23 @@ def test_a_person_s_identity_needs_no_source(workflow, sigstore):
 
 
 @pytest.mark.parametrize(
-    ("identity", "issuer", "rules"),
+    ("identity", "issuer"),
     [
-        ("https://github.com/o/r", ISSUER, ["P133"]),
+        ("https://github.com/o/r", ISSUER),
         (
             "https://git.example/o/r/.github/workflows/a.yml@refs/heads/main",
             "https://git.example/_services/token",
-            ["P133"],
         ),
     ],
     ids=["no workflow", "a server of one's own"],
 )
-def test_any_identity_of_github_needs_a_source(workflow, sigstore, identity, issuer, rules):
+def test_any_identity_of_github_needs_a_source(workflow, sigstore, identity, issuer):
     """P133, whatever the identity or issuer looks like."""
     named, sigstore.identity, sigstore.issuer = sigstore.identity, identity, issuer
     sigstore.source["repository"] = MALLORY
     workflow.edit(POLICY, f"'{named}'", f"'{identity}', issuer: {issuer}")
     sign(workflow)
-    assert refused(workflow)[0] == rules
+    assert refused(workflow)[0] == ["P133"]
 
 
 COMMIT = "c" * 40

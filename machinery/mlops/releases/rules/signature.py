@@ -60,10 +60,10 @@ OTHER_PARTS = PromotionRule(
 OTHER_SOURCE = PromotionRule(
     "P133",
     "A workflow's signature counts only for its own repository, at the ref in the policy.",
-    "{release} is signed by {found} in a run of {source}; {environment} allows only {allowed}.",
-    "Whoever calls a workflow decides what it signs: find out who made the signature before you use "
-    "the release. Let a run of the allowed repository at that ref build and sign it. If you call a "
-    "workflow of another repository, copy it into yours, and name the copy in `signed_by` of "
+    "{release} is signed by {found}, in a run of {source}. {environment} allows {allowed}.",
+    "Whoever calls a workflow decides what it signs: find out who made the signature before you "
+    "use the release. Let a run of the allowed repository at that ref build and sign it. If you "
+    "call a workflow of another repository, copy it into yours, and name the copy in `signed_by` of "
     "environments/{environment}/policy.yaml.",
 )
 
