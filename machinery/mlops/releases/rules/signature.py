@@ -63,8 +63,8 @@ OTHER_SOURCE = PromotionRule(
     "{release} is signed by {found}, in a run of {source}. {environment} allows {allowed}.",
     "Whoever calls a workflow decides what it signs: find out who made the signature before you "
     "use the release. Let a run of the allowed repository at that ref build and sign it. If you "
-    "call a workflow of another repository, copy it into yours, and name the copy in `signed_by` of "
-    "environments/{environment}/policy.yaml.",
+    "call a workflow of another repository, copy it into yours, and name the copy in `signed_by` "
+    "of environments/{environment}/policy.yaml.",
 )
 
 
