@@ -32,11 +32,8 @@ class RunSource:
     def __str__(self) -> str:
         if self.repository is None:
             return "a repository that the certificate does not name"
-        ref, commit = (
-            self.ref or "a ref that the certificate does not name",
-            self.commit or "unknown",
-        )
-        return f"{self.repository} at {ref}, commit {commit}"
+        ref = self.ref or "a ref that the certificate does not name"
+        return f"{self.repository} at {ref}, commit {self.commit or 'unknown'}"
 
 
 def uses_public_log() -> bool:
@@ -170,11 +167,10 @@ def _text(certificate: Any, kind: Any) -> str | None:
     from cryptography.x509 import ExtensionNotFound
 
     try:
-        return asn1.decode_der(
-            str, certificate.extensions.get_extension_for_oid(kind.oid).value.value
-        )
+        extension = certificate.extensions.get_extension_for_oid(kind.oid)
     except ExtensionNotFound:
         return None
+    return asn1.decode_der(str, extension.value.value)
 
 
 def identity_of(certificate: Any) -> str:
