@@ -22,7 +22,8 @@ MOST_ROWS = 20
 def newest_rows() -> list[dict]:
     """Return the features of the newest partition in use, as rows for requests."""
     frame, _ = data.load(os.environ.get("LOADTEST_NEWEST") or data.partitions()[-1])
-    others = {data.TARGET, data.TIME, getattr(data, "GROUP", None)}
+    targets = {data.TARGET} if isinstance(data.TARGET, str) else set(data.TARGET)
+    others = {*targets, data.TIME, getattr(data, "GROUP", None)}
     features = frame.drop(columns=others.intersection(frame.columns))
     sample = features.sample(min(SAMPLED, len(features)), random_state=0)
     # Not DataFrame.to_json, which rounds to ten decimals.
@@ -69,18 +70,23 @@ class PredictUser(FastHttpUser):
                 answer.failure(problem)
 
 
+def numbers(prediction: dict) -> list:
+    """Return the score of a prediction, or its scores."""
+    return list(prediction["scores"].values()) if "scores" in prediction else [prediction["score"]]
+
+
 def problem_with(status: int, text: str | None, rows: int) -> str | None:
     """Return the problem with the answer to a request of so many rows, None if it is correct."""
     if status != 200:
         return f"status {status}: {text}"
     try:
         predictions = json.loads(text or "")["predictions"]
-        scores = [float(prediction["score"]) for prediction in predictions]
+        scores = [float(score) for prediction in predictions for score in numbers(prediction)]
         ids = {prediction["id"] for prediction in predictions}
     except (ValueError, KeyError, TypeError) as error:
         return f"not an answer to /predict: {error!r}"
-    if len(scores) != rows or len(ids) != rows:
-        return f"{len(scores)} scores and {len(ids)} ids for {rows} rows"
+    if len(predictions) != rows or len(ids) != rows:
+        return f"{len(predictions)} predictions and {len(ids)} ids for {rows} rows"
     if not all(map(math.isfinite, scores)):
         return "a score is no number"
     return None

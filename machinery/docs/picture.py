@@ -10,13 +10,13 @@ from PIL import Image, ImageChops
 
 PAGE, PICTURE = Path("build/report.html"), Path("machinery/docs/images/report.png")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# It asks nobody for anything: no first run, no update, no account, a profile thrown away.
+# Without network requests of its own: no first run, no updates, no account, a temporary profile.
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync --hide-scrollbars"
 ).split()
 WIDTH, TALLEST, MARGIN = 1200, 4000, 40
-# Down to the plots of the first two metrics: what a reviewer looks at first.
+# Ends after the plots of the first two metrics, the part that a reviewer reads first.
 FRAME = """
 main { max-width: none; padding: 2.5rem 3rem; }
 section:has(#metrics) ~ *, .row ~ .row ~ *, figcaption { display: none; }
@@ -43,7 +43,7 @@ def main(page: Path = PAGE) -> None:
 
 
 def keep(shot: Image.Image) -> None:
-    """Save what is not empty, in as few colours as it takes."""
+    """Save a screenshot without its empty lower part, with 128 colours."""
     paper = Image.new("RGB", shot.size, shot.getpixel((0, 0)))
     bottom = ImageChops.difference(shot, paper).getbbox()[3]
     PICTURE.parent.mkdir(parents=True, exist_ok=True)

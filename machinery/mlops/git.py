@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlops.ci import actions
 from mlops.errors import UserError
 
 # The committer in a workflow: the account of GITHUB_TOKEN, with the address GitHub knows it by.
@@ -49,7 +48,7 @@ def require_identity() -> None:
     Raises UserError elsewhere, since a person must name themselves.
     """
     email = os.environ.get("GIT_AUTHOR_EMAIL") or git("config", "user.email", check=False)
-    if actions.inside() and not email:
+    if os.environ.get("GITHUB_ACTIONS") == "true" and not email:
         for role in ("AUTHOR", "COMMITTER"):
             os.environ[f"GIT_{role}_NAME"], os.environ[f"GIT_{role}_EMAIL"] = BOT
     for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):

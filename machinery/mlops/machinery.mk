@@ -142,6 +142,7 @@ compile:
 	@$(COMPILE) $(if $(IN_TREE),$(NO_MACHINERY)) pyproject.toml --output-file requirements.txt
 	@$(COMPILE) $(NO_MACHINERY) --group pyproject.toml:serve --constraint requirements.txt \
 	  --output-file requirements-serve.txt
+	@if grep -qw index pyproject.toml; then $(VENV)/bin/python -m mlops.ci.lock_places; fi
 
 # ---- how ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from mlops.training import record
 from mlops.training.provenance import Difference, code_changes, differences, origin
 
 RECORD = {
@@ -48,6 +49,39 @@ def test_nothing_differs(champion, candidate):
 def test_only_code_counts_as_not_committed():
     """Pages and rows are not listed as code."""
     assert origin(RECORD)["not_committed"] == ["model/train.py"]
+
+
+PROJECT = """
+[project]
+dependencies = [
+    "mlops-machinery[steps]", "scikit_learn>=1.7", "no-such-package; sys_platform == 'darwin'"
+]
+[dependency-groups]
+serve = ["mlops-machinery", "Skops==0.16.0", {include-group = "more"}]
+more = ["joblib"]
+"""
+
+
+def test_an_upgrade_of_what_pyproject_names_is_a_difference(monkeypatch, tmp_path):
+    """What the team depends on and what its service imports, by the names that the lock has."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(PROJECT, "utf-8")
+    installed = record.environment()["libraries"]
+    assert set(installed) == {"bentoml", "numpy", "pandas", "scikit-learn", "skops"}
+    older = installed | {"skops": "0.15.0"}
+    candidate, champion = (
+        origin(RECORD | {"environment": RECORD["environment"] | {"libraries": libraries}})
+        for libraries in (installed, older)
+    )
+    assert differences(champion, candidate, []) == [
+        Difference("code", "model/train.py", None, "not committed"),
+        Difference("version", "skops", "0.15.0", installed["skops"]),
+    ]
+
+
+def test_without_a_project_the_machinery_s_own_libraries_are_recorded(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert set(record.environment()["libraries"]) == {"bentoml", "numpy", "pandas"}
 
 
 def test_params_that_do_not_determine_a_model_are_left_out():

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from mlops.errors import UserError
+from mlops.serving.answer import Answer
 from mlops.training import contract
 
-COLUMNS = contract.Columns(("km",), target="late", time="day", cluster=None, slices=())
+COLUMNS = contract.Columns(("km",), targets=("late",), time="day", cluster=None, slices=())
 ROWS = pd.DataFrame({"day": pd.to_datetime(["2026-01-01"]), "km": [1.0], "late": [1]})
 
 
@@ -64,9 +65,70 @@ def test_a_type_error_inside_the_team_s_code_is_not_converted():
 
 @pytest.mark.parametrize("answer", [np.zeros((1, 2)), np.zeros(2)])
 def test_more_than_a_score_a_row_is_refused(team, answer):
-    team(predict=lambda model, rows: answer)
-    with pytest.raises(UserError, match=r"for 1 rows; it must return one score .*\[:, 1\]"):
+    team(predict=lambda model, rows: answer, TARGET="late")
+    with pytest.raises(
+        UserError, match=r"for 1 rows; it must return \(1,\): one number .*\[:, 1\]"
+    ):
         contract.predict(None, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("names", "answer"),
+    [
+        ({"TARGET": "late"}, Answer()),
+        ({"TARGET": "late", "CLASSES": (0, 1, "2")}, Answer("classes", ("0", "1", "2"))),
+        ({"TARGET": "late", "QUANTILES": (0.1, 0.9)}, Answer("quantiles", ("0.1", "0.9"))),
+        ({"TARGET": ("late", "km")}, Answer("outputs", ("late", "km"))),
+    ],
+)
+def test_a_team_s_names_say_what_a_row_has(team, names, answer):
+    team(**names)
+    assert contract.answer() == answer
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"CLASSES": ("a", "b"), "QUANTILES": (0.1, 0.9)}, "A row has classes and quantiles"),
+        ({"CLASSES": ("a", "a")}, "The classes are a, a: name at least two, each once"),
+        ({"CLASSES": ("a",)}, "name at least two"),
+        ({"QUANTILES": (0.9, 0.1)}, "Name shares between 0 and 1, the smallest first"),
+        ({"QUANTILES": (10, 90)}, "Name shares between 0 and 1"),
+    ],
+)
+def test_names_that_contradict_are_refused(team, names, message):
+    team(TARGET="late", **names)
+    with pytest.raises(UserError, match=message):
+        contract.answer()
+
+
+def test_classes_are_trained_on_by_their_positions(team):
+    """Whole numbers that a missing value made floats are the same classes."""
+    team(TARGET="late", CLASSES=("b", 3, "a"))
+    frame = pd.DataFrame({"late": ["a", 3.0, "b", 3]})
+    assert contract.target(frame, COLUMNS).tolist() == [2, 1, 0, 1]
+
+
+def test_a_class_that_the_model_does_not_have_is_refused(team):
+    team(TARGET="late", CLASSES=("a", "b"))
+    frame = ROWS.assign(late="c")
+    with pytest.raises(UserError, match="holds c; model.CLASSES has a, b. Add the class"):
+        contract.require(frame, COLUMNS, "rows")
+
+
+@pytest.mark.parametrize("scores", [[[0.5, 0.6]], [[1.2, -0.2]]])
+def test_scores_of_classes_are_probabilities(team, scores):
+    """A sum over 1 or a share below 0 would make every metric meaningless."""
+    team(TARGET="late", CLASSES=("a", "b"), predict=lambda *_: np.array(scores))
+    with pytest.raises(UserError, match="With CLASSES it returns probabilities"):
+        contract.predict(None, ROWS)
+
+
+def test_probabilities_in_float32_are_accepted(team):
+    """A softmax of a thousand classes rounds."""
+    scores = np.full((1, 1000), 0.001, np.float32)
+    team(TARGET="late", CLASSES=tuple(range(1000)), predict=lambda *_: scores)
+    assert contract.predict(None, ROWS).shape == (1, 1000)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_model_worse_than_a_constant_is_refused(deployed):
 def test_two_groups_are_too_few_to_judge_by(deployed):
     """With rows grouped by zone there are two, and no interval over two is worth a verdict."""
     found = objections(deployed, "params.yaml", "gate:", "gate:\n  cluster: zone")
-    assert found == {("M105", "zone", "inconclusive")}
+    assert found == {("M105", "zone", "inconclusive"), ("M108", "zone", "inconclusive")}
 
 
 def test_a_split_that_is_not_by_time_is_refused(deployed):
@@ -114,6 +114,40 @@ def test_a_model_made_otherwise_each_time_is_refused(deployed):
         "return np.random.default_rng().normal(0, 1e-6, 4) + np.linalg.solve(",
     )
     assert found == {("M112", "model", "fail")}
+
+
+SAVED = '(folder / "coefficients.json").write_text(json.dumps(model.tolist()))'
+STAMPED = f"{SAVED}\n    (folder / 'id').write_text(str(np.random.default_rng().random()))"
+PICKLED = f"{SAVED}\n    np.save(folder / 'more', np.array([{{}}]), allow_pickle=True)"
+
+
+def test_a_save_that_writes_other_bytes_each_time_is_to_blame(deployed):
+    """The two models score alike; only their files differ."""
+    found = objections(deployed, "model/__init__.py", SAVED, STAMPED)
+    assert found == {("M112", "model", "fail")}
+    findings = json.loads((deployed.folder / VERDICT).read_text())["findings"]
+    (message,) = (one["message"] for one in findings if one["rule"] == "M112")
+    assert "it is `save` in model/" in message
+
+
+def test_a_model_with_pickle_is_refused(deployed):
+    """By the gate; the package refuses what a gate without that rule let pass."""
+    deployed.edit("model/__init__.py", SAVED, PICKLED)
+    judged = deployed.mlops("check-data", "train", "evaluate", "gate", check=False)
+    unjudged = without_its_pickles(deployed).mlops("gate", "package", check=False)
+    deployed.git("revert", "--no-edit", "HEAD")
+    assert judged.returncode == unjudged.returncode == 1
+    assert "fail         M114 more.npy: It is pickle (a NumPy array of Pyth" in judged.stdout
+    assert "gate        PASS" in unjudged.stdout
+    assert "refused: M114 " in unjudged.stderr and "more.npy in build/models/" in unjudged.stderr
+
+
+def without_its_pickles(fork):
+    """The fork with a record as a machinery without M114 wrote it."""
+    record = json.loads((fork.folder / RECORD).read_text("utf-8"))
+    del record["model"]["pickled"]
+    (fork.folder / RECORD).write_text(json.dumps(record), "utf-8")
+    return fork
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ BAD = {
         ("M111", "fail"),
     ),
     "not reproduced": ("training.repeat", "sha256:b", ("M112", "fail")),
+    "pickle": ("model.pickled", {"model.joblib": "its name ends in .joblib"}, ("M114", "fail")),
     "miscalibrated": ("evaluation.curves.candidate.calibration", tenths(0.2), ("M113", "fail")),
     "no score": ("evaluation.curves.candidate.calibration", [], ("M113", "fail")),
     "no interval": (
@@ -407,6 +408,24 @@ def test_a_gpu_that_sums_in_another_order_is_inconclusive(record):
     other = change(record, "training.repeat", "sha256:b")
     other["training"]["device"]["effective"] = "cuda:0"
     assert failing(other) == {("M112", "inconclusive")}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_the_function_to_blame_for_two_models_is_named(record, device):
+    """Models with the same scores differ in their files only, on any device; else it is `train`."""
+    other = change(record, "training.repeat", "sha256:b")
+    other["training"]["device"]["effective"] = device
+    blamed = {}
+    for alike in (True, False):
+        other["training"]["repeat_scores_alike"] = alike
+        findings = gate.judge(other, CHECKED, PARAMS)
+        (blamed[alike],) = (one for one in findings if one.rule == "M112")
+    assert blamed[True].verdict is Verdict.FAIL
+    assert "Both give the same scores, so it is `save` in model/" in blamed[True].message
+    assert "`save`" not in blamed[False].message
+    assert ("`train` in model/ does not follow the seed" in blamed[False].message) == (
+        device == "cpu"
+    )
 
 
 def test_a_single_training_is_reported(record):

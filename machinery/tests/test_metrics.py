@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as reference
 
 from mlops.errors import UserError
-from mlops.statistics import metrics
+from mlops.statistics import metrics, selection
 from mlops.statistics.bootstrap import draws
 
 ROWS, GROUPS = 3000, 12
@@ -100,7 +100,7 @@ def value_of(metric, target, score):
 def test_a_quantile_is_judged_by_its_own_loss(rows, percent):
     """pinball_90 is the loss of a forecast of the ninth decile."""
     target, score, _ = rows
-    (metric,) = metrics.select({f"pinball_{percent}": None})
+    (metric,) = selection.select({f"pinball_{percent}": None})
     expected = reference.mean_pinball_loss(target, score, alpha=percent / 100)
     assert value_of(metric, target, score) == pytest.approx(expected)
 
@@ -108,7 +108,7 @@ def test_a_quantile_is_judged_by_its_own_loss(rows, percent):
 @pytest.mark.parametrize("name, expected", [("accuracy", 0.75), ("f1", 2 / 3)])
 def test_the_team_s_threshold_predicts_the_outcome(name, expected):
     """A score of 0.4 is a yes at 0.3 and a no at 0.5."""
-    (metric,) = metrics.select({name: None}, threshold=0.3)
+    (metric,) = selection.select({name: None}, threshold=0.3)
     assert value_of(metric, [1, 1, 0, 0], [0.4, 0.2, 0.1, 0.2]) == pytest.approx(expected)
 
 
@@ -150,7 +150,7 @@ def test_a_team_metric_is_the_mean_of_its_losses():
     def missed(target, score):
         return (target == 1) & (score < 0.5)
 
-    (metric,) = metrics.select({"missed": missed})
+    (metric,) = selection.select({"missed": missed})
     value = metric.prepare(np.array([1, 1, 0]), np.array([0.2, 0.9, 0.1]), np.zeros(3, int), 1)
     assert value(np.ones((1, 1)))[0] == pytest.approx(1 / 3)
     assert (metric.name, metric.higher_is_better) == ("missed", False)
@@ -162,7 +162,7 @@ def test_a_team_metric_of_the_wrong_shape_is_refused():
     def total(target, score):
         return np.sum(target - score)
 
-    (metric,) = metrics.select({"total": total})
+    (metric,) = selection.select({"total": total})
     with pytest.raises(UserError, match="total returned shape .* one loss a row"):
         metric.prepare(np.array([1, 0]), np.array([0.5, 0.5]), np.zeros(2, int), 1)
 
@@ -170,17 +170,17 @@ def test_a_team_metric_of_the_wrong_shape_is_refused():
 def test_an_unknown_name_is_refused_with_the_valid_ones():
     """A typing error never leaves a metric out silently."""
     with pytest.raises(UserError, match="METRICS names aux.*auc, log_loss"):
-        metrics.select({"aux": None, "auc": None})
+        selection.select({"aux": None, "auc": None})
 
 
 @pytest.mark.parametrize("target", [[0, 1, 2], [1, 2], [-1, 1]])
 def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
     """With ten digits all but 1 would count as no, and the AUC would be meaningless."""
-    chosen = metrics.select({"mae": None, "auc": None, "accuracy": None})
+    chosen = selection.select({"mae": None, "auc": None, "accuracy": None})
     with pytest.raises(
         UserError, match=rf"auc, accuracy, which .* {len(target)} value.*{target[0]}"
     ):
-        metrics.require_labels(chosen, np.array(target))
+        selection.require_labels(chosen, np.array(target))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_metrics_of_labels_refuse_a_target_of_other_numbers(target):
 )
 def test_a_target_is_judged_by_metrics_that_fit_it(names, target):
     """Labels by any metric, numbers by those of numbers."""
-    metrics.require_labels(metrics.select(dict.fromkeys(names)), np.array(target))
+    selection.require_labels(selection.select(dict.fromkeys(names)), np.array(target))
 
 
 def test_a_loss_of_one_s_own_may_have_a_best_constant():
@@ -198,10 +198,10 @@ def test_a_loss_of_one_s_own_may_have_a_best_constant():
     def asymmetric(target, score):
         return np.where(score < target, 3.0, 1.0) * np.abs(score - target)
 
-    (plain,) = metrics.select({"asymmetric": asymmetric})
+    (plain,) = selection.select({"asymmetric": asymmetric})
     assert plain.constant is None
     asymmetric.constant = lambda target: np.quantile(target, 0.75)
-    (metric,) = metrics.select({"asymmetric": asymmetric})
+    (metric,) = selection.select({"asymmetric": asymmetric})
     best = value_of(metric, target, np.full(ROWS, metric.constant(target)))
     assert best < value_of(metric, target, np.full(ROWS, np.median(target)))
     assert best < value_of(metric, target, np.full(ROWS, np.quantile(target, 0.9)))

@@ -8,6 +8,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mlops.ci.lock_places import lines_for, pages_of
+
 pytestmark = pytest.mark.fast
 
 LOCKS = ("requirements.txt", "requirements-serve.txt")
@@ -91,9 +93,12 @@ def test_every_pin_has_a_hash(lock):
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_place(lock):
+def test_a_lock_names_no_place_but_those_of_pyproject(lock):
+    text = Path(lock).read_text("utf-8")
+    named = lines_for(text, pages_of(PROJECT.get("tool", {}).get("uv", {})))
+    assert text.count(named) >= 1
     assert not re.search(
-        r"://|file:|^-|--(extra-)?index|--find-links", Path(lock).read_text("utf-8"), re.M
+        r"://|file:|^-|--(extra-)?index|--find-links", text.replace(named, "", bool(named)), re.M
     )
 
 

@@ -54,7 +54,7 @@ class Scores:
         """Return the rows of partitions with the cached scores of these recipes."""
         columns, rows = self._columns, contract.load(partitions).frame
         return RecipeScores(
-            target=rows[columns.target].to_numpy(),
+            target=contract.target(rows, columns),
             cluster=None if columns.cluster is None else rows[columns.cluster].to_numpy(),
             scores={
                 name: np.concatenate([np.load(self._path(recipe, p)) for p in partitions])
@@ -86,7 +86,7 @@ class Scores:
             rows = rows.sample(frac=1, random_state=recipe.seed, ignore_index=True)
         return contract.team_model().train(
             rows[list(self._columns.features)],
-            rows[self._columns.target].to_numpy(),
+            contract.target(rows, self._columns),
             self._params.model,
             device=settings.device,
             threads=settings.threads,

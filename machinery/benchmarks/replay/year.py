@@ -28,7 +28,6 @@ from mlops.releases.champion import Champion
 from mlops.releases.store import Store
 from mlops.retraining import triggers
 from mlops.serving.log import PredictionLog, ScoredBatch, line
-from mlops.statistics import metrics
 from mlops.statistics.latency import as_records
 from mlops.training import contract, record
 
@@ -97,7 +96,7 @@ def begin() -> Replay:
     feed = Feed(bad=months[len(months) * 2 // 3 - 1])
     _adopt(months[FIRST], _arrival(feed, months[FIRST]), f"Begin with {months[FIRST]}")
     params = contract.params()
-    measured = metrics.select(contract.metric_functions(), contract.threshold())
+    measured = contract.metrics()
     year = Year([m for m in measured if m.name in params.gate.margins], params.evaluate)
     columns = contract.columns(params.gate.cluster)
     replay = Replay(feed, months, params, columns, year)
@@ -144,7 +143,7 @@ def simulate(replay: Replay) -> None:
             WORLDS[2]: Champion(release).score(rows, Store(replay.params.store)),
         }
         days = rows[replay.columns.time].dt.date.to_numpy()
-        replay.year.add(month, rows[replay.columns.target].to_numpy(), days, scores)
+        replay.year.add(month, contract.target(rows, replay.columns), days, scores)
         entry = {"month": month, "release": release.release_id}
         if month != replay.months[-1]:
             monitored = _monitor(replay, month, release.release_id, scores[WORLDS[2]])
@@ -161,14 +160,8 @@ def _trained(replay: Replay, months: list[str]) -> Any:
     try:
         rows = contract.load(months)
         if rows.fingerprint not in replay.models:
-            train = replay.params.train
-            replay.models[rows.fingerprint] = contract.team_model().train(
-                rows.frame[list(replay.columns.features)],
-                rows.frame[replay.columns.target].to_numpy(),
-                replay.params.model,
-                device=train.device,
-                threads=train.threads,
-                seed=train.seed,
+            replay.models[rows.fingerprint] = contract.train(
+                rows.frame, replay.columns, replay.params, replay.params.train.device
             )
         return replay.models[rows.fingerprint]
     finally:
@@ -184,7 +177,7 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
         log.append(line(release_id, _scored(month, day, served, scores)))
     log.close()
     labels = BUILD / f"labels-{month}.csv"
-    outcome = rows[replay.columns.target].to_numpy()
+    outcome = contract.target(rows, replay.columns)
     lines = (f"{month}-{i},{value}" for i, value in enumerate(outcome))
     files.write(labels, "\n".join(["id,outcome", *lines, ""]))
     environment = environments.names()[-1]

@@ -32,14 +32,7 @@ class Sample:
     def train(self) -> Any:
         """Train the team's model as the step `train` does."""
         contract.require(self.frame, self.columns, "training rows")
-        return contract.team_model().train(
-            self.features,
-            self.frame[self.columns.target].to_numpy(),
-            self.params.model,
-            device="cpu",
-            threads=self.params.train.threads,
-            seed=self.params.train.seed,
-        )
+        return contract.train(self.frame, self.columns, self.params, "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +63,7 @@ def save(tmp_path):
     def run(model: Any, name: str) -> tuple[Path, dict[str, Any]]:
         folder = tmp_path / name
         folder.mkdir()
-        contract.team_model().save(model, folder)
+        contract.save(model, folder)
         return folder, record.describe_model(folder)
 
     return run

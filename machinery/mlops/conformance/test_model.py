@@ -13,11 +13,6 @@ ROWS = 50
 TOLERANCE = 1e-6
 
 
-def scores(model, columns):
-    """Score columns as the service does."""
-    return np.asarray(contract.team_model().predict(model, columns), dtype=float)
-
-
 def lists(rows):
     """Return rows as columns of lists, missing values None, which the service passes on."""
     return {name: [row[name] for row in rows] for name in rows[0]}
@@ -27,6 +22,13 @@ def lists(rows):
 def few(sample):
     """Some rows of features."""
     return sample.features[:ROWS]
+
+
+@pytest.fixture(scope="module")
+def scores(trained, few):
+    """A function that scores columns as the service does."""
+    score = contract.served(trained, few)
+    return lambda columns: np.asarray(score(columns), dtype=float)
 
 
 def test_training_twice_gives_the_same_bytes(sample, trained, save):
@@ -45,32 +47,36 @@ def test_what_is_loaded_scores_as_what_was_saved(trained, few, save):
     )
 
 
-def test_lists_score_as_a_frame(trained, few):
+def test_lists_score_as_a_frame(trained, few, scores):
     """Training sees a DataFrame, the service a dict of lists."""
     expected = contract.predict(trained, few)
-    np.testing.assert_allclose(scores(trained, lists(as_records(few))), expected, rtol=TOLERANCE)
+    np.testing.assert_allclose(scores(lists(as_records(few))), expected, rtol=TOLERANCE)
 
 
-def test_a_row_scores_the_same_in_any_company(trained, few):
+def test_a_row_scores_the_same_in_any_company(trained, few, scores):
     """Requests that arrive together are scored together."""
-    alone = [scores(trained, lists([row]))[0] for row in as_records(few)]
+    alone = [scores(lists([row]))[0] for row in as_records(few)]
     np.testing.assert_allclose(alone, contract.predict(trained, few), rtol=TOLERANCE)
 
 
-def test_none_scores_as_a_missing_value_does(trained, few):
-    """A client sends null where training saw NaN or None."""
-    declared = contract.team_data().SCHEMA.columns
-    for name in (name for name in few.columns if declared[name].nullable):
+def test_none_scores_as_a_missing_value_does(trained, few, scores):
+    """A client sends null where training saw NaN or None, together with other rows or alone.
+
+    Alone is another case: pandas makes a column of objects of a None that nothing stands beside.
+    """
+    for name in contract.nullable(few.columns):
         without = few.copy()
         without.loc[without.index[0], name] = None
         sent = as_records(without)
         assert sent[0][name] is None
-        np.testing.assert_allclose(
-            scores(trained, lists(sent))[0],
-            contract.predict(trained, without)[0],
-            rtol=TOLERANCE,
-            err_msg=name,
-        )
+        expected = contract.predict(trained, without)[0]
+        for rows in (sent, sent[:1]):
+            np.testing.assert_allclose(
+                scores(lists(rows))[0],
+                expected,
+                rtol=TOLERANCE,
+                err_msg=f"{name} is None, in {len(rows)} row(s)",
+            )
 
 
 @pytest.fixture(scope="module")

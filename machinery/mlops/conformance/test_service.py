@@ -19,7 +19,8 @@ def test_the_service_answers_as_the_model(sample, trained, save):
     split = contract.split(sample.params)
     packed = bundle.pack(_record(sample, split, description), folder)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
-    rows = parity.sample(sample.features, sample.params.serve.max_rows)
+    nullable = contract.nullable(sample.columns.features)
+    rows = parity.sample(sample.features, sample.params.serve.max_rows, nullable)
     finding = parity.compare(
         source, rows, contract.predict(trained, rows), sample.params.serve.ready_seconds
     )
@@ -30,7 +31,7 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
     """Return the parts of a record that a bundle is made from."""
     params = sample.params
     partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
-    columns = [*sample.columns.features, sample.columns.target]
+    columns = [*sample.columns.features, *sample.columns.targets]
     reference = references(
         sample.frame[columns], len(sample.frame), params.privacy.min_rows, sample.columns.text
     )
@@ -42,4 +43,5 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
         "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
         "environment": record.environment(),
         "model": description,
+        **contract.answer().recorded(),
     }

@@ -5,11 +5,12 @@ from urllib.parse import quote
 
 from mlops.doctor.context import APPLY, Context
 from mlops.doctor.findings import GuardResult, bad, ok
-from mlops.doctor.tree import SERVING
 from mlops.github import owners
 from mlops.github.settings import EnvironmentSettings
 
 RULE = "required_reviewers"
+# The lines of CODEOWNERS that decide who owns production's files: the last one counts.
+SERVING = ("*", "/environments/", "/environments/production/")
 
 
 def environments(context: Context) -> Iterator[GuardResult]:
@@ -54,7 +55,7 @@ def strays(context: Context) -> Iterator[GuardResult]:
 def approval(context: Context) -> Iterator[GuardResult]:
     """Check that a code owner or a reviewer must approve a change of production."""
     is_asked = context.is_required("pull_request", "require_code_owner_review", True)
-    by_owner = is_asked and SERVING in owners.owned()
+    by_owner = is_asked and owners.is_owned(*SERVING)
     production = context.hub.get("environments/production") or {}
     by_reviewer = any(rule["type"] == RULE for rule in production.get("protection_rules", []))
     ways = ["a code owner" if by_owner else "", "a reviewer of the run" if by_reviewer else ""]

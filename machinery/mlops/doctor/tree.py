@@ -16,7 +16,6 @@ from mlops.releases.champion import champion
 from mlops.releases.store import Store
 
 WORKFLOWS = Path(".github/workflows")
-SERVING = "/environments/production/"
 EVERYTHING = "*"
 
 

@@ -14,12 +14,15 @@ from mlops.gate.formatting import examples, interval, number, signed
 from mlops.gate.leakage import BELIEVABLE, believable, leaking
 from mlops.gate.metrics import BOUND, CONSTANT, bounds, calibrated, constant, enough, finite
 from mlops.gate.slices import slices
-from mlops.gate.training import budgets, same_twice
+from mlops.gate.training import NO_PICKLE, budgets, no_pickle, same_twice
 from mlops.gate.unknown_metrics import CONSTANT_KEY, unknown_metrics
 from mlops.rules import Finding, Verdict
 from mlops.training.record import Record
 
-__all__ = ["examples", "interval", "judge", "number", "signed", "summary", "unknown_metrics"]
+__all__ = [
+    *("NO_PICKLE", "examples", "interval", "judge", "number", "signed", "summary"),
+    "unknown_metrics",
+]
 
 RULES = (*catalogue.RULES, *waivers.RULES)
 SENTENCES = {rule.id: rule.sentence for rule in RULES}
@@ -50,6 +53,7 @@ def judge(record: Record, data_check: dict[str, Any] | None, gate: GateParams) -
         *budgets(record, gate),
         same_twice(record),
         calibrated(evaluation, gate),
+        *no_pickle(record),
     ]
 
 

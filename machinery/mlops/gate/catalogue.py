@@ -7,7 +7,7 @@ from mlops.gate.metrics import BOUND, CALIBRATED, CONSTANT, ENOUGH, FINITE
 from mlops.gate.parity import PARITY
 from mlops.gate.quality import FROZEN, MISSING, TWINS, UNSEEN, VOLUME
 from mlops.gate.slices import SLICES
-from mlops.gate.training import BUDGET, SAME_TWICE
+from mlops.gate.training import BUDGET, NO_PICKLE, SAME_TWICE
 
 RULES = (
     DATA_CHECKED,
@@ -29,5 +29,6 @@ RULES = (
     BUDGET,
     SAME_TWICE,
     CALIBRATED,
+    NO_PICKLE,
     PARITY,
 )

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from mlops.errors import failure
 from mlops.files import write_json
 from mlops.paths import PARITY_ROW
 from mlops.rules import Finding, Rule
+from mlops.serving.answer import scores_of
 from mlops.statistics.latency import as_sent
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ PARITY = Rule("B101", "The packaged model gives the same scores over HTTP as in 
 ROWS = 50
 # Scores of one model differ by rounding at most: JSON keeps every digit.
 TOLERANCE = 1e-6
-SHAPES = "model.predict must treat a DataFrame and a dict of lists, missing values None, alike."
-COMPANY = "model.predict must score a row independently of the other rows in the call."
+SHAPES = (
+    "model.predict must treat a DataFrame and a dict of lists, missing values None, alike; with "
+    "FRAME = True in model/__init__.py it gets a DataFrame in both places."
+)
+COMPANY = (
+    "model.predict must score a row independently of the other rows in the call. pandas makes "
+    "another type of a missing value that stands alone; with FRAME = True in model/__init__.py "
+    "model.predict gets a DataFrame with the types of training."
+)
 OUTPUT = "stderr"
 # A value of a row, as the service repeats it in an answer, which may be cut off.
 VALUE = re.compile(r'("found": ?)(?:"(?:[^"\\]|\\.)*"?|[^,}\]]+)')
@@ -39,16 +47,28 @@ VALUE = re.compile(r'("found": ?)(?:"(?:[^"\\]|\\.)*"?|[^,}\]]+)')
 GRACE_SECONDS = 5.0
 
 
-def sample(frame: "DataFrame", most: int) -> "DataFrame":
-    """Return evenly spaced rows of a frame, at most as many as one request may hold."""
+def sample(frame: "DataFrame", most: int, nullable: Sequence[str] = ()) -> "DataFrame":
+    """Return evenly spaced rows of a frame, at most as many as one request may hold.
+
+    In each nullable column one row at least has no value: if none of these lacks it, one loses it.
+    """
+    import numpy as np
+
     count = min(ROWS, most, len(frame))
-    return frame.iloc[:: len(frame) // count][:count]
+    rows = frame.iloc[:: len(frame) // count][:count].copy()
+    whole = [name for name in nullable if rows[name].notna().all()]
+    for number, name in enumerate(whole):
+        # NumPy has no missing whole number or boolean, whatever the schema allows.
+        dtype = rows[name].dtype
+        if not isinstance(dtype, np.dtype) or dtype.kind == "f":
+            rows.iloc[number % count, rows.columns.get_loc(name)] = None
+    return rows
 
 
 def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: float) -> Finding:
     """Serve the unpacked bundle's `src` folder and compare its scores with the expected ones.
 
-    The frame holds features (rows,), expected the scores in process (rows,).
+    The frame holds features (rows,), expected the scores in process (rows, ...).
     """
     # Imported here: every step imports the gate, and this comes with http.client.
     try:
@@ -63,26 +83,31 @@ def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: floa
 
 
 def _difference(
-    frame: "DataFrame", served: list[float], expected: "ndarray", how: str, remedy: str
+    frame: "DataFrame", served: list[Sequence[float]], expected: "ndarray", how: str, remedy: str
 ) -> str | None:
     """Describe the largest difference between served and expected scores, if there is one."""
-    distances = [abs(s - e) / max(1.0, abs(e)) for s, e in zip(served, expected, strict=True)]
-    worst = max(range(len(distances)), key=distances.__getitem__)
-    if distances[worst] <= TOLERANCE:
+    import numpy as np
+
+    answered, expected = np.array(served), expected.reshape(len(frame), -1)
+    if answered.shape != expected.shape:
+        return f"The service answers {answered.shape} numbers, the model {expected.shape}."
+    distances = np.abs(answered - expected) / np.maximum(1.0, np.abs(expected))
+    worst, number = divmod(int(distances.argmax()), distances.shape[1])
+    if distances[worst, number] <= TOLERANCE:
         return None
-    count = sum(distance > TOLERANCE for distance in distances)
+    count = int((distances > TOLERANCE).any(axis=1).sum())
     # A message is public where the repository is; the file stays on this machine.
     write_json(PARITY_ROW, as_sent(frame)[worst])
     return (
         f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
-        f"{served[worst]:g} over HTTP and {expected[worst]:g} in process for row {worst + 1} of "
-        f"them, which {PARITY_ROW} holds. {remedy}"
+        f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for row "
+        f"{worst + 1} of them, which {PARITY_ROW} holds. {remedy}"
     )
 
 
 def _request_scores(
     source: Path, rows: list[dict], seconds: float
-) -> tuple[list[float], list[float]]:
+) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
     """Return the scores that a service gives the rows: all in one request, then each alone.
 
     Raises OSError with the service's output where it does not answer with scores.
@@ -95,7 +120,7 @@ def _request_scores(
         try:
             together = client.predict(url, rows, seconds)["predictions"]
             alone = [client.predict(url, [row], seconds)["predictions"][0] for row in rows]
-            return [one["score"] for one in together], [one["score"] for one in alone]
+            return list(map(scores_of, together)), list(map(scores_of, alone))
         except (OSError, HTTPException, ValueError, KeyError) as error:
             printed = Path(home, OUTPUT).read_text("utf-8", errors="replace")
             problem = VALUE.sub(r"\1...", str(error))

@@ -27,7 +27,8 @@ def slices(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
         worse = [p for p in compared if not alone and _exceeded_margins(p, evaluation, gate)]
         for part in worse:
             yield _failed(part, evaluation, gate)
-        if not worse and extent["rows"] / evaluation["rows"] < gate.slices.min_share:
+        share = extent["rows"] / evaluation["rows"]
+        if not worse and extent.get("required", True) and share < gate.slices.min_share:
             yield _undecided(column, extent, compared, evaluation, gate)
         elif not worse and not alone:
             yield _all_good(column, extent, compared, evaluation, gate)

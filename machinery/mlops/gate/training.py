@@ -1,4 +1,4 @@
-"""Rules about the model itself: training reproduces it, and it is small and fast enough."""
+"""Rules about the model itself: training reproduces it, it is small and fast, and no pickle."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,9 @@ BUDGET = Rule(
     "M111", "The model stays within its budgets of size and prediction time.", waivable=True
 )
 SAME_TWICE = Rule("M112", "A second training gives the same model.", waivable=True)
+NO_PICKLE = Rule(
+    "M114", "No file of the model is pickle, which runs code on loading.", waivable=True
+)
 
 
 def same_twice(record: Record) -> Finding:
@@ -21,17 +24,38 @@ def same_twice(record: Record) -> Finding:
         return SAME_TWICE.finding("model", True, "Not tested: train.repeat is off.")
     if second == digest:
         return SAME_TWICE.finding("model", True, "A second training gave the same digest.")
-    if device != "cpu":
+    # A record made before scores were compared does not say.
+    only_files = record["training"].get("repeat_scores_alike", False)
+    if device != "cpu" and not only_files:
         message = (
             f"Two trainings on {device} gave different models, as sums in another order do. "
             "Train on cpu to decide, or turn train.repeat off and judge by the metrics alone."
         )
         return SAME_TWICE.inconclusive("model", message)
-    message = (
-        f"The second training gave {second[:19]}, the first {digest[:19]}. Something in "
-        "model/train.py does not follow the seed: random numbers, the order of a set, the time."
+    cause = (
+        "Both give the same scores, so it is `save` in model/ that writes equal models as "
+        "different bytes: with a time, an address in memory, the order of a set. JSON, skops "
+        "(model/README.md) or the library's own format has none of these."
+        if only_files
+        else "Something in `train` in model/ does not follow the seed: random numbers, the order "
+        "of a set, the time."
     )
+    message = f"The second training gave {second[:19]}, the first {digest[:19]}. {cause}"
     return SAME_TWICE.finding("model", False, message)
+
+
+def no_pickle(record: Record) -> Iterator[Finding]:
+    """Check that no file of the model is or holds pickle."""
+    pickled = record["model"].get("pickled", {})
+    if not pickled:
+        yield NO_PICKLE.finding("model", True, "No file of the model is pickle.")
+    for name, sign in pickled.items():
+        message = (
+            f"It is pickle ({sign}): whoever loads it runs the code in it, and no reviewer can see "
+            "which. Let `save` write numbers and names: a scikit-learn estimator with skops, other "
+            "models in their library's own format or as JSON, npz or safetensors (model/README.md)."
+        )
+        yield NO_PICKLE.finding(name, False, message)
 
 
 def budgets(record: Record, gate: GateParams) -> Iterator[Finding]:

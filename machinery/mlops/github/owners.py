@@ -24,6 +24,13 @@ def owned() -> list[str]:
     return re.findall(r"(?m)^([^#\s]\S*)\s+@", text())
 
 
+def is_owned(*patterns: str) -> bool:
+    """Return whether the last line with one of these patterns names an owner, as on GitHub."""
+    lines = (line.split() for line in text().splitlines())
+    named = [line[1:2] for line in lines if line and line[0] in patterns]
+    return bool(named and named[-1] and named[-1][0].startswith("@"))
+
+
 def with_owners(owners: tuple[str, ...]) -> str:
     """Return the file with these people or teams in every line without an owner."""
     for name in owners:

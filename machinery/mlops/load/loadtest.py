@@ -20,8 +20,8 @@ QUANTILE = 0.95
 
 SAME_RELEASE = Rule("L101", "One release answers, from the first request of the test to the last.")
 ENOUGH_REQUESTS = Rule("L102", "There are enough requests to pass a release on.")
-FEW_FAILURES = Rule("L103", "The share of failed requests keeps to its bound.")
-FAST_ENOUGH = Rule("L104", "The 95th percentile of latency keeps to its budget.")
+FEW_FAILURES = Rule("L103", "The share of failed requests is within its bound.")
+FAST_ENOUGH = Rule("L104", "The 95th percentile of latency is within its budget.")
 
 RULES = (SAME_RELEASE, ENOUGH_REQUESTS, FEW_FAILURES, FAST_ENOUGH)
 

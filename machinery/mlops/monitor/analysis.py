@@ -13,6 +13,7 @@ from mlops.monitor.performance import Labelled, LiveMetric, measure
 from mlops.monitor.reference import Reference, score_shift, served, served_scores
 from mlops.releases.release import Release
 from mlops.rules import Finding, Verdict
+from mlops.serving.answer import CLASSES
 from mlops.training import contract
 
 
@@ -54,7 +55,7 @@ def analyse(trained: Reference, log: Log, labels: Labels, params: Params) -> Ana
     enough = verdict.enough_rows(analysis.rows, len(days), limits)
     analysis.findings.append(enough)
     if labels.files:
-        _performance(analysis, trained.release, log, labels, params)
+        _performance(analysis, trained, log, labels, params)
     if enough.verdict is Verdict.PASS:
         _drift(analysis, trained, log, params)
     return analysis
@@ -67,10 +68,18 @@ def gate_metrics(release: Release) -> dict[str, Any]:
 
 
 def _performance(
-    analysis: Analysis, release: Release, log: Log, labels: Labels, params: Params
+    analysis: Analysis, trained: Reference, log: Log, labels: Labels, params: Params
 ) -> None:
     import numpy as np
 
+    answer, now = trained.answer, contract.answer()
+    if answer != now:
+        message = (
+            f"The release answers {answer.described()}, model/ {now.described()}: its metrics "
+        )
+        message += "are others. Run this at the release's commit."
+        analysis.findings.append(verdict.ENOUGH_LABELS.inconclusive("labels", message))
+        return
     chosen = [
         (row, labels.outcomes[i]) for i, row in log.labelled.items() if row.day in analysis.days
     ]
@@ -82,13 +91,14 @@ def _performance(
     if enough.verdict is not Verdict.PASS:
         return
     target = np.array([outcome for _, outcome in chosen])
+    if answer.kind == CLASSES:
+        target = target.astype(int)
     score = np.array([row.score for row, _ in chosen])
     analysis.metrics = measure(
         Labelled(target, score, days),
-        contract.metric_functions(),
-        gate_metrics(release),
+        contract.metrics(),
+        gate_metrics(trained.release),
         params.evaluate,
-        contract.threshold(),
     )
     analysis.findings += verdict.performance(analysis.metrics, params.gate)
 
@@ -107,8 +117,9 @@ def _drift(analysis: Analysis, trained: Reference, log: Log, params: Params) -> 
             verdict.columns(analysis.shifts, params.monitor),
             verdict.separability(analysis.aucs, params.monitor),
         ]
+    scores = served_scores(log, analysis.days, trained.answer)
     try:
-        analysis.scores = score_shift(trained, served_scores(log, analysis.days), params)
+        analysis.scores = score_shift(trained, scores, params)
     except UserError as error:
         problem = str(error)
     analysis.findings.append(verdict.scores(analysis.scores, problem, params.monitor))

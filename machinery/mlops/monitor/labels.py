@@ -1,15 +1,20 @@
-"""Labels, which arrive later: files with an id and an outcome, joined to predictions by id."""
+"""Labels, which arrive later: files with an id and an outcome, joined to predictions by id.
 
+A model of several outputs has a column of outcomes for each, named after it.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import UserError
+from mlops.serving.answer import CLASSES, OUTPUTS, Answer
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-COLUMNS = ("id", "outcome")
+ID, OUTCOME = "id", "outcome"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 SUFFIXES = (".csv", ".parquet")
 
@@ -19,7 +24,8 @@ class Labels:
     """The outcomes by prediction id, and the number of labels that cannot be used."""
 
     files: list[str] = field(default_factory=list)
-    outcomes: dict[str, float] = field(default_factory=dict)
+    # a number, a class's position, or a number for each output
+    outcomes: dict[str, float | tuple[float, ...]] = field(default_factory=dict)
     unusable: int = 0
     conflicting: int = 0
     example: str | None = None
@@ -44,26 +50,29 @@ def find_labels(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
 
 
-def read_labels(paths: list[Path], allowed: set[float] | None) -> Labels:
+def read_labels(paths: list[Path], allowed: set[float] | None, answer: Answer = Answer()) -> Labels:
     """Read labels; `allowed` are the possible outcomes, None for any number.
 
-    An id with two different outcomes is dropped. Raises UserError for a file without labels.
+    The outcome of classes is the name of one. An id with two different outcomes is dropped. Raises
+    UserError for a file without labels.
     """
     labels, conflicts = Labels(), set()
     for path in paths:
         labels.files.append(path.name)
-        frame = _read(path)
-        outcomes = _numbers(frame["outcome"])
-        usable = outcomes.notna() & frame["id"].notna()
+        columns = answer.names if answer.kind == OUTPUTS else (OUTCOME,)
+        frame = _read(path, columns)
+        outcomes = frame[list(columns)].apply(
+            _positions(answer) if answer.kind == CLASSES else _numbers
+        )
+        usable = outcomes.notna().all(axis=1) & frame[ID].notna()
         if allowed is not None:
-            usable &= outcomes.isin(allowed)
+            usable &= outcomes[OUTCOME].isin(allowed)
         if not usable.all():
             labels.unusable += int((~usable).sum())
             row = int((~usable).to_numpy().argmax())
-            labels.add_example(
-                f"{path.name}, row {row + 1}: outcome {frame['outcome'].iloc[row]!r}"
-            )
-        for identity, outcome in zip(frame["id"][usable].astype(str), outcomes[usable]):
+            values = ", ".join(f"{name} {frame[name].iloc[row]!r}" for name in columns)
+            labels.add_example(f"{path.name}, row {row + 1}: {values}")
+        for identity, outcome in zip(frame[ID][usable].astype(str), _plain(outcomes[usable])):
             if labels.outcomes.setdefault(identity, outcome) != outcome:
                 conflicts.add(identity)
                 labels.add_example(f"{path.name}: {identity} has two different outcomes")
@@ -73,7 +82,14 @@ def read_labels(paths: list[Path], allowed: set[float] | None) -> Labels:
     return labels
 
 
-def _read(path: Path) -> "DataFrame":
+def _plain(outcomes: "DataFrame") -> list[Any]:
+    """Return the outcome of each row: a number, or a tuple of them."""
+    if len(outcomes.columns) > 1:
+        return list(outcomes.itertuples(index=False, name=None))
+    return outcomes.iloc[:, 0].tolist()
+
+
+def _read(path: Path, columns: Sequence[str]) -> "DataFrame":
     import pandas as pd
 
     if path.suffix not in SUFFIXES:
@@ -88,14 +104,20 @@ def _read(path: Path) -> "DataFrame":
     # Damaged files fail in many ways: ParserError, UnicodeDecodeError, ArrowInvalid among them.
     except Exception as error:  # pylint: disable=broad-except
         raise UserError(f"{path} cannot be read: {error}") from None
-    missing = [name for name in COLUMNS if name not in frame.columns]
+    missing = [name for name in (ID, *columns) if name not in frame.columns]
     if missing:
         raise UserError(
             f"{path} lacks the column(s) {', '.join(missing)}; it has "
             f"{', '.join(map(str, frame.columns)) or 'none'}. Labels need the columns id (of the "
-            "prediction, as the service answered it) and outcome."
+            f"prediction, as the service answered it) and {', '.join(columns)}."
         )
     return frame
+
+
+def _positions(answer: Answer) -> "Callable[[Series], Series]":
+    """Return what turns the names of classes into their positions; other names are missing."""
+    positions = {name: float(position) for position, name in enumerate(answer.names)}
+    return lambda names: names.map(lambda name: positions.get(str(name).strip()))
 
 
 def _numbers(outcomes: "Series") -> "Series":

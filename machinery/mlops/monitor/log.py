@@ -12,6 +12,8 @@ from zlib import crc32
 
 from pydantic_core import from_json
 
+from mlops.serving.answer import Answer
+
 # The number of rows whose features are sampled, by id, so that each reading takes the same rows.
 MOST = 100_000
 EXAMPLES = 3
@@ -19,9 +21,9 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ServedRow:
-    """A row that was scored: its score and its day (UTC)."""
+    """A row that was scored: its score, or scores, and its day (UTC)."""
 
-    score: float
+    score: float | tuple[float, ...]
     day: str
 
 
@@ -32,7 +34,7 @@ class LogLine:
     release_id: str | None
     day: str
     ids: list[str]
-    scores: list[float]
+    scores: list[float | tuple[float, ...]]
     features: list[dict[str, Any]]
 
 
@@ -68,8 +70,12 @@ class Log:  # pylint: disable=too-many-instance-attributes # each is reported to
         }
 
 
-def read_log(
-    folder: Path, release_id: str, labelled: Collection[str] = (), most: int = MOST
+def read_log(  # pylint: disable=too-many-locals  # one loop and its state
+    folder: Path,
+    release_id: str,
+    labelled: Collection[str] = (),
+    most: int = MOST,
+    answer: Answer = Answer(),
 ) -> Log:
     """Read a release's rows from all files of a log; `labelled` are the ids that have a label."""
     log = Log()
@@ -78,6 +84,8 @@ def read_log(
     for name, number, line in _lines(folder, log):
         try:
             entry = _parse(line)
+            if entry.release_id == release_id:
+                _require_scores(entry, answer)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             log.broken += 1
             if len(log.examples) < EXAMPLES:
@@ -149,8 +157,8 @@ def _parse(line: bytes) -> LogLine:
     if isinstance(ids, str):
         # One row without lists: the format of a log that another service wrote.
         ids, scores, features = [ids], [scores], [features]
-    scores = [float(score) for score in scores]
-    if not all(map(isfinite, scores)):
+    scores = [tuple(map(float, s)) if isinstance(s, list) else float(s) for s in scores]
+    if not all(isfinite(number) for score in scores for number in _numbers(score)):
         raise ValueError("one of its scores is not a finite number")
     if not all(isinstance(identity, str) for identity in ids):
         raise TypeError("one of its ids is not text")
@@ -160,6 +168,17 @@ def _parse(line: bytes) -> LogLine:
         raise ValueError(f"it has {len(ids)} ids, {len(scores)} scores and {len(features)} rows")
     day = time.astimezone(UTC).date().isoformat()
     return LogLine(values["release_id"], day, ids, scores, features)
+
+
+def _numbers(score: float | tuple[float, ...]) -> tuple[float, ...]:
+    return score if isinstance(score, tuple) else (score,)
+
+
+def _require_scores(entry: LogLine, answer: Answer) -> None:
+    count = len(answer.names)
+    for score in entry.scores:
+        if isinstance(score, tuple) != bool(count) or (count and len(score) != count):
+            raise ValueError(f"a row has {len(_numbers(score))} scores, not {answer.described()}")
 
 
 def _problem(error: Exception) -> str:

@@ -1,12 +1,11 @@
 """The metrics of labelled rows, compared with those that the gate measured; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from mlops.config.params import EvaluateParams
-from mlops.statistics.metrics import THRESHOLD
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +42,7 @@ class LiveMetric:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows with a known outcome: targets, scores and days (rows,)."""
+    """Rows with a known outcome: targets and scores (rows, ...), and days (rows,)."""
 
     target: "np.ndarray"
     score: "np.ndarray"
@@ -52,23 +51,20 @@ class Labelled:
 
 def measure(
     rows: Labelled,
-    names: Mapping[str, Any],
+    metrics: "Sequence[Metric]",
     gate_metrics: Mapping[str, Any],
     settings: EvaluateParams,
-    threshold: float = THRESHOLD,
 ) -> list[LiveMetric]:
-    """Measure the team's metrics (`names`) on labelled rows, intervals by a bootstrap over days.
+    """Measure metrics on labelled rows, intervals by a bootstrap over days.
 
     `gate_metrics` holds the gate's evidence for each metric. An undefined metric, such as an AUC
     where all outcomes are equal, is left out.
     """
-    from mlops.statistics import metrics
     from mlops.statistics.bootstrap import Comparison
 
     comparison = Comparison(rows.target, rows.days, settings)
-    chosen = metrics.select(dict(names), threshold)
     results = (
-        _measure(comparison, rows, metric, gate_metrics.get(metric.name)) for metric in chosen
+        _measure(comparison, rows, metric, gate_metrics.get(metric.name)) for metric in metrics
     )
     return [one for one in results if one is not None]
 
@@ -79,7 +75,7 @@ def _measure(
     import numpy as np
 
     constant, sign = comparison.constant(metric), -1 if metric.higher_is_better else 1
-    best = None if constant is None else np.full(len(rows.target), metric.constant(rows.target))
+    best = None if constant is None else comparison.constant_scores(metric)
     estimates = comparison.estimates(metric, rows.score, best)
     value = estimates["candidate"]
     if not all(map(np.isfinite, (value.value, value.low, value.high))):

@@ -4,20 +4,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.config.params import Params
+from mlops.errors import UserError
 from mlops.monitor.drift import SAMPLE, DatedRows, Shift, shift
 from mlops.monitor.log import Log
 from mlops.releases.champion import Champion
 from mlops.releases.release import Release
 from mlops.releases.store import Store
+from mlops.serving.answer import CLASSES, Answer
 from mlops.statistics.histograms import is_day, is_number
 from mlops.training import contract
 from mlops.training.record import data_fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
-    from pandas import Series
+    from pandas import DataFrame, Series
 
-SCORE = "score"
+SCORE, CLASS = "score", "class"
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ class Reference:
     columns: contract.Columns
     # Whether they are byte for byte the rows that the release was trained on.
     unchanged: bool
+    answer: Answer = Answer()
 
     def outcomes(self) -> set[float] | None:
-        """Return the possible outcomes if training has at most two, else None."""
-        values = self.rows.frame[self.columns.target].dropna().unique()
+        """Return the possible outcomes if training has at most two numbers, else None."""
+        if self.answer.names:
+            return None
+        values = self.rows.frame[self.columns.targets[0]].dropna().unique()
         return {float(value) for value in values} if len(values) <= 2 else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,7 +56,17 @@ def reference(release: Release, params: Params) -> Reference:
     contract.require(train.frame, columns, "training rows")
     days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
     unchanged = data_fingerprint(train.fingerprint, holdout.fingerprint) == data.fingerprint
-    return Reference(release, DatedRows(train.frame, days), columns, unchanged)
+    return Reference(
+        release, DatedRows(train.frame, days), columns, unchanged, _answer(release, params)
+    )
+
+
+def _answer(release: Release, params: Params) -> Answer:
+    """Return what the release answers; without its bundle, what the team's code answers now."""
+    try:
+        return Answer.of_record(Champion(release).record(Store(params.store)))
+    except UserError:
+        return contract.answer()
 
 
 def served(log: Log, days: list[str], trained: Reference) -> DatedRows:
@@ -73,12 +88,24 @@ def served(log: Log, days: list[str], trained: Reference) -> DatedRows:
     return DatedRows(frame, _days(log, days))
 
 
-def served_scores(log: Log, days: list[str]) -> DatedRows:
+def served_scores(log: Log, days: list[str], answer: Answer) -> DatedRows:
     """Return the scores of the sampled rows; apart, as a feature may be called `score` too."""
+    import numpy as np
+
+    scores = np.array([row.score for row, _ in log.sample if row.day in days], dtype=float)
+    shape = answer.shape(len(scores))
+    return DatedRows(_score_frame(scores.reshape(shape), answer), _days(log, days))
+
+
+def _score_frame(scores: "np.ndarray", answer: Answer) -> "DataFrame":
+    """Return the scores as columns that may drift: of classes, the likeliest one."""
+    import numpy as np
     import pandas as pd
 
-    scores = [row.score for row, _ in log.sample if row.day in days]
-    return DatedRows(pd.DataFrame({SCORE: scores}), _days(log, days))
+    if answer.kind == CLASSES:
+        return pd.DataFrame({CLASS: np.array(answer.names, dtype=object)[scores.argmax(axis=1)]})
+    names = answer.names or (SCORE,)
+    return pd.DataFrame(scores.reshape(len(scores), -1), columns=list(names))
 
 
 def _days(log: Log, days: list[str]) -> "np.ndarray":
@@ -117,12 +144,12 @@ def _category(value: Any) -> Any:
 def score_shift(trained: Reference, scores: DatedRows, params: Params) -> Shift:
     """Compare the served scores with the same bundle's scores of training rows.
 
-    Raises UserError when the bundle cannot be fetched or fails.
+    Of several outputs the one counts that moved most. Raises UserError when the bundle cannot be
+    fetched or fails.
     """
     import numpy as np
-    import pandas as pd
 
     sample = trained.rows.sample(SAMPLE, np.random.default_rng(0))
     trained_scores = Champion(trained.release).score(sample.frame, Store(params.store))
-    before = DatedRows(pd.DataFrame({SCORE: trained_scores}), sample.days)
-    return shift(SCORE, before, scores)
+    before = DatedRows(_score_frame(trained_scores, trained.answer), sample.days)
+    return max((shift(name, before, scores) for name in before.frame), key=lambda one: one.times)

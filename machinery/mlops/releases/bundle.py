@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -21,9 +21,13 @@ from mlops.config.params import PrivacyParams
 from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
+from mlops.serving.frames import column_types
 from mlops.training import contract, record
 from mlops.training.row_schema import row_schema
 from mlops.upgrading import manifest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SERVICE = "mlops.serving.service:Predictor"
 LOCK = "requirements-serve.txt"
@@ -100,9 +104,14 @@ def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
     _complete_dockerfile(stage)
     shutil.copytree(model, stage / "trained")
     files.write_json(stage / "record.json", record.identity(training))
-    schema = _schema(training)
+    rows = _newest_rows(training)
+    # The record may be of a machinery that had no such section.
+    privacy = PrivacyParams.model_validate(training["params"]["values"].get("privacy", {}))
+    schema = row_schema(list(rows.columns), rows, privacy.min_rows)
     # Not sorted: the fields keep the order of data.SCHEMA.
     files.write(stage / "schema.json", json.dumps(schema, indent=1) + "\n")
+    if contract.takes_frame():
+        files.write(stage / "frame.json", json.dumps(column_types(rows), indent=1) + "\n")
     return schema
 
 
@@ -136,14 +145,11 @@ def _complete_dockerfile(stage: Path) -> None:
     shutil.rmtree(stages.parent)
 
 
-def _schema(training: record.Record) -> dict[str, Any]:
-    params = training["params"]["values"]
-    columns = contract.columns(params["gate"]["cluster"])
+def _newest_rows(training: record.Record) -> "DataFrame":
+    """Return the features of the newest partition."""
+    columns = contract.columns(training["params"]["values"]["gate"]["cluster"])
     newest = training["data"]["holdout"]["partitions"][-1:]
-    # The record may be of a machinery that had no such section.
-    privacy = PrivacyParams.model_validate(params.get("privacy", {}))
-    rows = contract.load(newest).frame
-    return row_schema(columns.features, rows, privacy.min_rows)
+    return contract.load(newest).frame[list(columns.features)]
 
 
 def _build(training: record.Record, stage: Path) -> Path:

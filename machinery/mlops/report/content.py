@@ -7,6 +7,7 @@ from mlops.paths import VERDICT
 from mlops.report.changes import changes, datasets
 from mlops.report.comparison import curves, metrics
 from mlops.report.origin import cost, reproduce, versions
+from mlops.report.parts import parts
 from mlops.report.slices import slices
 from mlops.report.subject import Judged, count, device, span
 from mlops.report.tree import Code, Report, Section, Table, Text, names
@@ -92,6 +93,7 @@ SECTIONS: tuple[Callable[[Judged], Section | None], ...] = (
     refusals,
     changes,
     metrics,
+    parts,
     slices,
     passes,
     datasets,

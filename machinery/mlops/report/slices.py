@@ -25,7 +25,7 @@ def slices(judged: Judged) -> Section | None:
 
 
 def _is_measured(name: str, measured: dict[str, Any]) -> bool:
-    return bool(measured["compared"]) and name in measured["compared"][0]["metrics"]
+    return any(name in part["metrics"] for part in measured["compared"])
 
 
 def _badness(part: dict[str, Any], names: list[str], judged: Judged) -> float:
@@ -34,6 +34,8 @@ def _badness(part: dict[str, Any], names: list[str], judged: Judged) -> float:
     badness = [float("-inf")]
     # Without a champion one metric decides: the values of different metrics are not comparable.
     for name in names if judged.champion else names[-1:]:
+        if name not in part["metrics"]:
+            continue
         value, margin = part["metrics"][name][key]["value"], judged.gate.margins[name]
         if value is not None:
             sign = -1 if judged.evaluation["metrics"][name]["higher_is_better"] else 1
@@ -43,9 +45,10 @@ def _badness(part: dict[str, Any], names: list[str], judged: Judged) -> float:
 
 def _row(part: dict[str, Any], names: list[str], against: bool) -> list[Text]:
     row: list[Text] = [Code(f"{part['column']}={part['value']}"), f"{part['rows']:,}"]
-    row += [gate.interval(part["metrics"][name]["candidate"]) for name in names]
+    measured = [part["metrics"].get(name) for name in names]
+    row += [gate.interval(metric["candidate"]) if metric else "" for metric in measured]
     if against:
-        row += [gate.signed(part["metrics"][name]["difference"]) for name in names]
+        row += [gate.signed(metric["difference"]) if metric else "" for metric in measured]
     return row
 
 

@@ -18,7 +18,7 @@ from mlops.serving.limits import Capacity, RequestRejected, overload
 from mlops.serving.log import ScoredBatch, new_ids
 from mlops.serving.problems import explain
 from mlops.serving.recorder import Recorder
-from mlops.serving.scorer import Scorer
+from mlops.serving.scorer import Score, Scorer
 from mlops.serving.value_limit import TooManyValues
 
 logger = logging.getLogger("bentoml.mlops")
@@ -115,7 +115,7 @@ class BatchQueue:
             _fail(batch[0][0], _model_failed())
             return
         ids = new_ids(len(scores))
-        predictions, first = _serialise(ids, scores), 0
+        predictions, first = self._serialise(ids, scores), 0
         for request, rows in batch:
             own = slice(first, first := first + len(rows))
             if not request.answer.done():
@@ -123,6 +123,15 @@ class BatchQueue:
         # Recorded last, so that the answers are sent first.
         bodies = [request.body for request, _ in batch]
         self._recorder.batch_scored(ScoredBatch(time, bodies, columns, ids, scores))
+
+    def _serialise(self, ids: Sequence[bytes], scores: Sequence[Score]) -> list[bytes]:
+        answer = self._scorer.answer
+        if answer.names:
+            texts = [to_json(answer.prediction(score))[1:-1] for score in scores]
+            return [b'"id":"%b",%b' % pair for pair in zip(ids, texts)]
+        # One call for all scores is ten times as fast as a call for each.
+        texts = to_json(scores)[1:-1].split(b",")
+        return [b'"id":"%b","score":%b' % pair for pair in zip(ids, texts)]
 
 
 def _model_failed() -> RequestRejected:
@@ -132,9 +141,3 @@ def _model_failed() -> RequestRejected:
 def _fail(request: PendingRequest, error: BaseException) -> None:
     if not request.answer.done():
         request.answer.set_exception(error)
-
-
-def _serialise(ids: Sequence[bytes], scores: Sequence[float]) -> list[bytes]:
-    # One call for all scores is ten times as fast as a call for each.
-    texts = to_json(scores)[1:-1].split(b",")
-    return [b'"id":"%b","score":%b' % pair for pair in zip(ids, texts)]

@@ -22,7 +22,7 @@ class ScoredBatch(NamedTuple):
     bodies: Sequence[bytes]
     columns: Mapping[str, Sequence]
     ids: Sequence[bytes]
-    scores: Sequence[float]
+    scores: Sequence[float | list[float]]
 
 
 def new_ids(count: int) -> list[bytes]:

@@ -3,11 +3,12 @@
 import os
 from bisect import bisect_left
 from collections import Counter as Counted
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from mlops.serving.answer import CLASSES, Answer
 from mlops.serving.log import ScoredBatch
 from mlops.serving.schema import JsonSchema, kind
 
@@ -22,6 +23,7 @@ REASONS = (
 )
 # As check-data has it.
 TIMES_USUAL, MAX_UNSEEN = 2, 0.1
+MOST_EDGES = 20
 PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
 
 
@@ -69,14 +71,15 @@ class PredictionMetrics:
         reference: Mapping[str, Any],
         fields: Mapping[str, JsonSchema],
         max_unseen: float | Mapping[str, float],
+        answer: Answer = Answer(),
     ) -> None:
-        from prometheus_client import Counter, Gauge, Histogram
+        from prometheus_client import Counter, Gauge
 
         bounds = _unseen_bounds(reference, fields, max_unseen)
         self._categories = {name: frozenset((*reference[name]["values"], None)) for name in bounds}
         self._rows = Counter("mlops_predictions", "Rows scored")
-        edges = _edges(reference, fields)
-        self._scores = Histogram("mlops_score", "Scores given", buckets=edges)
+        edges = PROBABILITIES if answer.kind == CLASSES else _edges(reference, fields)
+        self._scores = _score_metrics(answer, edges)
         self._unseen = Counter(
             "mlops_unseen", "Rows whose category is none of the usual in training", ["field"]
         )
@@ -95,11 +98,38 @@ class PredictionMetrics:
         """Count the rows of these batches, their scores and their unseen categories."""
         scores = [score for batch in batches for score in batch.scores]
         self._rows.inc(len(scores))
-        _observe(self._scores, scores)
+        self._scores(scores)
         for batch in batches:
             for field, usual in self._categories.items():
                 if not usual.issuperset(values := batch.columns[field]):
                     self._unseen.labels(field).inc(sum(value not in usual for value in values))
+
+
+def _score_metrics(answer: Answer, edges: tuple[float, ...]) -> Callable[[list[Any]], None]:
+    """Return what observes the scores of rows: one histogram, or one for each output.
+
+    Of classes the likeliest one is counted, and its probability observed.
+    """
+    from prometheus_client import Counter, Histogram
+
+    labels = ["output"] if answer.names and answer.kind != CLASSES else []
+    histogram = Histogram("mlops_score", "Scores given", labels, buckets=edges)
+    if not answer.names:
+        return partial(_observe, histogram)
+    if answer.kind != CLASSES:
+        outputs = [histogram.labels(name) for name in answer.names]
+        return lambda scores: [_observe(*pair) for pair in zip(outputs, zip(*scores))]
+    likeliest = Counter("mlops_class", "Rows by their likeliest class", ["class"])
+    classes = [likeliest.labels(name) for name in answer.names]
+
+    def count(scores: list[list[float]]) -> None:
+        """Count the likeliest class of each row, and observe its probability."""
+        tops = [max(row) for row in scores]
+        _observe(histogram, tops)
+        for position, rows in Counted(map(list.index, scores, tops)).items():
+            classes[position].inc(rows)
+
+    return count
 
 
 def _observe(histogram: Any, values: Sequence[float]) -> None:
@@ -149,12 +179,18 @@ def _is_alive(pid: int) -> bool:
 
 
 def _edges(reference: Mapping[str, Any], fields: Mapping[str, JsonSchema]) -> tuple[float, ...]:
-    """Return the upper bounds of the score buckets: those of a probability, or the target's own."""
-    target = next((bins for name, bins in reference.items() if name not in fields), {})
-    values = set(target.get("values", ()))
-    if values - {"0", "1", "True", "False"}:
-        return tuple(sorted(map(float, values)))
-    return tuple(target.get("edges", PROBABILITIES))
+    """Return the upper bounds of the score buckets: those of a probability, or the targets' own."""
+    targets = [bins for name, bins in reference.items() if name not in fields]
+    edges: set[float] = set()
+    for target in targets:
+        values = set(target.get("values", ()))
+        if values <= {"0", "1", "True", "False"}:
+            edges.update(target.get("edges", PROBABILITIES))
+        else:
+            edges.update(map(float, values))
+    # Several targets share their buckets: no more of them than of a probability.
+    step = max(1, -(-len(edges) // MOST_EDGES)) if len(targets) > 1 else 1
+    return tuple(sorted(edges)[::step]) or PROBABILITIES
 
 
 def _unseen_bounds(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlops.serving.answer import CLASSES, Answer
 from mlops.serving.schema import JsonSchema
 
 TEXT = {"type": "string"}
@@ -12,11 +13,20 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-# Part of a release's contract: clients depend on it.
-ANSWER = _object(
-    release_id=MAYBE,
-    predictions={"type": "array", "items": _object(id=TEXT, score={"type": "number"})},
-)
+NUMBER = {"type": "number"}
+
+
+def response_schema(answer: Answer) -> dict[str, Any]:
+    """Return the schema of an answer to /predict, part of a release's contract with its clients."""
+    parts: dict[str, Any] = {"score": NUMBER}
+    if answer.names:
+        parts = {"scores": _object(**dict.fromkeys(answer.names, NUMBER))}
+    if answer.kind == CLASSES:
+        parts = {"class": {"enum": list(answer.names)}} | parts
+    predictions = {"type": "array", "items": _object(id=TEXT, **parts)}
+    return _object(release_id=MAYBE, predictions=predictions)
+
+
 PROBLEM = _object(error=TEXT)
 PROBLEMS = _object(
     error=TEXT,
@@ -42,7 +52,9 @@ VERSION = _object(
 )
 
 
-def document(name: str, row: JsonSchema, max_rows: int) -> dict[str, Any]:
+def document(
+    name: str, row: JsonSchema, max_rows: int, answer: Answer = Answer()
+) -> dict[str, Any]:
     """Return the OpenAPI description of the service of one model."""
     body = _object(rows={"type": "array", "minItems": 1, "maxItems": max_rows, "items": row})
     content = _json({**body, "additionalProperties": False})
@@ -52,7 +64,7 @@ def document(name: str, row: JsonSchema, max_rows: int) -> dict[str, Any]:
         "summary": f"Score 1 to {max_rows} rows",
         "requestBody": {"required": True, "content": content},
         "responses": {
-            "200": _response("A score a row, in their order; the log knows it by `id`", ANSWER),
+            "200": _response(_predictions(answer), response_schema(answer)),
             "400": _response("The body is not as described; every problem is named", PROBLEMS),
             "405": _response("Only POST", PROBLEM),
             "408": _response("The request took too long to arrive", PROBLEM),
@@ -76,6 +88,11 @@ def document(name: str, row: JsonSchema, max_rows: int) -> dict[str, Any]:
             "/metrics": {"get": _get("metrics", "Figures for Prometheus")},
         },
     }
+
+
+def _predictions(answer: Answer) -> str:
+    scores = "A score" if not answer.names else f"{len(answer.names)} scores"
+    return f"{scores} a row, in their order; the log knows it by `id`"
 
 
 def _get(

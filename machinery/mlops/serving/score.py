@@ -2,7 +2,8 @@
 
     python -m mlops.serving.score ROWS.parquet SCORES.npy
 
-Writes one float64 for each row. Exits with 2 if the rows lack a column that the model needs.
+Writes float64: a score a row, or several (rows, numbers). Exits with 2 if the rows lack a column
+that the model needs.
 """
 
 import argparse

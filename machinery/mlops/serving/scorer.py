@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, packages_distributions
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,26 @@ from pydantic_core import from_json
 
 from mlops.files import digest_folder
 from mlops.serving import times
+from mlops.serving.answer import Answer
+from mlops.serving.frames import with_frames
 from mlops.serving.schema import request_type
 from mlops.serving.value_limit import require_few_values
 
+# One number, or those that the answer names.
+Score = float | list[float]
 ROOT = Path(__file__).parents[2]
 # Modules that libraries import wherever they are installed, and the packages they belong to.
 HEAVY = {"pandas": "pandas", "pandera": "pandera", "sklearn": "scikit-learn"}
 
 
-class Scorer:
+class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle holds
     """The model in a bundle's `src` folder, its schema and its record."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self.record = json.loads((root / "record.json").read_text(encoding="utf-8"))
         self.schema = json.loads((root / "schema.json").read_text(encoding="utf-8"))
         self.fields = tuple(self.schema["properties"])
+        self.answer = Answer.of_record(self.record)
         self.limits = self.record["params"]["values"]["serve"]
         self._quick = request_type(self.schema, self.max_rows, extra="allow")
         folder = root / "trained"
@@ -46,6 +51,9 @@ class Scorer:
             )
         team = importlib.import_module("model")
         self._predict = partial(team.predict, team.load(folder))
+        if getattr(team, "FRAME", False):
+            types = json.loads((root / "frame.json").read_text(encoding="utf-8"))
+            self._predict = with_frames(self._predict, types)
 
     @cached_property
     def _strict(self) -> TypeAdapter:
@@ -93,19 +101,23 @@ class Scorer:
         """Return the values of checked rows, field by field."""
         return {name: [row[name] for row in rows] for name in self.fields}
 
-    def score(self, columns: dict[str, list]) -> list[float]:
-        """Return a score for each row of the columns; raises ValueError if one is not finite."""
+    def score(self, columns: dict[str, list]) -> list[Score]:
+        """Return a score, or the scores, for each row; raises ValueError if one is not finite."""
         rows = len(columns[self.fields[0]])
         # Copies, since a model may change its arguments; the originals are counted and logged.
         copies = {name: list(values) for name, values in columns.items()}
         for name, read in self._readers.items():
             copies[name] = [text and read(text) for text in copies[name]]
-        scores = [float(score) for score in self.predict(copies)]
-        if len(scores) != rows or not all(map(isfinite, scores)):
+        predicted, count = self.predict(copies), len(self.answer.names)
+        scores = (
+            [_floats(row, count) for row in predicted] if count else list(map(float, predicted))
+        )
+        numbers = chain.from_iterable(scores) if count else scores
+        if len(scores) != rows or not all(map(isfinite, numbers)):
             raise ValueError(f"model.predict gave {scores[:3]}... for {rows} rows")
         return scores
 
-    def warm_up(self) -> float:
+    def warm_up(self) -> Score:
         """Score the schema's example like a request, and return its score."""
         body = json.dumps({"rows": self.schema["examples"][:1]})
         return self.score(self.columns(self.check(body.encode())))[0]
@@ -122,6 +134,12 @@ class Scorer:
             "params_fingerprint": self.record["params"]["fingerprint"],
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def _floats(row: Sequence, count: int) -> list[float]:
+    if len(row) != count:
+        raise ValueError(f"model.predict gave {len(row)} numbers for a row, it has {count}")
+    return list(map(float, row))
 
 
 def _with_few_keys(value: Any, fields: int) -> Any:

@@ -117,11 +117,11 @@ class Predictor:
         scorer = Scorer()
         scorer.warm_up()
         identity = scorer.version()
-        description = document(identity["name"], scorer.schema, scorer.max_rows)
+        description = document(identity["name"], scorer.schema, scorer.max_rows, scorer.answer)
         request_metrics = Metrics(identity)
         reference, fields = scorer.record["data"]["reference"], scorer.schema["properties"]
         max_unseen = scorer.record["params"]["values"]["check"]["max_unseen"]
-        prediction_metrics = PredictionMetrics(reference, fields, max_unseen)
+        prediction_metrics = PredictionMetrics(reference, fields, max_unseen, scorer.answer)
         log = _prediction_log(scorer.limits["log_mb"], request_metrics)
         recorder = Recorder(identity["release_id"], request_metrics, prediction_metrics, log)
         capacity = _capacity(scorer.limits)

@@ -42,7 +42,7 @@ def locked(lock: str, python: str) -> Iterator[Part]:
         "os_name": "posix",
     }
     for line in lock.splitlines():
-        if not line or line[0] in " #":
+        if not line or line[0] in " #-":
             continue
         requirement = Requirement(line.removesuffix("\\"))
         if requirement.marker is None or requirement.marker.evaluate(machine):

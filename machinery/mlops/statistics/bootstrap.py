@@ -97,7 +97,7 @@ class Comparison:
     def __init__(
         self, target: np.ndarray, values: np.ndarray | None, settings: EvaluateParams
     ) -> None:
-        """Fix targets (rows,), the values that group rows (rows,) or None, and the draws."""
+        """Fix targets (rows, ...), the values that group rows (rows,) or None, and the draws."""
         self._target = target
         numbers, self.groups = _numbered(values, len(target))
         self._group, self.drawn = _merged(numbers, self.groups, settings.seed)
@@ -116,11 +116,18 @@ class Comparison:
 
     def constant(self, metric: Metric) -> float | None:
         """Return the metric of the best constant score; None where a constant is meaningless."""
-        if metric.constant is None:
+        score = self.constant_scores(metric)
+        if score is None:
             return None
-        score = np.full(len(self._target), metric.constant(self._target))
         value = float(self._replicate(metric, score)[0])
         return value if np.isfinite(value) else None
+
+    def constant_scores(self, metric: Metric) -> np.ndarray | None:
+        """Return the best constant score for every row (rows, ...); None as for `constant`."""
+        if metric.constant is None:
+            return None
+        best = np.asarray(metric.constant(self._target), dtype=float)
+        return np.broadcast_to(best, (len(self._target), *best.shape))
 
     def _replicate(self, metric: Metric, score: np.ndarray) -> np.ndarray:
         weights = np.vstack([np.ones(self.drawn), self._weights])

@@ -35,7 +35,8 @@ def latency(predict: Predict, frame: "DataFrame") -> dict[str, float]:
     except Exception as error:
         raise UserError(
             "model.predict fails on a dict of lists, which is how the service calls it: "
-            f"{type(error).__name__}: {error}. Make it take a DataFrame and a dict of lists alike."
+            f"{type(error).__name__}: {error}. Make it take a DataFrame and a dict of lists alike, "
+            "or write FRAME = True in model/__init__.py for a DataFrame there too."
         ) from error
     # One thread, as in the service: on a busy machine two threads wait for each other.
     with threadpool_limits(1):

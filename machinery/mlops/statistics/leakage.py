@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlops.serving.answer import CLASSES, Answer
+
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
@@ -15,18 +17,26 @@ PRIOR_ROWS = 1
 
 
 def strengths(
-    frame: "DataFrame", features: tuple[str, ...], target: np.ndarray, groups: np.ndarray | None
+    frame: "DataFrame",
+    features: tuple[str, ...],
+    target: np.ndarray,
+    groups: np.ndarray | None,
+    answer: Answer = Answer(),
 ) -> dict[str, Any]:
     """Return the strength of each feature alone: the AUC for labels 0 and 1, else the R2.
 
+    Of several outputs, or of classes each against the rest, the one counts that the feature
+    predicts best.
     Each bin of the feature (or value, if it has few; missing is one more) is scored by the mean
     target of the same bin in the other half of the groups, so that no row predicts itself.
     """
-    target = target.astype(float)
-    measure = "auc" if set(np.unique(target)) <= {0.0, 1.0} else "r2"
+    if answer.kind == CLASSES:
+        target = np.eye(len(answer.names))[target]
+    outcomes = target.astype(float).reshape(len(target), -1).T
+    measure = "auc" if set(np.unique(outcomes)) <= {0.0, 1.0} else "r2"
     values = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
     half = values % 2
-    strength = {name: _strength(_bins(frame[name]), target, half, measure) for name in features}
+    strength = {name: _strongest(_bins(frame[name]), outcomes, half, measure) for name in features}
     return {
         "measure": measure,
         "strength": {
@@ -48,6 +58,11 @@ def _bins(column: "Series") -> np.ndarray:
     bins = min(BINS, max(2, int(finite.sum()) // ROWS_A_BIN))
     edges = np.unique(np.quantile(values[finite], np.linspace(0, 1, bins + 1)))
     return np.where(finite, np.searchsorted(edges, values, side="right"), 0)
+
+
+def _strongest(bins: np.ndarray, outcomes: np.ndarray, half: np.ndarray, measure: str) -> float:
+    strengths_ = [_strength(bins, outcome, half, measure) for outcome in outcomes]
+    return max(filter(np.isfinite, strengths_), default=float("nan"))
 
 
 def _strength(bins: np.ndarray, target: np.ndarray, half: np.ndarray, measure: str) -> float:

@@ -2,10 +2,10 @@
 
 A bootstrap then needs no rows: a replicate is a weight for each group, and every metric is a small
 function of weighted sums. Scores are (n,), targets (n,), groups (n,)
-integers from 0 to the number of groups - 1, weights (replicates, groups).
+integers from 0 to the number of groups - 1, weights (replicates, groups). Models that give a row
+several numbers have metrics of their own (`several`).
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +21,10 @@ TINY = 1e-15
 # A probability of at least this predicts a 1, unless the team sets THRESHOLD.
 THRESHOLD = 0.5
 TENTHS = 10
-PINBALL = re.compile(r"pinball_([1-9]\d?)")
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric:  # pylint: disable=too-many-instance-attributes # most have a default
     """A metric of a model and its direction."""
 
     name: str
@@ -34,9 +33,13 @@ class Metric:
     # (target, score, group, groups) -> (weights -> one value a replicate)
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Weighted]
     # the best constant score for these targets; None where a constant is meaningless
-    constant: Callable[[np.ndarray], float] | None = None
+    constant: Callable[[np.ndarray], float | np.ndarray] | None = None
     # it is valid for labels 0 and 1 only
     labels: bool = False
+    # it is a mean over the rows, so it is defined for the rows of one class
+    by_row: bool = False
+    # the metric of one output, whose mean over the outputs this is
+    single: "Metric | None" = None
 
 
 def sums_of(terms: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], finish: Callable):
@@ -56,9 +59,9 @@ def mean_of(row_loss: Loss, finish=lambda mean: mean):
     def prepare(target, score, group, groups):
         """Add up losses and rows by group; raises UserError for a loss that is not one a row."""
         loss = np.asarray(row_loss(target, score), dtype=float)
-        if loss.shape != target.shape:
+        if loss.shape != (len(target),):
             raise UserError(
-                f"the metric {row_loss.__name__} returned shape {loss.shape} for {target.shape} "
+                f"the metric {row_loss.__name__} returned shape {loss.shape} for {len(target)} "
                 "rows; a metric function in model/evaluate.py returns one loss a row."
             )
         sums = np.bincount(group, loss, groups)
@@ -68,7 +71,7 @@ def mean_of(row_loss: Loss, finish=lambda mean: mean):
     return prepare
 
 
-def _auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
+def auc(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
     """Exact area under the ROC curve, ties counted half, from pairs of groups.
 
     won[i, j] counts the correctly ordered pairs (positive of group i, negative of group j), so the
@@ -100,7 +103,7 @@ def tenths(score: np.ndarray) -> tuple[np.ndarray, int]:
     return np.searchsorted(edges, score, side="left"), len(edges) + 1
 
 
-def _calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
+def calibration(target: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int) -> Weighted:
     """Expected calibration error: mean distance of score and target by tenths of the score.
 
     The error of Guo et al. 2017 (On Calibration of Modern Neural Networks) over bins of equal size
@@ -161,9 +164,8 @@ def _majority(target: np.ndarray) -> float:
     return float(target.mean() >= 0.5)
 
 
-def _pinball(percent: int, name: str) -> Metric:
-    """The quantile loss (Koenker and Bassett 1978): q a unit too low, 1 - q a unit too high."""
-    quantile = percent / 100
+def pinball(quantile: float, name: str = "pinball") -> Metric:
+    """Return the quantile loss (Koenker and Bassett 1978): q a unit too low, 1 - q too high."""
 
     def loss(target, score):
         """Return the weighted distance of a score below or above its target."""
@@ -174,64 +176,24 @@ def _pinball(percent: int, name: str) -> Metric:
         """Return the quantile of the targets, which may be booleans."""
         return np.quantile(target.astype(float), quantile)
 
-    return Metric(name, f"pinball loss at {percent} %", False, mean_of(loss), constant)
+    return Metric(name, f"pinball loss at {100 * quantile:g} %", False, mean_of(loss), constant)
 
 
 def built_in(threshold: float = THRESHOLD) -> dict[str, Metric]:
     """Return the built-in metrics by name; a score of at least the threshold predicts a 1."""
     metrics = (
-        Metric("auc", "AUC", True, _auc, labels=True),
+        Metric("auc", "AUC", True, auc, labels=True),
         Metric("log_loss", "log loss", False, mean_of(_log_loss), np.mean, labels=True),
         Metric("brier", "Brier score", False, mean_of(_squared), np.mean, labels=True),
-        Metric("calibration", "calibration error", False, _calibration),
+        Metric("calibration", "calibration error", False, calibration),
         Metric("accuracy", "accuracy", True, _accuracy(threshold), _majority, labels=True),
         Metric("f1", "F1", True, _f1(threshold), labels=True),
         Metric("mae", "mean absolute error", False, mean_of(_absolute), np.median),
         Metric("rmse", "root mean squared error", False, mean_of(_squared, np.sqrt), np.mean),
         Metric("r2", "R2", True, sums_of(_r2_terms, _r2), np.mean),
-        _pinball(50, "pinball"),
+        pinball(0.5),
     )
     return {metric.name: metric for metric in metrics}
 
 
 BUILT_IN = built_in()
-
-
-def select(functions: dict[str, Loss | None], threshold: float = THRESHOLD) -> list[Metric]:
-    """Return the team's metrics: built-ins by name (None), or the mean of its own row loss.
-
-    The function of a loss may have the attribute `constant`: target -> the best constant score.
-    """
-    available = built_in(threshold)
-    for name in functions:
-        if match := PINBALL.fullmatch(name):
-            available[name] = _pinball(int(match[1]), name)
-    unknown = [name for name, own in functions.items() if own is None and name not in available]
-    if unknown:
-        raise UserError(
-            f"model/evaluate.py: METRICS names {', '.join(unknown)}, which is not built in. "
-            f"Built in are {', '.join(BUILT_IN)} and pinball_1 to pinball_99; anything else is a "
-            "function (target, score) -> one loss a row."
-        )
-    return [
-        (
-            available[name]
-            if own is None
-            else Metric(
-                name, name.replace("_", " "), False, mean_of(own), getattr(own, "constant", None)
-            )
-        )
-        for name, own in functions.items()
-    ]
-
-
-def require_labels(metrics: Sequence[Metric], target: np.ndarray) -> None:
-    """Raise UserError if a metric needs labels 0 and 1 and the target has other values."""
-    names, values = [metric.name for metric in metrics if metric.labels], np.unique(target)
-    if names and not set(values) <= {0, 1}:
-        shown = ", ".join(f"{value:g}" for value in values[:3])
-        raise UserError(
-            f"model/evaluate.py: METRICS names {', '.join(names)}, which judge labels 0 and 1. The "
-            f"target has {len(values)} value(s), such as {shown}. For amounts use mae, rmse, r2 "
-            "or pinball; for classes a loss of your own (machinery/docs/fork.md)."
-        )

@@ -1,4 +1,4 @@
-"""Candidate and champion compared on slices of the rows: the values of the SLICES columns."""
+"""Candidate and champion compared on slices: the values of the SLICES columns, classes, outputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.config.params import EvaluateParams, GateParams
+from mlops.serving.answer import CLASSES, Answer
 from mlops.statistics.bootstrap import Comparison, Estimate
 from mlops.statistics.metrics import Metric
 
@@ -14,18 +15,33 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 MISSING = "(missing)"
+# The columns of slices that the answer gives rather than the rows.
+CLASS, OUTPUT = "actual class", "output"
 SHOWN = 3
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """The held-out rows with the scores of both models; arrays are (rows,)."""
+    """The held-out rows with targets and the scores of both models; arrays are (rows, ...)."""
 
     frame: "DataFrame"
     target: np.ndarray
     cluster: np.ndarray | None
     candidate: np.ndarray
     champion: np.ndarray | None
+    answer: Answer = Answer()
+
+    def only(self, rows: np.ndarray, output: int | None = None) -> "ScoredRows":
+        """Return some of the rows, with one of the outputs if it is given."""
+        part = rows if output is None else (rows, output)
+        return ScoredRows(
+            frame=self.frame[rows],
+            target=self.target[part],
+            cluster=None if self.cluster is None else self.cluster[rows],
+            candidate=self.candidate[part],
+            champion=None if self.champion is None else self.champion[part],
+            answer=self.answer if output is None else Answer(),
+        )
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,8 @@ class _Slice:
     value: str
     rows: np.ndarray
     groups: int
+    metrics: list[Metric]
+    output: int | None = None
 
 
 def measure(
@@ -52,27 +70,50 @@ def measure(
     The intervals of the differences hold for all slices and metrics at once (Bonferroni), by
     Student's t over the groups of a slice, which may be few.
     """
-    large = {column: list(_large(scored, column, gate)) for column in columns}
+    if scored.answer.kind == CLASSES:
+        columns = (*columns, CLASS)
+    large = {column: list(_large(scored, column, metrics, gate)) for column in columns}
+    extents = {column: _extent(scored, column, parts, min_rows) for column, parts in large.items()}
+    single = [metric.single for metric in metrics if metric.single]
+    if single:
+        large[OUTPUT] = _outputs(scored, single)
+        extents[OUTPUT] = _whole(scored)
     slices = [part for parts in large.values() for part in parts]
-    comparisons = max(1, len(slices) * len(metrics))
+    comparisons = max(1, sum(len(part.metrics) for part in slices))
     return {
-        "columns": {
-            column: _extent(scored, column, parts, min_rows) for column, parts in large.items()
-        },
+        "columns": extents,
         "comparisons": comparisons,
-        "compared": [_compare(part, scored, metrics, settings, comparisons) for part in slices],
+        "compared": [_compare(part, scored, settings, comparisons) for part in slices],
     }
 
 
-def _large(scored: ScoredRows, column: str, gate: GateParams) -> Iterator[_Slice]:
+def _outputs(scored: ScoredRows, metrics: list[Metric]) -> list[_Slice]:
+    every = np.ones(len(scored.target), dtype=bool)
+    groups = len(every) if scored.cluster is None else len(set(scored.cluster))
+    return [
+        _Slice(OUTPUT, name, every, groups, metrics, position)
+        for position, name in enumerate(scored.answer.names)
+    ]
+
+
+def _whole(scored: ScoredRows) -> dict[str, Any]:
+    nothing = {"values": 0, "largest": []}
+    return {"values": len(scored.answer.names), "rows": len(scored.target), "small": nothing}
+
+
+def _large(
+    scored: ScoredRows, column: str, metrics: list[Metric], gate: GateParams
+) -> Iterator[_Slice]:
     """Yield a slice for each value of a column with enough rows and groups, the largest first."""
+    # Among rows of one class nothing can be ranked.
+    metrics = [metric for metric in metrics if metric.by_row or column != CLASS]
     values = _values(scored, column)
     counts = values.value_counts()
     for value in counts.index[counts >= gate.slices.min_rows]:
         rows = (values == value).to_numpy()
         groups = _groups(scored, rows)
         if groups >= gate.min_clusters:
-            yield _Slice(column, value, rows, groups)
+            yield _Slice(column, value, rows, groups, metrics)
 
 
 def _extent(scored: ScoredRows, column: str, slices: list[_Slice], min_rows: int) -> dict[str, Any]:
@@ -96,6 +137,8 @@ def _extent(scored: ScoredRows, column: str, slices: list[_Slice], min_rows: int
             "rows": [int(small[value]) for value in largest],
             "groups": list(largest.values()),
         },
+        # Nobody chose the classes for slices, so a rare one may stay without a comparison.
+        **({"required": False} if column == CLASS else {}),
     }
 
 
@@ -104,33 +147,30 @@ def _groups(scored: ScoredRows, rows: np.ndarray) -> int:
 
 
 def _values(scored: ScoredRows, column: str) -> "Series":
+    if column == CLASS:
+        import pandas as pd
+
+        return pd.Series(np.array(scored.answer.names, dtype=object)[scored.target])
     values = scored.frame[column].astype(object)
     return values.where(values.notna(), MISSING).astype(str)
 
 
 def _compare(
-    part: _Slice,
-    scored: ScoredRows,
-    metrics: list[Metric],
-    settings: EvaluateParams,
-    comparisons: int,
+    part: _Slice, scored: ScoredRows, settings: EvaluateParams, comparisons: int
 ) -> dict[str, Any]:
-    rows, champion = part.rows, scored.champion
-    cluster = None if scored.cluster is None else scored.cluster[rows]
-    comparison = Comparison(scored.target[rows], cluster, settings)
+    scored = scored.only(part.rows, part.output)
+    comparison = Comparison(scored.target, scored.cluster, settings)
     wider = widening(settings.confidence, comparisons, comparison.drawn)
     measured = {}
-    for metric in metrics:
-        estimates = comparison.estimates(
-            metric, scored.candidate[rows], None if champion is None else champion[rows]
-        )
+    for metric in part.metrics:
+        estimates = comparison.estimates(metric, scored.candidate, scored.champion)
         if "difference" in estimates:
             estimates["difference"] = _widened(estimates["difference"], wider)
         measured[metric.name] = {name: plain(estimate) for name, estimate in estimates.items()}
     return {
         "column": part.column,
         "value": part.value,
-        "rows": int(rows.sum()),
+        "rows": len(scored.target),
         "groups": part.groups,
         "metrics": measured,
     }

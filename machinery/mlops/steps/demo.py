@@ -188,9 +188,9 @@ def query_production(demo: Demo, count: int = 3) -> None:
     url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}"
     answer = client.predict(url, rows, timeout=10)
     demo.print(f"POST {url}/predict with {count} rows of {newest}")
-    for row, prediction, truth in zip(rows, answer["predictions"], frame[columns.target]):
+    for row, prediction, truth in zip(rows, answer["predictions"], frame[columns.targets[0]]):
         shown = ", ".join(f"{key} {value}" for key, value in list(row.items())[:6])
-        demo.print(f"  {shown}, ...: {prediction['score']:.3f} ({columns.target} was {truth})")
+        demo.print(f"  {shown}, ...: {prediction['score']:.3f} ({columns.targets[0]} was {truth})")
     demo.print(f"answered by {answer['release_id']}")
 
 

@@ -5,13 +5,13 @@ every difference gets an interval by a bootstrap over groups of rows (params.yam
 """
 
 import argparse
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops import gate
 from mlops.config.params import Params
 from mlops.console import Timer, say
 from mlops.errors import UserError
+from mlops.serving.answer import Answer
 from mlops.training import contract, provenance, record
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _champion(
         return None, None
     store = Store(params.store)
     try:
-        scores = champion.score(rows.frame, store)
+        scores = _comparable(champion, store, champion.score(rows.frame, store))
     except UserError as problem:
         error = str(problem)
     promoted = champion.release.spec.promoted
@@ -96,6 +96,22 @@ def _champion(
         "error": error,
         **_origin(champion, store, candidate),
     }, scores
+
+
+def _comparable(champion: "Champion", store: "Store", scores: "np.ndarray") -> "np.ndarray":
+    """Return the champion's scores with the candidate's order of names.
+
+    Raises UserError if the two answer different things.
+    """
+    answer, theirs = contract.answer(), Answer.of_record(champion.record(store))
+    if theirs.kind != answer.kind or sorted(theirs.names) != sorted(answer.names):
+        raise UserError(
+            f"it answers {theirs.described()}, the candidate {answer.described()}, so their scores "
+            "cannot be compared row by row; the bounds alone can decide, once M106 is waived."
+        )
+    return (
+        scores[:, [theirs.names.index(name) for name in answer.names]] if answer.names else scores
+    )
 
 
 def _origin(champion: "Champion", store: "Store", candidate: record.Record) -> dict[str, Any]:
@@ -119,7 +135,7 @@ def _drift(trained: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
 def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
     from mlops.statistics.latency import latency
 
-    return latency(partial(contract.team_model().predict, model), features)
+    return latency(contract.served(model, features), features)
 
 
 def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":
@@ -128,24 +144,24 @@ def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":
     cluster = columns.cluster
     return ScoredRows(
         frame=rows.frame,
-        target=rows.frame[columns.target].to_numpy(),
+        target=contract.target(rows.frame, columns),
         cluster=None if cluster is None else rows.frame[cluster].to_numpy(),
         candidate=scores,
         champion=rival_scores,
+        answer=contract.answer(),
     )
 
 
 def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) -> dict[str, Any]:
-    from mlops.statistics import metrics, slices
+    from mlops.statistics import parts, slices
     from mlops.statistics.bootstrap import Comparison
-    from mlops.statistics.curves import curves
     from mlops.statistics.leakage import strengths
+    from mlops.statistics.selection import require_labels
 
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
-    rival = None if scored.champion is None else curves(target, scored.champion)
-    chosen = metrics.select(contract.metric_functions(), contract.threshold())
-    metrics.require_labels(chosen, target)
+    chosen = contract.metrics()
+    require_labels(chosen, target)
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {
         "rows": len(target),
@@ -153,7 +169,7 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
         "groups": comparison.groups,
         "replicates": settings.replicates,
         "confidence": settings.confidence,
-        "curves": {"candidate": curves(target, scored.candidate), "champion": rival},
+        "curves": _curves(scored),
         "metrics": {metric.name: _measure(metric, comparison, scored) for metric in chosen},
         "slices": slices.measure(
             scored,
@@ -163,7 +179,20 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
             params.gate,
             min_rows=params.privacy.min_rows,
         ),
-        "features": strengths(scored.frame, columns.features, target, scored.cluster),
+        "features": strengths(
+            scored.frame, columns.features, target, scored.cluster, scored.answer
+        ),
+        **parts.measure(scored),
+    }
+
+
+def _curves(scored: "ScoredRows") -> dict[str, Any]:
+    from mlops.statistics.curves import curves
+
+    both = {"candidate": scored.candidate, "champion": scored.champion}
+    return {
+        who: None if scores is None else curves(scored.target, scores, scored.answer)
+        for who, scores in both.items()
     }
 
 

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     trained = reference(_release(environment), params)
     labels = _labels(options.labels, environment, trained)
     folder = _local(options.log, "MLOPS_LOG") or LIVE / environment.name / "predictions"
-    log = read_log(folder, trained.release.release_id, labels.outcomes)
+    log = read_log(folder, trained.release.release_id, labels.outcomes, answer=trained.answer)
     _print_inputs(folder, log, labels, trained)
     analysis = analyse(trained, log, labels, params)
     decision = decide(analysis.findings)
@@ -100,7 +100,7 @@ def _labels(option: str | None, environment: Environment, trained: "Reference") 
     source = named or LIVE / environment.name / "labels"
     # A missing file is a mistake if it was named; labels in build/live/ are optional.
     paths = [source] if named and not source.is_dir() else find_labels(source)
-    return read_labels(paths, trained.outcomes())
+    return read_labels(paths, trained.outcomes(), trained.answer)
 
 
 def _page(trained: "Reference", log: "Log", analysis: "Analysis", min_rows: int) -> None:

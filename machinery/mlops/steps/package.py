@@ -6,8 +6,9 @@ Only a model that passed the gate is packed, and only if its files are those of 
 import argparse
 import re
 from datetime import datetime
+from pathlib import Path
 
-from mlops import git
+from mlops import gate, git
 from mlops.console import Timer, say
 from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest, digest_file, read_json
@@ -27,8 +28,10 @@ from mlops.releases.release import (
 )
 from mlops.releases.store import Store
 from mlops.rules import Verdict
-from mlops.serving.openapi import ANSWER
+from mlops.serving.answer import Answer
+from mlops.serving.openapi import response_schema
 from mlops.training import contract, record
+from mlops.training.pickles import pickles
 
 
 def run(_: argparse.Namespace) -> None:
@@ -38,7 +41,9 @@ def run(_: argparse.Namespace) -> None:
     proof = _require_pass(training)
     _require_commit(training)
     store = Store(contract.params().store)
-    packed = bundle.pack(training, record.model_folder(training))
+    model = record.model_folder(training)
+    _require_judged_pickles(training, model)
+    packed = bundle.pack(training, model)
     _require_parity(training, packed)
     new = store.put(packed.path, packed.digest)
     release = _seal(training, packed, proof)
@@ -69,6 +74,17 @@ def _require_pass(training: record.Record) -> Proof:
     )
 
 
+def _require_judged_pickles(training: record.Record, model: Path) -> None:
+    """Raise Refused if the model has pickle that the gate did not judge, in an older record."""
+    unjudged = pickles(model).items() - training["model"].get("pickled", {}).items()
+    if unjudged:
+        rule, names = gate.NO_PICKLE, ", ".join(sorted(name for name, _ in unjudged))
+        raise Refused(
+            f"{rule.id} {rule.sentence}\n  {names} in {model} is pickle, which the gate did not "
+            "judge. Run `make train evaluate gate`."
+        )
+
+
 def _measured(evaluation: dict) -> dict:
     """Return the metrics that passed the gate; `monitor` compares production with them."""
     # People read the file: more digits than the interval supports would mislead.
@@ -89,7 +105,8 @@ def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> Non
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
     newest = contract.load(training["data"]["holdout"]["partitions"][-1:]).frame
-    frame = parity.sample(newest[list(columns.features)], values.serve.max_rows)
+    features = newest[list(columns.features)]
+    frame = parity.sample(features, values.serve.max_rows, contract.nullable(columns.features))
     expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     finding = parity.compare(source, frame, expected, values.serve.ready_seconds)
@@ -135,7 +152,7 @@ def _seal(training: record.Record, packed: bundle.PackedBundle, proof: Proof) ->
             fingerprint=record.data_fingerprint(train["fingerprint"], holdout["fingerprint"]),
         ),
         source=Source(repository=repository_in(origin), commit=commit),
-        contract=Contract(input=_input(packed.schema), output=digest(canonical(ANSWER))),
+        contract=Contract(input=_input(packed.schema), output=_output(training)),
     )
     return new_release(promoted, [proof])
 
@@ -147,6 +164,10 @@ def _input(schema: dict) -> str:
         for name, rule in schema["properties"].items()
     }
     return digest(canonical(fields))
+
+
+def _output(training: record.Record) -> str:
+    return digest(canonical(response_schema(Answer.of_record(training))))
 
 
 def repository_in(url: str) -> str | None:

@@ -21,6 +21,11 @@ from mlops.errors import UserError
 from mlops.paths import MODELS
 from mlops.training import contract, record
 
+# Rows that a new model scores at once.
+TRIED = 10
+# Training rows whose scores show whether two models differ, or only their files do.
+COMPARED_ROWS = 100
+
 
 def run(_: argparse.Namespace) -> None:
     """Train, save the model under its digest, then point build/record.json at it."""
@@ -28,16 +33,17 @@ def run(_: argparse.Namespace) -> None:
     device = _device(params.train.device, variable)
     columns = contract.columns(params.gate.cluster)
     split = contract.split(params)
-    timer = Timer()
     rows, holdout = contract.load(split.train), contract.load(split.holdout)
-    period = f"{split.train[0]} to {split.train[-1]}"
-    say("train", f"{len(rows.frame):,} rows of {period} loaded in {timer.seconds:.1f} s")
+    say("train", f"{len(rows.frame):,} rows of {split.train[0]} to {split.train[-1]} loaded")
     timer = Timer()
     model = _fit(rows.frame, params, columns, device)
     seconds = timer.seconds
     description = _save(model)
     effective = getattr(contract.team_model(), "trained_on", lambda _: "cpu")(model)
-    second = _digest(_fit(rows.frame, params, columns, device)) if params.train.repeat else None
+    repeat: dict[str, Any] = {"repeat": None}
+    if params.train.repeat:
+        second = _fit(rows.frame, params, columns, device)
+        repeat = _compare((model, second), description["digest"], rows.frame[[*columns.features]])
     record.write_record(
         {
             "format": record.FORMAT,
@@ -53,9 +59,10 @@ def run(_: argparse.Namespace) -> None:
             "training": {
                 "device": {"wanted": variable or device, "effective": effective},
                 "seed": params.train.seed,
-                "repeat": second,
+                **repeat,
             },
             "model": description,
+            **contract.answer().recorded(),
             "cost": {
                 "train_seconds": seconds,
                 "train_threads": params.train.threads,
@@ -63,7 +70,8 @@ def run(_: argparse.Namespace) -> None:
             },
         }
     )
-    again = {None: "", description["digest"]: ", twice the same"}.get(second, ", twice different")
+    twice = {None: "", description["digest"]: ", twice the same"}
+    again = twice.get(repeat["repeat"], ", twice different")
     say("train", f"model {description['digest'][:19]} on {effective} in {seconds:.1f} s{again}")
     actions.output("model-digest", description["digest"])
     if variable == "gpu" and effective == "cpu":
@@ -83,15 +91,10 @@ def _device(configured: str, variable: str) -> str:
 
 def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
     contract.require(frame, columns, "training rows")
-    with contract.team_code("model.train"):
-        return contract.team_model().train(
-            frame[list(columns.features)],
-            frame[columns.target].to_numpy(),
-            params.model,
-            device=device,
-            threads=params.train.threads,
-            seed=params.train.seed,
-        )
+    model = contract.train(frame, columns, params, device)
+    # A model that answers in another shape is refused now, not by a later step.
+    contract.predict(model, frame[list(columns.features)].head(TRIED))
+    return model
 
 
 def _save(model: Any) -> dict[str, Any]:
@@ -104,9 +107,16 @@ def _save(model: Any) -> dict[str, Any]:
     return description
 
 
-def _digest(model: Any) -> str:
-    with _saved(model) as folder:
-        return record.describe_model(folder)["digest"]
+def _compare(models: tuple[Any, Any], first_digest: str, features: Any) -> dict[str, Any]:
+    """Return the second model's digest; if it differs, whether both score some rows alike."""
+    import numpy as np
+
+    with _saved(models[1]) as folder:
+        digest = record.describe_model(folder)["digest"]
+    if digest == first_digest:
+        return {"repeat": digest}
+    scores = [contract.predict(model, features.head(COMPARED_ROWS)) for model in models]
+    return {"repeat": digest, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
 
 
 @contextmanager
@@ -116,7 +126,7 @@ def _saved(model: Any) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
         folder = Path(scratch) / "model"
         folder.mkdir()
-        contract.team_model().save(model, folder)
+        contract.save(model, folder)
         yield folder
 
 
@@ -138,5 +148,5 @@ def _reference(
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references
 
-    frame = rows.frame[[*columns.features, columns.target]]
+    frame = rows.frame[[*columns.features, *columns.targets]]
     return references(frame, len(holdout.frame), min_rows, columns.text)

@@ -10,6 +10,7 @@ branch upgrade/<version>.
 import argparse
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mlops import file_lock, git
@@ -21,7 +22,7 @@ from mlops.errors import Refused, UserError
 from mlops.paths import BUILD
 from mlops.upgrading import landing, layout, manifest, pins, renewing, template, trees, upgrade
 from mlops.upgrading.landing import Landing
-from mlops.upgrading.pins import Pin
+from mlops.upgrading.rewriting import PinnedUpstream
 from mlops.upgrading.template import FILE, UpstreamRecord
 from mlops.upgrading.trees import Tree
 from mlops.upgrading.upgrade import MARK, PACKED, RENEWED, Sides, UpgradePlan, listed
@@ -87,12 +88,14 @@ def _require_clean() -> None:
         )
 
 
-def _source(options: argparse.Namespace, pin: Pin | None) -> tuple[str, UpstreamRecord | None]:
+def _source(
+    options: argparse.Namespace, pin: PinnedUpstream | None
+) -> tuple[str, UpstreamRecord | None]:
     """Return the repository to fetch from, and the fork's record of its upstream."""
     recorded = template.recorded(git.show("HEAD", FILE) or "")
     if pin:
-        repository = recorded.repository if recorded else f"https://github.com/{pin.repository}"
-        recorded = UpstreamRecord(repository, pin.commit)
+        repository = recorded.repository if recorded else pin.upstream.url
+        recorded = UpstreamRecord(repository, pin.upstream.commit)
     # `from` is a keyword of Python.
     source = vars(options)["from"] or (recorded and recorded.repository)
     if not source:
@@ -138,12 +141,14 @@ def _is_done(base: Tree, theirs: Tree, reference: str) -> bool:
     return False
 
 
-def _sides(base: Tree, ours: Tree, theirs: Tree, pin: Pin | None, record: UpstreamRecord) -> Sides:
+def _sides(
+    base: Tree, ours: Tree, theirs: Tree, pin: PinnedUpstream | None, record: UpstreamRecord
+) -> Sides:
     """Return the trees to compare; with an installed machinery all name the new commit."""
     was, version = template.version(base), template.version(theirs)
     log = theirs.text(upgrade.CHANGELOG)
     if pin:
-        newer = Pin(pin.repository, theirs.commit, version)
+        newer = PinnedUpstream(replace(pin.upstream, commit=theirs.commit), version)
         base, theirs = pins.as_installed(base, newer), pins.as_installed(theirs, newer)
         ours = pins.renamed(ours, pin, newer)
     elif not layout.is_in_folder(ours) and not layout.is_spread(ours):

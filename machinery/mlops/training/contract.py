@@ -1,19 +1,26 @@
 """The contract with the team's code; the only module that imports `data` and `model`.
 
-`data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET and TIME (column names),
-optionally GROUP (a column), SLICES and TEXT (columns), `partitions() -> names, oldest first` and
-`load(name) -> (frame, fingerprint)`.
+`data` provides SCHEMA (a strict pandera DataFrameSchema), TARGET (a column, or a tuple of columns)
+and TIME (a column), optionally GROUP (a column), SLICES and TEXT (columns),
+`partitions() -> names, oldest first` and `load(name) -> (frame, fingerprint)`.
 
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device` and THRESHOLD, the least score that predicts a 1 (0.5 by default).
+`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default), and
+FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists.
+
+One of these gives a row several scores: CLASSES in `model`, the values of the target (`train` gets
+their positions, `predict` returns a probability for each); QUANTILES in `model`, ascending shares
+between 0 and 1; a tuple of columns as TARGET.
 """
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,14 +30,19 @@ from pydantic import BaseModel
 from mlops.config.params import Params, load_params
 from mlops.errors import UserError, did_you_mean
 from mlops.files import canonical, digest
+from mlops.serving.answer import CLASSES, OUTPUTS, QUANTILES, Answer
+from mlops.serving.frames import column_types, with_frames
+from mlops.training import skops_file
 
 if TYPE_CHECKING:
     from numpy import ndarray
     from pandas import DataFrame, Series
 
-LISTS = ("SLICES", "TEXT")
+    from mlops.statistics.metrics import Metric
+
 DATA = ("SCHEMA", "TARGET", "TIME", "partitions", "load")
 MODEL = ("Params", "METRICS", "train", "save", "load", "predict")
+SEVERAL = "model.CLASSES, model.QUANTILES, or a tuple of columns as data.TARGET (model/README.md)."
 
 
 def team_model() -> ModuleType:
@@ -100,7 +112,7 @@ class Columns:
     """The roles of the columns of the team's data."""
 
     features: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
     time: str
     cluster: str | None
     slices: tuple[str, ...]
@@ -114,23 +126,85 @@ def columns(gate_cluster: str | None) -> Columns:
     group = getattr(data, "GROUP", None)
     names = list(data.SCHEMA.columns)
     slices = tuple(getattr(data, "SLICES", ()))
+    targets = (data.TARGET,) if isinstance(data.TARGET, str) else tuple(data.TARGET)
     text = tuple(getattr(data, "TEXT", ()))
-    roles = {"TARGET": data.TARGET, "TIME": data.TIME, "GROUP": group, "gate.cluster": gate_cluster}
-    roles |= {f"{key} {name}": name for key in LISTS for name in getattr(data, key, ())}
+    roles = {"TIME": data.TIME, "GROUP": group, "gate.cluster": gate_cluster}
+    lists = {"TARGET": targets, "SLICES": slices, "TEXT": text}
+    roles |= {f"{key} {name}": name for key, listed in lists.items() for name in listed}
     for role, name in roles.items():
         if name is not None and name not in names:
             raise UserError(
                 f"{role} names the column {name!r}, which data.SCHEMA does not have. "
                 f"It has {', '.join(names)}.{did_you_mean(name, names)}"
             )
-    features = tuple(name for name in names if name not in (data.TARGET, data.TIME, group))
+    features = tuple(name for name in names if name not in (*targets, data.TIME, group))
     for name in text:
         if name in slices or name not in features:
             raise UserError(
                 f"TEXT names {name}, which is one of SLICES or no feature. A free text is a "
                 "feature without categories: take it out of TEXT or SLICES in data/__init__.py."
             )
-    return Columns(features, data.TARGET, data.TIME, gate_cluster, slices, text)
+    return Columns(features, targets, data.TIME, gate_cluster, slices, text)
+
+
+def answer() -> Answer:
+    """Return what the team's model answers for a row; raises UserError for more than one kind."""
+    model, target = team_model(), team_data().TARGET
+    kinds = {
+        CLASSES: tuple(map(label, getattr(model, "CLASSES", ()))),
+        QUANTILES: tuple(map(str, getattr(model, "QUANTILES", ()))),
+        OUTPUTS: () if isinstance(target, str) else tuple(target),
+    }
+    several = {kind: names for kind, names in kinds.items() if names}
+    if len(several) > 1:
+        raise UserError(
+            f"A row has {' and '.join(several)}: {SEVERAL} Keep one of them; for classes or "
+            "quantiles of several targets make a fork for each target."
+        )
+    for kind, names in several.items():
+        _require_names(kind, names)
+        return Answer(kind, names)
+    return Answer()
+
+
+def _require_names(kind: str, names: tuple[str, ...]) -> None:
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UserError(
+            f"The {kind} are {', '.join(names)}: name at least two, each once. {SEVERAL}"
+        )
+    if kind == QUANTILES:
+        shares = [float(name) for name in names]
+        if shares != sorted(shares) or not 0 < shares[0] <= shares[-1] < 1:
+            raise UserError(
+                f"model.QUANTILES are {', '.join(names)}. Name shares between 0 and 1, the "
+                "smallest first, such as (0.1, 0.5, 0.9)."
+            )
+
+
+def label(value: Any) -> str:
+    """Return the name of a class: 3 for 3.0, since a missing value makes a column of floats."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def target(frame: "DataFrame", columns: Columns) -> "ndarray":
+    """Return the outcomes as `train` and the metrics take them.
+
+    Numbers (rows,); for classes their positions in CLASSES (rows,); for several columns (rows,
+    columns). `require` has checked the values.
+    """
+    if len(columns.targets) > 1:
+        return frame[list(columns.targets)].to_numpy()
+    outcomes, of_model = frame[columns.targets[0]], answer()
+    if of_model.kind != CLASSES:
+        return outcomes.to_numpy()
+    positions = {name: position for position, name in enumerate(of_model.names)}
+    return outcomes.map(label).map(positions).to_numpy(dtype=int)
+
+
+def nullable(features: Sequence[str]) -> list[str]:
+    """Return the features that data.SCHEMA allows to be missing."""
+    declared = team_data().SCHEMA.columns
+    return [name for name in features if declared[name].nullable]
 
 
 @dataclass(frozen=True)
@@ -214,8 +288,9 @@ def _loaded(name: str) -> "tuple[DataFrame, str]":
 
 def require(frame: "DataFrame", columns: Columns, where: str) -> None:
     """Raise UserError if a frame lacks columns or rows, or a column does not fit its role."""
-    roles = {"TIME": columns.time, "TARGET": columns.target, "gate.cluster": columns.cluster}
-    needed = dict.fromkeys((*columns.features, *filter(None, roles.values())))
+    roles = [("TIME", columns.time), *(("TARGET", name) for name in columns.targets)]
+    roles += [("gate.cluster", columns.cluster)] if columns.cluster else []
+    needed = dict.fromkeys((*columns.features, *(name for _, name in roles)))
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UserError(
@@ -224,20 +299,35 @@ def require(frame: "DataFrame", columns: Columns, where: str) -> None:
         )
     if frame.empty:
         raise UserError(f"{where}: there are no rows. `make check-data` shows details.")
-    time, target = frame[columns.time].dtype, frame[columns.target].dtype
+    time = frame[columns.time].dtype
     if time.kind != "M":
         raise UserError(
             f"{where}: TIME names {columns.time}, which holds {time}. It must hold dates: "
             "pa.DateTime in data.SCHEMA, from pd.to_datetime in data.load."
         )
-    if target.kind not in "biuf":
+    for role, name in roles:
+        _require_whole(frame[name], role, where)
+    for name in columns.targets:
+        _require_outcomes(frame[name], where)
+
+
+def _require_outcomes(outcomes: "Series", where: str) -> None:
+    """Raise UserError for outcomes that are neither numbers nor among the classes."""
+    of_model = answer()
+    if of_model.kind == CLASSES:
+        unknown = sorted(set(map(label, outcomes.unique())) - set(of_model.names))
+        if unknown:
+            raise UserError(
+                f"{where}: TARGET names {outcomes.name}, which holds {', '.join(unknown[:5])}; "
+                f"model.CLASSES has {', '.join(of_model.names)}. Add the class, or leave those "
+                "rows out in data.load."
+            )
+    elif outcomes.dtype.kind not in "biuf":
         raise UserError(
-            f"{where}: TARGET names {columns.target}, which holds {target}. It must hold "
-            "numbers: 0 or 1 for no or yes; machinery/docs/fork.md lists the other options."
+            f"{where}: TARGET names {outcomes.name}, which holds {outcomes.dtype}. It must hold "
+            "numbers: 0 or 1 for no or yes, or amounts. For named classes set model.CLASSES "
+            "(model/README.md)."
         )
-    for role, name in roles.items():
-        if name is not None:
-            _require_whole(frame[name], role, where)
 
 
 def _require_whole(column: "Series", role: str, where: str) -> None:
@@ -251,33 +341,90 @@ def _require_whole(column: "Series", role: str, where: str) -> None:
         )
 
 
+def train(frame: "DataFrame", columns: Columns, params: Params, device: str) -> Any:
+    """Train the team's model on a frame, after `require`."""
+    with team_code("model.train"):
+        return team_model().train(
+            frame[list(columns.features)],
+            target(frame, columns),
+            params.model,
+            device=device,
+            threads=params.train.threads,
+            seed=params.train.seed,
+        )
+
+
+def save(model: Any, folder: Path) -> None:
+    """Let the team write its model to a folder; equal models give equal files of skops."""
+    with team_code("model.save"):
+        team_model().save(model, folder)
+    skops_file.rewrite(folder)
+
+
 def predict(model: Any, rows: "DataFrame") -> "ndarray":
-    """Return the team's scores for a frame of features as float64 (rows,)."""
+    """Return the team's scores for a frame of features as float64.
+
+    One number a row (rows,), or the numbers that `answer` names (rows, names).
+    """
     import numpy as np
 
     with team_code("model.predict"):
         scores = np.asarray(team_model().predict(model, rows), dtype=float)
-    if scores.shape != (len(rows),):
+    of_model = answer()
+    if scores.shape != of_model.shape(len(rows)):
         raise UserError(
             f"model.predict returned shape {scores.shape} for {len(rows)} rows; it must return "
-            "one score a row. For a scikit-learn classifier of 0 and 1 that is "
-            "`predict_proba(...)[:, 1]`; machinery/docs/fork.md lists the other options."
+            f"{of_model.shape(len(rows))}: {of_model.described()} a row. {_SHAPES[of_model.kind]}"
         )
+    if of_model.kind == CLASSES:
+        _require_probabilities(scores)
     return scores
 
 
-def metric_functions() -> dict[str, Callable[..., Any] | None]:
-    """Return the team's metrics by name: None for a built-in, else their own function."""
-    return {
+_SHAPES = {
+    Answer().kind: "For a scikit-learn classifier of 0 and 1 that is `predict_proba(...)[:, 1]`; "
+    f"for several numbers set {SEVERAL}",
+    CLASSES: "For a scikit-learn classifier that is `predict_proba(...)`, if its training rows "
+    "held every class.",
+    QUANTILES: "It has a column for each of model.QUANTILES.",
+    OUTPUTS: "It has a column for each column of data.TARGET.",
+}
+
+
+def _require_probabilities(scores: "ndarray") -> None:
+    import numpy as np
+
+    totals = scores.sum(axis=1)
+    # A score that is not finite is the gate's to refuse (M102).
+    wrong = np.isfinite(totals) & ((abs(totals - 1) > 1e-3) | (scores < 0).any(axis=1))
+    if wrong.any():
+        raise UserError(
+            f"model.predict returned {scores[wrong][0].tolist()} for a row, with the sum "
+            f"{totals[wrong][0]:g}. With CLASSES it returns probabilities: none below 0, the sum 1."
+        )
+
+
+def takes_frame() -> bool:
+    """Return whether the service gives the team's predict a DataFrame, not a dict of lists."""
+    return bool(getattr(team_model(), "FRAME", False))
+
+
+def served(model: Any, rows: "DataFrame") -> Callable[[Any], Any]:
+    """Return the function that scores columns as the service does; `rows` has their types."""
+    score = partial(team_model().predict, model)
+    return with_frames(score, column_types(rows)) if takes_frame() else score
+
+
+def metrics() -> "list[Metric]":
+    """Return the metrics that model.METRICS names; raises UserError for an unknown one."""
+    from mlops.statistics.metrics import THRESHOLD
+    from mlops.statistics.selection import select
+
+    model = team_model()
+    functions = {
         metric if isinstance(metric, str) else metric.__name__: (
             None if isinstance(metric, str) else metric
         )
-        for metric in team_model().METRICS
+        for metric in model.METRICS
     }
-
-
-def threshold() -> float:
-    """Return the least score that predicts a 1, for metrics of decisions such as F1."""
-    from mlops.statistics.metrics import THRESHOLD
-
-    return float(getattr(team_model(), "THRESHOLD", THRESHOLD))
+    return select(functions, answer(), float(getattr(model, "THRESHOLD", THRESHOLD)))

@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, digest_folder, read_json, write_json
 from mlops.git import changed, head
 from mlops.paths import DATA_CHECK, IN_TREE, MODELS, RECORD
-from mlops.upgrading import manifest
+from mlops.training.pickles import pickles
+from mlops.upgrading import manifest, rewriting
 
 FORMAT = 1
-# The libraries that determine a model's predictions; the report lists differences.
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost-cpu", "xgboost", "bentoml")
+PROJECT = Path("pyproject.toml")
+# Libraries of the machinery through which every row and score goes.
+LIBRARIES = ("numpy", "pandas", "bentoml")
 # The files a release is made from; a commit identifies them only if none of them is changed.
 SOURCES = (
     *("data", "model", str(IN_TREE), "params.yaml"),
@@ -38,9 +41,10 @@ def source() -> dict[str, Any]:
 def environment() -> dict[str, Any]:
     """Return the versions of Python, platform, libraries and machinery that determine a model."""
     versions = {}
-    for name in LIBRARIES:
+    for name in libraries():
         try:
             versions[name] = metadata.version(name)
+        # It is for another platform or Python.
         except metadata.PackageNotFoundError:
             continue
     return {
@@ -51,14 +55,33 @@ def environment() -> dict[str, Any]:
     }
 
 
+def libraries() -> list[str]:
+    """Return the packages that determine a model: those that pyproject.toml names, and ours."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    project = tomllib.loads(PROJECT.read_text("utf-8")) if PROJECT.exists() else {}
+    requirements = [
+        *project.get("project", {}).get("dependencies", ()),
+        *project.get("dependency-groups", {}).get("serve", ()),
+    ]
+    # A group may also name another group, by a table.
+    names = {
+        canonicalize_name(Requirement(text).name) for text in requirements if isinstance(text, str)
+    }
+    return sorted(names.union(LIBRARIES) - {rewriting.PACKAGE})
+
+
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Return the digest, size in bytes and files of a saved model."""
+    """Return the digest, size in bytes and files of a saved model, and any that are pickle."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
+    pickled = pickles(folder)
+    description = {
         "digest": digest_folder(folder),
         "bytes": sum(path.stat().st_size for path in files),
         "files": {str(path.relative_to(folder)): digest_file(path) for path in files},
     }
+    return description | {"pickled": pickled} if pickled else description
 
 
 def model_folder(record: Record) -> Path:

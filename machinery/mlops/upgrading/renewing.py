@@ -65,7 +65,7 @@ def is_locked(tree: Path) -> bool:
 def pins(folder: Path) -> set[str]:
     """Return the pins of a lock without comments and hashes."""
     lines = (folder / _LOCKS[0]).read_text(encoding="utf-8").splitlines()
-    return {line.rstrip(" \\") for line in lines if line and line[0] not in " #"}
+    return {line.rstrip(" \\") for line in lines if line and line[0] not in " #-"}
 
 
 def make(tree: Path, *arguments: str, venv: Path | None = None) -> int:

@@ -6,13 +6,15 @@ upstream, `inward` is for one in the tree and reverses it.
 
 import posixpath
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mlops.upgrading.upstream import Upstream
 
 PACKAGE = "mlops-machinery"
+# A signature contains the name of the workflow that signs. A call of the upstream's workflow would
+# give every caller the same name, and `signed_by` in a policy could not demand this repository's.
+SIGNS = ".github/workflows/reusable-sign.yml"
 SOURCE = f'{PACKAGE} = {{ path = "machinery", editable = true }}\n'
 SOURCES = "[tool.uv.sources]\n"
 # The extras that a repository depends on: with an installed machinery, and with its folder.
@@ -45,12 +47,12 @@ def origins(text: str) -> set[PinnedUpstream]:
     }
 
 
-def workflow_outward(text: str, origin: PinnedUpstream, stays: Callable[[str], bool]) -> str:
-    """Refer a workflow to the upstream's workflows and actions, except those that stay."""
+def workflow_outward(text: str, origin: PinnedUpstream) -> str:
+    """Refer a workflow to the upstream's workflows and actions, except the one that signs."""
     upstream = origin.upstream
 
     def remote(match: re.Match[str]) -> str:
-        if stays(match[1]):
+        if match[1] == SIGNS:
             return match[0]
         return f"uses: {upstream.repository}/{match[1]}@{upstream.commit} # v{origin.version}"
 
@@ -61,6 +63,25 @@ def workflow_inward(text: str, origin: PinnedUpstream) -> str:
     """Refer a workflow to the workflows and actions of its own repository."""
     ours = origin.upstream.repository
     return _THEIRS.sub(lambda match: f"uses: $/{match[2]}" if match[1] == ours else match[0], text)
+
+
+def newer(text: str, old: PinnedUpstream, new: PinnedUpstream) -> str:
+    """Replace the commit and version of an upstream in its workflows' names, links and wheel."""
+    repository, version = re.escape(old.upstream.repository), re.escape(old.version)
+    commit = new.upstream.commit
+    for pattern, replacement in (
+        (
+            rf"(uses: {repository}/\S+@){old.upstream.commit} # v{version}\b",
+            rf"\g<1>{commit} # v{new.version}",
+        ),
+        (rf"(github\.com/{repository}/(?:blob|raw)/){old.upstream.commit}/", rf"\g<1>{commit}/"),
+        (
+            rf"/v{version}/mlops_machinery-{version}-",
+            f"/v{new.version}/mlops_machinery-{new.version}-",
+        ),
+    ):
+        text = re.sub(pattern, replacement, text)
+    return text
 
 
 def page_outward(text: str, name: str, origin: PinnedUpstream) -> str:

@@ -7,6 +7,7 @@ their changes, for a person to read and commit.
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,11 @@ from pathlib import Path
 from mlops import __version__, git
 from mlops.errors import Refused, UserError
 from mlops.files import write
-from mlops.upgrading import manifest, rewriting, upstream
-from mlops.upgrading.rewriting import PinnedUpstream
+from mlops.upgrading import manifest, rewriting, template, upstream
+from mlops.upgrading.rewriting import SIGNS, PinnedUpstream
+from mlops.upgrading.template import UpstreamRecord
 
 WORKFLOWS = ".github/workflows"
-# A signature contains the name of the workflow that signs. A call of the upstream's workflow would
-# give every caller the same name, and `signed_by` in a policy could not demand this repository's.
-SIGNS = f"{WORKFLOWS}/reusable-sign.yml"
 # Only the upstream needs it: it releases the machinery.
 RELEASES = f"{WORKFLOWS}/machinery-release.yml"
 MACHINERY = (f"{manifest.FOLDER}/", ".github/actions/", f"{WORKFLOWS}/reusable-", RELEASES)
@@ -40,15 +39,12 @@ def make_thin(
     """Install the machinery and remove it from the tree; returns its origin and removed files."""
     _require_clean()
     here = _require_released()
-    origin = PinnedUpstream(origin_commit, here.version)
+    origin, record = PinnedUpstream(origin_commit, here.version), _record(origin_commit)
     address = _address(wheel or origin_commit.wheel(here.version))
     _require_same_release(origin, source or origin_commit.url)
     digest = _require_same_package(address)
     removed = [name for name in _tracked() if name.startswith(MACHINERY) and name != SIGNS]
-    _rewrite(
-        _workflows(),
-        lambda text, _: rewriting.workflow_outward(text, origin, SIGNS.__eq__),
-    )
+    _rewrite(_workflows(), lambda text, _: rewriting.workflow_outward(text, origin))
     _rewrite(_pages(), lambda text, name: rewriting.page_outward(text, name, origin))
     _rewrite([str(PROJECT)], lambda text, _: rewriting.project_outward(text, address))
     # uv's cache may hold an older file of that address than the one compared above.
@@ -57,6 +53,7 @@ def make_thin(
         raise UserError(f"{address} changed meanwhile; its sha256 was {digest}. Undo: {UNDO}")
     git.git("rm", "--quiet", "-r", "--", *removed)
     _remove_caches(manifest.FOLDER)
+    _stage(record)
     git.git("add", "--update")
     return origin, removed
 
@@ -67,6 +64,7 @@ def make_thick(source: str) -> tuple[PinnedUpstream, list[str]]:
         raise Refused(f"{manifest.FOLDER}/ is in the tree already; there is nothing to do.")
     _require_clean()
     origin = _origin()
+    record = _record(origin.upstream)
     paths = (*MACHINERY, str(LOCK))
     with upstream.files(origin.upstream, source or origin.upstream.url, *paths) as files:
         added = _require_whole(origin, files)
@@ -79,9 +77,25 @@ def make_thick(source: str) -> tuple[PinnedUpstream, list[str]]:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(files / name, name)
     _compile()
+    _stage(record)
     git.git("add", "--update")
     git.git("add", "--", *added)
     return origin, added
+
+
+def _record(origin: upstream.Upstream) -> UpstreamRecord:
+    """Return the record of the upstream; raises UserError if the present one is malformed."""
+    recorded = template.recorded(git.show("HEAD", template.FILE) or "")
+    # The record may hold another address of the same repository, such as one for SSH.
+    name = rf"[/:]{re.escape(origin.repository)}(\.git)?/?$"
+    same = recorded and re.search(name, recorded.repository, re.IGNORECASE)
+    return UpstreamRecord(recorded.repository if same else origin.url, origin.commit)
+
+
+def _stage(record: UpstreamRecord) -> None:
+    """Write the record, without which `upgrade.yml` does nothing, and stage it."""
+    write(template.FILE, template.text(record))
+    git.git("add", "--", str(template.FILE))
 
 
 def _require_clean() -> None:

@@ -9,7 +9,7 @@ from benchmarks.replay import table
 from benchmarks.replay.picture import draw
 from benchmarks.replay.worlds import WORLDS, Year
 from mlops.config.params import EvaluateParams
-from mlops.statistics.metrics import select
+from mlops.statistics.selection import select
 
 
 @pytest.fixture

@@ -267,6 +267,22 @@ def test_nobody_who_says_yes_to_production_is_found(guarded, doctor):
 
 
 @pytest.mark.parametrize(
+    "lines, state",
+    [
+        ("* @owner", "ok"),
+        ("* @owner\n/data/ @owner/data", "ok"),
+        ("/environments/ @owner/ops", "ok"),
+        ("* @owner\n/environments/production/", "BAD"),
+        ("/data/ @owner", "BAD"),
+    ],
+)
+def test_the_last_line_that_matches_owns_production(guarded, doctor, lines, state):
+    assert guarded
+    CODEOWNERS.write_text(f"{lines}\n", "utf-8")
+    assert re.search(rf"(?m)^{state} +yes to production: ", doctor()[1])
+
+
+@pytest.mark.parametrize(
     "mode, pattern",
     [
         ("always", "BAD +nobody past them: 1 may push to main past every rule"),

@@ -36,7 +36,9 @@ def analysed(monkeypatch, tmp_path, write_log, days):
             of_day = when == day
             records = rows[of_day].to_dict("records")
             write_log(tmp_path, day, records, RELEASE, scores[of_day])
-        columns = Columns((name,), target="late", time="day", cluster=None, slices=(), text=text)
+        columns = Columns(
+            (name,), targets=("late",), time="day", cluster=None, slices=(), text=text
+        )
         trained = Reference(SimpleNamespace(), DatedRows(frame, when), columns, True)
         return analyse(trained, read_log(tmp_path, RELEASE), Labels(), PARAMS)
 

@@ -9,6 +9,7 @@ from mlops.monitor.drift import Shift
 from mlops.monitor.performance import Labelled, LiveMetric, measure
 from mlops.rules import Finding, Verdict
 from mlops.statistics.bootstrap import Estimate
+from mlops.statistics.selection import select
 
 PASS, FAIL, UNSURE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 LIMITS = MonitorParams()
@@ -151,7 +152,8 @@ def gate_metrics(target, score, days):
     """The gate's evidence about these rows."""
     names = dict.fromkeys(("auc", "log_loss"))
     metrics = {
-        m.name: m.as_dict() for m in measure(Labelled(target, score, days), names, {}, SETTINGS)
+        m.name: m.as_dict()
+        for m in measure(Labelled(target, score, days), select(names), {}, SETTINGS)
     }
     return {
         name: {k: values[k] for k in ("value", "low", "high", "constant")}
@@ -162,7 +164,7 @@ def gate_metrics(target, score, days):
 def judged(rows, at_gate):
     """The verdict of each rule and metric on these rows."""
     names = dict.fromkeys(("auc", "log_loss"))
-    measured = measure(Labelled(*rows), names, at_gate, SETTINGS)
+    measured = measure(Labelled(*rows), select(names), at_gate, SETTINGS)
     return {f"{f.rule} {f.subject}": f.verdict for f in verdict.performance(measured, GATE)}
 
 

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 import pytest
 
 from machinery.tests.waiting import HANG_SECONDS, paused
+from mlops.serving.answer import Answer
 from mlops.serving.batching import BatchQueue
 from mlops.serving.limits import Capacity, RequestRejected
 from mlops.serving.schema import request_type
@@ -29,6 +30,7 @@ class DoublingScorer(Scorer):
 
     def __init__(self):  # pylint: disable=super-init-not-called # there is no bundle
         self.schema, self.fields, self.limits = SCHEMA, ("size",), {"max_rows": 10}
+        self.answer = Answer()
         self._quick, self._predict, self.calls = request_type(SCHEMA, 10, "allow"), self.double, []
 
     def double(self, columns):

@@ -8,7 +8,6 @@ from mlops.upgrading.upstream import Upstream
 
 SHA = "a" * 40
 ORIGIN = PinnedUpstream(Upstream("acme/template", SHA), "1.2.0")
-SIGN = ".github/workflows/reusable-sign.yml"
 WHEEL = "https://example.org/mlops_machinery-1.2.0-py3-none-any.whl"
 PROJECT = """\
 [project]
@@ -39,14 +38,14 @@ line-length = 100
             "- uses: $/.github/actions/setup",
             f"- uses: acme/template/.github/actions/setup@{SHA} # v1.2.0",
         ),
-        (f"uses: $/{SIGN}", f"uses: $/{SIGN}"),
+        (f"uses: $/{rewriting.SIGNS}", f"uses: $/{rewriting.SIGNS}"),
         ("uses: actions/checkout@" + SHA, "uses: actions/checkout@" + SHA),
         ("uses: $/.github/workflows/ours.yml", "uses: $/.github/workflows/ours.yml"),
     ],
     ids=["workflow", "action", "signs", "of others", "of the team"],
 )
 def test_a_workflow_uses_what_is_the_machinerys_from_the_upstream(own, remote):
-    assert rewriting.workflow_outward(own, ORIGIN, SIGN.__eq__) == remote
+    assert rewriting.workflow_outward(own, ORIGIN) == remote
     assert rewriting.workflow_inward(remote, ORIGIN) == own
 
 

@@ -16,7 +16,9 @@ import pytest
 from machinery.tests.upgrading.conftest import WHEEL
 from machinery.tests.workflows.repositories import play
 from mlops import __version__
+from mlops.upgrading import template
 from mlops.upgrading.manifest import MANIFEST, package_digest
+from mlops.upgrading.template import UpstreamRecord
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,11 @@ def files(fork) -> set[str]:
 def texts(fork, pattern: str) -> str:
     """The texts of some files, one after the other."""
     return "".join(path.read_text("utf-8") for path in sorted(fork.folder.glob(pattern)))
+
+
+def recorded(fork) -> UpstreamRecord | None:
+    """Return the committed record of the upstream."""
+    return template.recorded(fork.repository.git("show", f"HEAD:{template.FILE}"))
 
 
 # ---- What leaves, and what is left.
@@ -76,6 +83,13 @@ def test_no_link_leads_to_what_left(thin):
     assert not re.search(r"\]\((\.\./)*machinery/", texts(thin, "**/*.md"))
     assert f"https://github.com/acme/template/blob/{thin.released.commit}/machinery/docs/" in texts(
         thin, "README.md"
+    )
+
+
+def test_the_upstream_is_recorded_for_the_upgrades(thin):
+    """Without .github/upstream.yaml `upgrade.yml` does nothing."""
+    assert recorded(thin) == UpstreamRecord(
+        "https://github.com/acme/template", thin.released.commit
     )
 
 
@@ -143,19 +157,38 @@ def test_a_pull_request_is_answered_by_the_upstreams_workflows(thin, released, t
 # ---- The way back.
 
 
+def thick(fork) -> subprocess.CompletedProcess:
+    """Run `make thick` with the released package, as if it was installed."""
+    source = fork.released.repository.folder
+    path = str(source / "machinery")
+    return fork.make("thick", f"FROM={source}", venv=sys.prefix, PYTHONPATH=path)
+
+
 def test_thin_and_thick_give_the_tree_back(fork):
-    before = fork.tree()
+    """The record of the upstream keeps its address, and gets the commit of the machinery."""
+    address = "git@github.com:acme/template.git"
+    fork.repository.write(str(template.FILE), template.text(UpstreamRecord(address, "a" * 40)))
+    fork.commit("Record another commit")
     assert fork.thin().returncode == 0
     fork.commit("Install the machinery")
-    done = fork.make(
-        "thick",
-        f"FROM={fork.released.repository.folder}",
-        venv=sys.prefix,
-        PYTHONPATH=str(fork.released.repository.folder / "machinery"),
-    )
+    assert recorded(fork) == UpstreamRecord(address, fork.released.commit)
+    done = thick(fork)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert fork.repository.git("diff", "HEAD~", "--stat") == ""
-    assert fork.tree() == before
+    fork.commit("Take the machinery into the tree")
+    assert fork.repository.git("diff", "HEAD~2", "--name-only") == str(template.FILE)
+    assert recorded(fork) == UpstreamRecord(address, fork.released.commit)
+
+
+def test_thick_records_the_commit_that_the_workflows_name(fork):
+    """Dependabot raises that commit, and not the one in the record."""
+    assert fork.thin().returncode == 0
+    other = template.text(UpstreamRecord("https://github.com/other/template", "a" * 40))
+    fork.repository.write(str(template.FILE), other)
+    fork.commit("Install the machinery")
+    assert thick(fork).returncode == 0
+    fork.commit("Take the machinery into the tree")
+    name = "https://github.com/acme/template"
+    assert recorded(fork) == UpstreamRecord(name, fork.released.commit)
 
 
 def test_thick_refuses_another_machinery_than_the_one_installed(fork):
@@ -164,10 +197,7 @@ def test_thick_refuses_another_machinery_than_the_one_installed(fork):
     for path in (fork.folder / ".github/workflows").glob("*.yml"):
         path.write_text(path.read_text("utf-8").replace(f"# v{__version__}", "# v0.9.0"), "utf-8")
     fork.commit("Install the machinery")
-    source = fork.released.repository.folder
-    done = fork.make(
-        "thick", f"FROM={source}", venv=sys.prefix, PYTHONPATH=str(source / "machinery")
-    )
+    done = thick(fork)
     assert done.returncode != 0 and "the workflows name v0.9.0" in done.stderr
     assert fork.repository.git("status", "--porcelain") == ""
 
@@ -218,6 +248,12 @@ def test_an_upstream_that_names_no_commit_is_refused(fork, name):
 def test_what_is_not_committed_is_refused(fork):
     fork.repository.write("params.yaml", "name: other\n")
     assert "params.yaml is not committed" in refusal(fork)
+
+
+def test_a_record_that_names_no_upstream_is_refused(fork):
+    fork.repository.write(str(template.FILE), "repository: ours\n")
+    fork.commit("Break it")
+    assert f"{template.FILE} names no upstream" in refusal(fork)
 
 
 def test_a_patched_machinery_is_refused_by_its_files(fork):
