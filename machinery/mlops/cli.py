@@ -47,7 +47,7 @@ GROUPS = {
         "render",
     ),
     "look after it": ("status", "monitor", "retrain", "down"),
-    "own the repository": ("doctor", "github-setup", "audit", "upgrade", "thin", "thick"),
+    "own the repository": ("start", "doctor", "github-setup", "audit", "upgrade", "thin", "thick"),
     "maintain the template": ("demo", "schema", "dashboards", "release"),
 }
 

@@ -13,7 +13,7 @@ PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
 STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
-  down doctor github-setup demo audit schema dashboards release upgrade thin thick
+  down start doctor github-setup demo audit schema dashboards release upgrade thin thick
 
 # The machinery in the tree comes before one that is installed.
 export PYTHONPATH := $(if $(wildcard machinery/mlops),$(CURDIR)/machinery:)$(PYTHONPATH)
@@ -89,6 +89,7 @@ replay: $(VENV)/stamp ## Replay the example's year with and without the gate (AR
 
 ##@ Own the repository
 
+start:      ## Put your table in place of the example: FROM=table.csv TARGET=price [TIME= GROUP= MODEL= FORCE=1]
 doctor:     ## Say which guards exist, here and on GitHub, and whether they work
 github-setup: ## Show what differs on GitHub from .github/settings/; ARGS="--apply" changes it
 thin:       ## Install the machinery instead of having it in the tree (UPSTREAM=owner/repository@commit)
@@ -150,7 +151,9 @@ compile:
 ON_ALL_CORES = -p xdist --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # These reach the step through the environment: neither make nor the shell reads what they say.
-export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG REF WAS
+export ENV TO REASON RUN VERSION UPSTREAM WHEEL FROM TAG REF WAS TARGET TIME GROUP MODEL
+# A shell may have a TIME or a GROUP of its own, so these must stand on make's command line.
+typed = $(if $(filter command,$(origin $(1))),$(value $(1)))
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
@@ -160,7 +163,10 @@ $(STEPS): $(VENV)/stamp
 	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) \
 	  $(if $(filter thin,$@),$(if $(value UPSTREAM),--upstream "$$UPSTREAM") \
 	  $(if $(value WHEEL),--wheel "$$WHEEL")) \
-	  $(if $(filter thin thick,$@),$(if $(value FROM),--from "$$FROM")) \
+	  $(if $(filter thin thick start,$@),$(if $(value FROM),--from "$$FROM")) \
+	  $(if $(filter start,$@),$(if $(call typed,TARGET),--target "$$TARGET") \
+	  $(if $(call typed,TIME),--time "$$TIME") $(if $(call typed,GROUP),--group "$$GROUP") \
+	  $(if $(call typed,MODEL),--model "$$MODEL") $(if $(call typed,FORCE),--force)) \
 	  $(if $(filter upgrade,$@),$(if $(value FROM),--from "$$FROM") $(if $(value REF),--ref "$$REF") \
 	  $(if $(value WAS),--was "$$WAS") $(if $(value DRY),--dry-run)) $(ARGS)
 

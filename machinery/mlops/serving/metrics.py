@@ -21,9 +21,9 @@ REASONS = (
     *("bad_request", "media_type", "too_large", "slow", "hung_up", "method"),
     *("overload", "model"),
 )
+MOST_EDGES = 20
 # As check-data has it.
 TIMES_USUAL, MAX_UNSEEN = 2, 0.1
-MOST_EDGES = 20
 PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
 
 
@@ -70,8 +70,8 @@ class PredictionMetrics:
         self,
         reference: Mapping[str, Any],
         fields: Mapping[str, JsonSchema],
-        max_unseen: float | Mapping[str, float],
         answer: Answer = Answer(),
+        max_unseen: float | Mapping[str, float] = MAX_UNSEEN,
     ) -> None:
         from prometheus_client import Counter, Gauge
 

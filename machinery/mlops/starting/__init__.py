@@ -1,0 +1,1 @@
+"""The first day of a fork: a table becomes `data/`, `model/`, `params.yaml` and a report."""

@@ -1,0 +1,44 @@
+"""Edit pyproject.toml: what the model imports, in place of what the example's imports."""
+
+import re
+from importlib import metadata
+
+EXACT = "exact: another version trains another model"
+# The example's model; every other line of pyproject.toml stays.
+EXAMPLES = ("xgboost", "xgboost-cpu")
+ENTRY = re.compile(r' *"([A-Za-z0-9._-]+)')
+
+
+def edited(text: str, name: str, serve: tuple[str, ...]) -> str:
+    """Return pyproject.toml for a model whose service imports the packages `serve`."""
+    text = re.sub(r'(?m)^name = "[^"]*"', f'name = "{name}"', text, count=1)
+    text = _entries(text, "dependencies", {package: _pinned(package) for package in serve})
+    return _entries(text, "serve", {package: f'"{package}",' for package in serve})
+
+
+def _pinned(package: str) -> str:
+    if package not in ("scikit-learn", "xgboost-cpu", "lightgbm"):
+        return f'"{package}",'
+    try:
+        return f'"{package}=={metadata.version(package)}", # {EXACT}'
+    except metadata.PackageNotFoundError:
+        return f'"{package}", # pin it when `make lock` has chosen a version: {EXACT}'
+
+
+def _entries(text: str, array: str, wanted: dict[str, str]) -> str:
+    """Replace the example's entries of an array by the wanted ones, their comments included."""
+    match = re.search(rf"(?ms)^{array} = \[\n(.*?)^\]", text)
+    if not match:
+        return text
+    lines: list[str] = []
+    for line in match[1].splitlines():
+        package = ENTRY.match(line)
+        name = package[1] if package else ""
+        if name in EXAMPLES or name in wanted and name != "pandas":
+            while lines and lines[-1].lstrip().startswith(("# Exact", "# Never")):
+                lines.pop()
+        else:
+            lines.append(line)
+    present = {entry[1] for line in lines if (entry := ENTRY.match(line))}
+    lines += [f"    {entry}" for package, entry in wanted.items() if package not in present]
+    return text[: match.start(1)] + "\n".join(lines) + "\n" + text[match.end(1) :]

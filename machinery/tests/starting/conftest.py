@@ -1,0 +1,97 @@
+"""Tables of many kinds: scikit-learn's own, and some made up with what real tables have wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets
+
+from machinery.tests.forks import MACHINERY, Fork, copy
+
+EXAMPLE = (
+    *("data", "model", "tests/data", "tests/model", "params.yaml", "params.schema.json"),
+    *("README.md", "pyproject.toml", "machinery/pyproject.toml"),
+)
+RANDOM = np.random.default_rng(0)
+
+
+def _shop():
+    """Orders of two years: customers who return, gaps, an id, a leak, a date known afterwards."""
+    rows = 3000
+    day = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(RANDOM.integers(0, 730, rows)), "D")
+    weight, zone = RANDOM.gamma(2, 2, rows).round(2), RANDOM.choice(["north", "south", "far"], rows)
+    hours = 20 + 6 * weight + 40 * (zone == "far") + RANDOM.normal(0, 8, rows)
+    return pd.DataFrame(
+        {
+            "order_id": [f"o-{n:06}" for n in RANDOM.permutation(rows)],
+            "ordered": day.strftime("%d.%m.%Y"),
+            "customer": RANDOM.integers(0, 400, rows),
+            "weight": np.where(RANDOM.random(rows) < 0.1, np.nan, weight),
+            "zone": zone,
+            "currency": "EUR",
+            "arrived": (day + pd.to_timedelta(hours, "h")).strftime("%d.%m.%Y"),
+            "hours": hours.round(1),
+            "minutes": (60 * hours).round(),
+        }
+    )
+
+
+def _churn():
+    """Answers in words, a number column with '?', a copy, remarks of customers."""
+    rows = 2500
+    age, plan = RANDOM.integers(18, 80, rows), RANDOM.choice(["basic", "plus"], rows)
+    leaves = RANDOM.random(rows) < 1 / (1 + np.exp(0.1 * (age - 30) + (plan == "plus")))
+    words = "good bad slow quick never again always late price friendly help".split()
+    return pd.DataFrame(
+        {
+            "": np.arange(rows),
+            "age": np.where(RANDOM.random(rows) < 0.05, "?", age.astype(str)),
+            "plan": plan,
+            "plan_code": np.where(plan == "plus", 2, 1),
+            "active": RANDOM.random(rows) < 0.5,
+            "remark": [" ".join(RANDOM.choice(words, 8)) for _ in range(rows)],
+            "churned": np.where(leaves, "yes", "no"),
+        }
+    )
+
+
+def _bundled(name):
+    return lambda: getattr(datasets, f"load_{name}")(as_frame=True).frame
+
+
+# Name: the table, and what is asked of it.
+TABLES = {
+    "diabetes": (_bundled("diabetes"), "target"),
+    "breast_cancer": (_bundled("breast_cancer"), "target"),
+    "iris": (_bundled("iris"), "target"),
+    "wine": (_bundled("wine"), "target"),
+    "digits": (_bundled("digits"), "target"),
+    "parcels": (lambda: _shop()[["weight", "zone", "hours", "ordered"]], "weight,hours"),
+    "shop": (_shop, "hours"),
+    "churn": (_churn, "churned"),
+}
+
+
+@pytest.fixture(scope="session")
+def csv(tmp_path_factory):
+    """A function that writes one of the tables as a CSV file and returns its path."""
+    folder = tmp_path_factory.mktemp("tables")
+
+    def write(name):
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            table = TABLES[name][0]()
+            table.to_csv(path, index=False)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A copy of the template as somebody clones it, committed; what runs there is stopped after."""
+    repository = Fork(tmp_path_factory.mktemp("template"))
+    (repository.folder / "tests").mkdir()
+    copy([*MACHINERY, *EXAMPLE], repository.folder)
+    repository.begin()
+    yield repository
+    repository.mlops("down")

@@ -1,0 +1,136 @@
+"""What is inferred from eight tables, and the files that are written from it."""
+
+import subprocess
+import sys
+
+import black
+import pytest
+
+from machinery.tests.starting.conftest import TABLES
+from mlops.starting import infer, models, table, writing
+
+# Name: the kind of task, the time, the unit of a partition, and the columns that are left out.
+SEEN = {
+    "diabetes": ("amount", infer.MADE_UP, "block of rows", {}),
+    "breast_cancer": ("binary", infer.MADE_UP, "block of rows", {}),
+    "iris": ("classes", infer.MADE_UP, "block of rows", {}),
+    "wine": ("classes", infer.MADE_UP, "block of rows", {}),
+    "digits": (
+        "classes",
+        infer.MADE_UP,
+        "block of rows",
+        dict.fromkeys(("pixel_0_0", "pixel_4_0", "pixel_4_7"), "constant"),
+    ),
+    "parcels": ("amounts", "ordered", "month", {}),
+    "shop": (
+        "amount",
+        "ordered",
+        "month",
+        {
+            "order_id": "id",
+            "currency": "constant",
+            "arrived": "known afterwards",
+            "minutes": "leak",
+        },
+    ),
+    "churn": (
+        "binary",
+        infer.MADE_UP,
+        "block of rows",
+        {"Unnamed: 0": "id", "plan_code": "copy", "remark": "free text"},
+    ),
+}
+# Every partition keeps to the schema and is later than the one before.
+USE = """
+import sys
+for folder in sys.argv[1:]:
+    sys.path.insert(0, folder)
+    import data, model
+    parts = [data.load(name)[0] for name in data.partitions()]
+    for part in parts:
+        data.SCHEMA.validate(part, lazy=True)
+    spans = [part[data.TIME].agg(["min", "max"]) for part in parts]
+    assert all(past["max"] < later["min"] for past, later in zip(spans, spans[1:]))
+    assert model.Params() and model.METRICS
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("data", "model")]:
+        del sys.modules[name]
+    sys.path.remove(folder)
+"""
+
+
+@pytest.fixture(scope="module")
+def inferred(csv):
+    """What is inferred from each of the tables."""
+
+    def one(name):
+        targets = tuple(TABLES[name][1].split(","))
+        return infer.infer(table.read(str(csv(name))), infer.Request(targets))
+
+    return {name: one(name) for name in TABLES}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_task_order_and_suspicious_columns_are_seen(inferred, name):
+    one = inferred[name]
+    left_out = {column.column: column.kind for column in one.screening.left_out}
+    assert (one.task.kind, one.roles.time, one.partitioning.unit, left_out) == SEEN[name]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_enough_rows_are_held_out_to_judge_by(inferred, name):
+    """A fifth of them, or a thousand, and each class among them."""
+    one = inferred[name]
+    held_out = one.frame[one.partitioning.held_out]
+    assert len(held_out) >= min(1000, 0.19 * len(one.frame))
+    if one.task.labels:
+        assert held_out[one.task.targets[0]].nunique() == len(one.task.labels)
+
+
+def test_what_is_written_can_be_used(inferred, tmp_path):
+    """Formatted as the repository's own; the rows keep to the schema that was written for them."""
+    for name, one in inferred.items():
+        model = models.starter(one, None)
+        files = writing.partition_files(one) | writing.code(one, model, f"{name}.csv")
+        for path, content in files.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_bytes(content)
+            if path.endswith(".py"):
+                code = content.decode()
+                assert black.format_str(code, mode=black.Mode(line_length=100)) == code
+                assert max(map(len, code.splitlines())) <= 100
+    folders = [str(tmp_path / name) for name in inferred]
+    subprocess.run([sys.executable, "-c", USE, *folders], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_model_is_read_in_a_minute(inferred, name):
+    """At most 70 lines in all, the lists of columns apart."""
+    model = models.starter(inferred[name], None)
+    code = "".join(model.files.values())
+    names = len(inferred[name].features)
+    assert len(code.splitlines()) <= 70 + names
+
+
+def test_the_same_table_gives_the_same_files(csv):
+    """Bytes too: a fingerprint that changed by itself would look like other rows."""
+    twice = []
+    for _ in range(2):
+        one = infer.infer(table.read(str(csv("churn"))), infer.Request(("churned",)))
+        twice.append(writing.partition_files(one))
+    assert twice[0] == twice[1]
+
+
+def test_rows_of_one_group_stay_in_one_block(csv):
+    """A customer in both parts would be known by heart."""
+    request = infer.Request(("hours",), time="none", group="customer")
+    one = infer.infer(table.read(str(csv("shop"))), request)
+    blocks = one.frame["customer"].groupby(one.partitioning.of_row).unique()
+    assert one.partitioning.made_up and len(blocks) == 8
+    assert sum(map(len, blocks)) == one.frame["customer"].nunique()
+
+
+def test_the_value_that_counts_as_one_is_written_down(inferred):
+    """And any other value is refused by the schema, not taken for a no."""
+    code = writing.code(inferred["churn"], models.starter(inferred["churn"], None), "churn.csv")
+    assert b"# 1 is 'yes'" in code["data/load.py"]
+    assert b'rows[TARGET].map({"no": 0, "yes": 1})' in code["data/load.py"]
