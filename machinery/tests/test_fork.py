@@ -190,9 +190,27 @@ def test_a_quarter_that_is_not_whole_is_refused(deployed, new, message):
             2,
             "TIME names the column 'day', which data.SCHEMA does not",
         ),
+        (
+            "pa.Check.in_range(0, 100)",
+            "pa.Check.in_range(0, 10, raise_warning=True)",
+            2,
+            "a check of km has raise_warning=True. A warning refuses no row",
+        ),
+        (
+            "pa.Check.in_range(0, 100)",
+            "pa.Check.notin([0])",
+            2,
+            "the service cannot apply the check 'notin' of 'km' to single rows",
+        ),
+        (
+            "    return rows, f",
+            '    rows["old"] = rows["km"].astype("double[pyarrow]")\n    return rows, f',
+            2,
+            "data.load('q1') returned columns with types of Arrow: old (double[pyarrow])",
+        ),
         ('TARGET = "fare"', 'TARGET = "zone"', 2, "q1: TARGET names zone, which holds str"),
     ],
-    ids=["type", "name", "part"],
+    ids=["type", "name", "warning", "check", "arrow", "part"],
 )
 def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
     deployed, old, new, code, told

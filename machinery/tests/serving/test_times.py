@@ -12,6 +12,7 @@ from pydantic_core import ValidationError
 
 from mlops.errors import UserError
 from mlops.serving import times
+from mlops.serving.frames import Frames, column_types
 from mlops.serving.problems import explain
 from mlops.serving.schema import allowed, request_type
 from mlops.statistics.latency import as_records, as_sent
@@ -190,6 +191,22 @@ def test_lists_hold_what_a_frame_holds(zone):
     assert other.hour == frame["at"][0].hour and other.utcoffset() == frame["at"][0].utcoffset()
     lists = np.asarray([times.reader(rules["day"])(row["day"]) for row in sent], "datetime64[ns]")
     assert (lists == frame["day"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_a_frame_of_the_service_is_that_of_training(zone):
+    """With FRAME the model gets a frame; a single row without a value has its type too."""
+    at = pd.Series(pd.to_datetime(["2026-03-29T01:00:00Z", None])).dt.tz_convert(zone)
+    frame = pd.DataFrame({"day": DAYS[:2].as_unit("us"), "at": at})
+    read = {
+        "day": times.reader({"format": "date"}),
+        "at": times.reader({"format": "date-time", "x-time-zone": zone}),
+    }
+    sent, make = as_sent(frame), Frames(column_types(frame))
+    lists = {name: [row[name] and read[name](row[name]) for row in sent] for name in read}
+    pd.testing.assert_frame_equal(make(lists), frame)
+    last = {name: values[1:] for name, values in lists.items()}
+    pd.testing.assert_frame_equal(make(last), frame[1:].reset_index(drop=True))
 
 
 def test_utc_needs_no_database_of_time_zones():
