@@ -91,7 +91,7 @@ def infer(table: Table, request: Request) -> Inference:
     named = (*request.targets, *filter(None, [request.group, time]))
     frame, kept = _complete(frame, named, changes)
     task = tasks.infer(frame, request.targets, request.task)
-    if task.kind in ("amount", "amounts"):
+    if task.kind in ("amount", "amounts", "quantiles"):
         # An amount that happens to be whole in this table need not be so in the next one.
         frame = frame.astype(dict.fromkeys(task.targets, "float64"))
     parts = None if table.parts is None else table.parts[kept].reset_index(drop=True)

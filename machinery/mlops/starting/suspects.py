@@ -199,7 +199,7 @@ def _sums(
     frame: "DataFrame", names: list[str], task: Task, strength: dict[str, float]
 ) -> Iterator[LeftOut]:
     """Yield columns in the order of an amount, and two that give it exactly when added."""
-    if task.kind != "amount":
+    if task.kind not in ("amount", "quantiles"):
         return
     numbers = [name for name in names if frame[name].dtype.kind in "iuf"]
     numbers = sorted(numbers, key=lambda name: -np.nan_to_num(strength[name]))[:STRONGEST]
