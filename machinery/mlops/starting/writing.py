@@ -206,8 +206,8 @@ def _kept(name: str) -> str:
     text = path.read_text(encoding="utf-8")
     if begin not in text:
         return ""
-    kept = begin + text.partition(begin)[2]
-    return "\n" + (kept.partition(end)[0] if end else kept).rstrip() + "\n"
+    sections = begin + text.partition(begin)[2]
+    return "\n" + (sections.partition(end)[0] if end else sections).rstrip() + "\n"
 
 
 def trial_params(inference: Inference) -> str:

@@ -22,7 +22,7 @@ from mlops.paths import ENVIRONMENTS, PARAMS, REPORT_PAGE
 if TYPE_CHECKING:
     from mlops.starting.infer import Inference
     from mlops.starting.model_files import StarterModel
-    from mlops.starting.table import Table
+    from mlops.starting.table import SourceTable
     from mlops.starting.writing import Files
 
 OPTIONS = (
@@ -102,7 +102,7 @@ def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     return source, tuple(name.strip() for name in options.target.split(",") if name.strip())
 
 
-def _explain(table: "Table", inference: "Inference") -> None:
+def _explain(table: "SourceTable", inference: "Inference") -> None:
     split, task = inference.partitioning, inference.task
     say("", f"{len(table.frame):,} rows, {len(table.frame.columns)} columns")
     say("", f"predicts {task.target}: {task.reason}")
