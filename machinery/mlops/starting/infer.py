@@ -11,7 +11,7 @@ from mlops.starting import task as tasks
 from mlops.starting.fields import FieldSpec, spec
 from mlops.starting.partitions import Partitioning
 from mlops.starting.suspects import LeftOut, Screening, screen
-from mlops.starting.table import FEWEST_ROWS, Table
+from mlops.starting.table import FEWEST_ROWS, SourceTable
 from mlops.starting.task import Task
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Inference:
-    """What was seen in a table: `frame` has the columns that are kept, `changes` are remarks."""
+    """What was seen in a table: `frame` has the columns that are complete, `changes` are remarks."""
 
     name: str
     frame: "DataFrame"
@@ -84,17 +84,17 @@ class Inference:
         return (*fields, *self.features, *targets)
 
 
-def infer(table: Table, request: Request) -> Inference:
+def infer(table: SourceTable, request: Request) -> Inference:
     """Return what is seen in a table; raises UserError where the request does not fit it."""
     frame, changes, unusable = _typed(table.frame, request)
     frame, time = _timed(frame, request)
     named = (*request.targets, *filter(None, [request.group, time]))
-    frame, kept = _complete(frame, named, changes)
+    frame, complete = _complete(frame, named, changes)
     task = tasks.infer(frame, request.targets, request.task)
-    if task.kind in ("amount", "amounts"):
+    if task.kind in ("amount", "amounts", "quantiles"):
         # An amount that happens to be whole in this table need not be so in the next one.
         frame = frame.astype(dict.fromkeys(task.targets, "float64"))
-    parts = None if table.parts is None else table.parts[kept].reset_index(drop=True)
+    parts = None if table.parts is None else table.parts[complete].reset_index(drop=True)
     dates, group = (None if name is None else frame[name] for name in (time, request.group))
     partitioning = partitions.cut(frame, task, dates, group, parts)
     screening = screen(frame, task, named, dates, keep_text=request.text)
@@ -135,8 +135,8 @@ def _require_features(screening: Screening) -> None:
 
 def _name(source: str, task: Task) -> str:
     """Return a name for releases, such as houses-price."""
-    words = re.findall(r"[a-z0-9]+", f"{source} {task.targets[0]}".lower())
-    name = "-".join(dict.fromkeys(words))[:38].strip("-")
+    parts = re.findall(r"[a-z0-9]+", f"{source} {task.targets[0]}".lower())
+    name = "-".join(dict.fromkeys(parts))[:38].strip("-")
     return name if name[:1].isalpha() else f"model-{name}"[:38].strip("-")
 
 
@@ -209,15 +209,15 @@ def _complete(
     frame: "DataFrame", roles: tuple[str, ...], changes: list[str]
 ) -> "tuple[DataFrame, Series]":
     """Return the rows that have a target, a time and a group, and which rows those are."""
-    kept = frame[list(roles)].notna().all(axis=1)
+    complete = frame[list(roles)].notna().all(axis=1)
     for name in roles:
         if missing := int(frame[name].isna().sum()):
             changes.append(f"{missing:,} rows without {name} were left out")
-    if kept.sum() < FEWEST_ROWS:
+    if complete.sum() < FEWEST_ROWS:
         raise UserError(
-            f"{kept.sum():,} rows have {', '.join(roles)}. At least {FEWEST_ROWS} are needed."
+            f"{complete.sum():,} rows have {', '.join(roles)}. At least {FEWEST_ROWS} are needed."
         )
-    return frame[kept].reset_index(drop=True), kept.to_numpy()
+    return frame[complete].reset_index(drop=True), complete.to_numpy()
 
 
 def _with(screening: Screening, more: tuple[LeftOut, ...]) -> Screening:

@@ -1,49 +1,29 @@
 """The model that a fork begins with: which estimator, its code and its parameters."""
 
-import re
-from dataclasses import dataclass
+from importlib.util import find_spec
 
 from mlops.errors import UserError, did_you_mean
-from mlops.starting.filling import block, fill
+from mlops.starting import boosted
+from mlops.starting.filling import fill
 from mlops.starting.infer import Inference
+from mlops.starting.model_files import StarterModel, common, package
 
 # With fewer rows than this a linear model is the safer baseline.
 ROWS_FOR_TREES = 2000
-FAMILIES = ("linear", "trees")
-METRICS = {
-    "binary": ("auc", "log_loss", "brier"),
-    "classes": ("auc", "log_loss", "accuracy"),
-    "amount": ("mae", "rmse", "r2"),
-    "amounts": ("mae", "rmse", "r2"),
-}
-# What skops may build besides scikit-learn's own estimators, by family.
-TRUSTED = {
-    "linear": ["numpy.dtype"],
-    "trees": [
-        "functools.partial",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.utils.validation.check_array",
-    ],
-}
-
-
-@dataclass(frozen=True)
-class StarterModel:
-    """The files of `model/`, its section of params.yaml, and the packages it needs to serve."""
-
-    family: str
-    description: str
-    files: dict[str, str]
-    params: str
-    serve: tuple[str, ...] = ("pandas", "scikit-learn", "skops")
+FAMILIES = ("linear", "trees", "text", "quantiles", "xgboost", "lightgbm")
 
 
 def require_known(name: str | None) -> None:
-    """Raise UserError for a family of models that there is none of."""
+    """Raise UserError for a family of models that there is none of, or whose library is missing."""
     if name not in (None, *FAMILIES):
         raise UserError(
             f"MODEL is {name!r}. It is one of {', '.join(FAMILIES)}, or left out."
             f"{did_you_mean(name, FAMILIES)}"
+        )
+    if name in ("xgboost", "lightgbm") and find_spec(name) is None:
+        raise UserError(
+            f"MODEL={name} needs the package {name}, which is not installed. Add it to "
+            "`dependencies` in pyproject.toml, run `make lock`, then this again."
         )
 
 
@@ -51,108 +31,46 @@ def starter(inference: Inference, family: str | None) -> StarterModel:
     """Return the starter of a family; without one the number of rows decides."""
     rows = int(inference.partitioning.trained_on.sum())
     chosen = family or ("trees" if rows >= ROWS_FOR_TREES else "linear")
-    return {"linear": _linear, "trees": _trees}[chosen](inference)
+    if chosen == "text" and not inference.screening.texts:
+        raise UserError(
+            "MODEL=text reads free texts, and no column holds any: more than three words, mostly "
+            "different ones. Leave MODEL out."
+        )
+    if chosen in ("linear", "text"):
+        return _linear(inference, chosen)
+    return boosted.starter(inference, chosen)
 
 
-def _common(inference: Inference, family: str) -> dict[str, str]:
-    kind = inference.task.kind
-    constants = [
-        "FRAME = True  # `predict` gets a DataFrame in the service too, as `train` does",
-        f"METRICS = {METRICS[kind]!r}",
-    ]
-    if kind == "classes":
-        constants.append(f"CLASSES = {inference.task.labels!r}")
-    constants.append("# What skops may build on loading, besides scikit-learn's own estimators.")
-    constants.append(f"TRUSTED = {TRUSTED[family]!r}")
-    names = [one.name for one in inference.features if one.is_number]
-    texts = [one.name for one in inference.features if not one.is_number]
-    return {
-        "title": _title(inference),
-        "numbers": repr(names),
-        "categories": repr(texts),
-        "constants": "\n".join(constants),
-        "returns": RETURNS[kind],
-        "predict": block(PREDICT[kind], 4),
-    }
-
-
-RETURNS = {
-    "binary": "the probability of a 1 for each row",
-    "classes": "the probability of each class (rows, classes), in the order of CLASSES",
-    "amount": "one amount for each row",
-    "amounts": "the amounts of each row (rows, targets)",
-}
-PREDICT = {
-    "binary": "return model.predict_proba(frame)[:, 1]",
-    "amount": "return model.predict(frame)",
-    "amounts": "return model.predict(frame)",
-    "classes": (
-        "scores = np.zeros((len(frame), len(CLASSES)))\n"
-        "scores[:, model.classes_] = model.predict_proba(frame)  # it may have seen fewer classes\n"
-        "return scores"
-    ),
-}
-
-
-def _title(inference: Inference) -> str:
-    """Return what is predicted, short and without characters that mean something in Python."""
-    targets = inference.task.targets
-    if len(targets) > 1:
-        return f"{len(targets)} amounts"
-    return re.sub(r'["\\\n]', "", targets[0])[:30]
-
-
-def _package(inference: Inference) -> dict[str, str]:
-    names = ["FRAME", "METRICS", "Params", "load", "predict", "save", "train"]
-    if inference.task.kind == "classes":
-        names.insert(0, "CLASSES")
-    values = {"names": ", ".join(names), "quoted": ", ".join(f'"{name}"' for name in names)}
-    return {"model/__init__.py": fill("model/__init__.py.txt", values)}
-
-
-def _linear(inference: Inference) -> StarterModel:
+def _linear(inference: Inference, family: str) -> StarterModel:
     classifies = inference.task.kind in ("binary", "classes")
     estimator = "LogisticRegression" if classifies else "Ridge"
     parameter = "c" if classifies else "alpha"
-    values = _common(inference, "linear") | {
+    meaning = (
+        "inverse of the penalty on large weights" if classifies else "penalty on large weights"
+    )
+    values = common(inference, ["numpy.dtype"]) | {
         "estimator": estimator,
         "parameter": parameter,
         "default": "1.0",
         "numpy": "import numpy as np\n" if inference.task.kind == "classes" else "",
-        "meaning": (
-            "inverse of the penalty on large weights" if classifies else "penalty on large weights"
-        ),
+        "meaning": meaning,
         "arguments": "C=params.c, max_iter=1000" if classifies else "alpha=params.alpha",
     }
     reason = "the weaker the more it is" if classifies else "the stronger the more it is"
-    return StarterModel(
-        "linear",
-        f"scikit-learn's {estimator}: missing numbers become the median, texts columns of 0 and 1.",
-        _package(inference) | {"model/pipeline.py": fill("model/linear.py.txt", values)},
+    params = (
         f"  # Penalty on large weights, {reason}. 1 is scikit-learn's own; not tuned yet.\n"
-        f"  {parameter}: 1.0",
+        f"  {parameter}: 1.0"
     )
-
-
-def _trees(inference: Inference) -> StarterModel:
-    kind = inference.task.kind
-    classifies = kind in ("binary", "classes")
-    estimator = f"HistGradientBoosting{'Classifier' if classifies else 'Regressor'}"
-    several = kind == "amounts"
-    values = _common(inference, "trees") | {
-        "estimator": estimator,
-        "more_imports": (
-            "\nfrom sklearn.multioutput import MultiOutputRegressor" if several else ""
-        ),
-        "wrapped": "MultiOutputRegressor(trees)" if several else "trees",
-    }
-    code = fill("model/trees.py.txt", values)
+    description = "missing numbers become the median, texts columns of 0 and 1."
+    if family == "text":
+        params += (
+            "\n  # Most words of each text, and the fewest rows that a word must be in: a word of"
+            "\n  # one row stands for that row only.\n  max_features: 20000\n  min_df: 2"
+        )
+        description = "a weight for each word of a free text, and the columns beside it."
     return StarterModel(
-        "trees",
-        f"scikit-learn's {estimator}: numbers keep their gaps, texts are categories.",
-        _package(inference) | {"model/pipeline.py": code},
-        "  # Weight of each tree, and their number. scikit-learn's own; not tuned yet.\n"
-        "  learning_rate: 0.1\n  max_iter: 100\n"
-        "  # Fewest rows in a leaf: a smaller one would describe single rows.\n"
-        "  min_samples_leaf: 20",
+        family,
+        f"scikit-learn's {estimator}: {description}",
+        package(inference) | {"model/pipeline.py": fill(f"model/{family}.py.txt", values)},
+        params,
     )

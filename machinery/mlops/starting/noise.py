@@ -15,9 +15,21 @@ Values = dict[str, str]
 Measured = dict[str, Any]
 
 # The metric with a bound, and the one that must beat a constant, by kind of task.
-BOUNDED = {"binary": "auc", "classes": "auc", "amount": "mae", "amounts": "mae"}
-BEATEN = {"binary": "log_loss", "classes": "log_loss", "amount": "rmse", "amounts": "rmse"}
-CEILING = {"binary": "auc", "classes": "auc", "amount": "r2", "amounts": "r2"}
+BOUNDED = {
+    "binary": "auc",
+    "classes": "auc",
+    "amount": "mae",
+    "amounts": "mae",
+    "quantiles": "pinball",
+}
+BEATEN = {
+    "binary": "log_loss",
+    "classes": "log_loss",
+    "amount": "rmse",
+    "amounts": "rmse",
+    "quantiles": "pinball",
+}
+CEILING = {"binary": "auc", "classes": "auc", "amount": "r2", "amounts": "r2", "quantiles": "r2"}
 NO_SKILL = {"auc": 0.5}
 LEAST_MARGIN = {"auc": 0.005, "log_loss": 0.005}
 # A metric as good as this has no room for a ceiling.

@@ -4,8 +4,9 @@ import re
 from importlib import metadata
 
 EXACT = "exact: another version trains another model"
-# The example's model; every other line of pyproject.toml stays.
-EXAMPLES = ("xgboost", "xgboost-cpu")
+# The packages that a starter may import; each that the model does not need goes.
+XGBOOST = {"xgboost-cpu": "; sys_platform != 'darwin'", "xgboost": "; sys_platform == 'darwin'"}
+PINNED = ("scikit-learn", "lightgbm", *XGBOOST)
 ENTRY = re.compile(r' *"([A-Za-z0-9._-]+)')
 
 
@@ -13,32 +14,41 @@ def edited(text: str, name: str, serve: tuple[str, ...]) -> str:
     """Return pyproject.toml for a model whose service imports the packages `serve`."""
     text = re.sub(r'(?m)^name = "[^"]*"', f'name = "{name}"', text, count=1)
     text = _entries(text, "dependencies", {package: _pinned(package) for package in serve})
-    return _entries(text, "serve", {package: f'"{package}",' for package in serve})
+    served = {package: f'"{package}{XGBOOST.get(package, "")}",' for package in serve}
+    return _entries(text, "serve", served)
 
 
 def _pinned(package: str) -> str:
-    if package not in ("scikit-learn", "xgboost-cpu", "lightgbm"):
+    marker = XGBOOST.get(package, "")
+    if package not in PINNED:
         return f'"{package}",'
+    version = _version("xgboost-cpu" if package == "xgboost" else package)
+    return f'"{package}=={version}{marker}", # {EXACT}' if version else f'"{package}{marker}",'
+
+
+def _version(package: str) -> str | None:
     try:
-        return f'"{package}=={metadata.version(package)}", # {EXACT}'
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return f'"{package}", # pin it when `make lock` has chosen a version: {EXACT}'
+        return None
 
 
-def _entries(text: str, array: str, wanted: dict[str, str]) -> str:
-    """Replace the example's entries of an array by the wanted ones, their comments included."""
+def _entries(text: str, array: str, packages: dict[str, str]) -> str:
+    """Replace the example's entries of an array by those of packages, their comments included."""
     match = re.search(rf"(?ms)^{array} = \[\n(.*?)^\]", text)
     if not match:
         return text
     lines: list[str] = []
     for line in match[1].splitlines():
-        package = ENTRY.match(line)
-        name = package[1] if package else ""
-        if name in EXAMPLES or name in wanted and name != "pandas":
-            while lines and lines[-1].lstrip().startswith(("# Exact", "# Never")):
-                lines.pop()
-        else:
+        entry = ENTRY.match(line)
+        name = entry[1] if entry else ""
+        if name not in PINNED:
             lines.append(line)
+            continue
+        while lines and lines[-1].lstrip().startswith(("# Exact", "# Never")):
+            lines.pop()
+        if name in packages:
+            lines.append(f"    {packages[name]}")
     present = {entry[1] for line in lines if (entry := ENTRY.match(line))}
-    lines += [f"    {entry}" for package, entry in wanted.items() if package not in present]
+    lines += [f"    {entry}" for package, entry in packages.items() if package not in present]
     return text[: match.start(1)] + "\n".join(lines) + "\n" + text[match.end(1) :]

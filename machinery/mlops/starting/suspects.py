@@ -83,8 +83,8 @@ def screen(
     left_out += _sums(frame, names, task, strength)
     names = _rest(names, left_out)
     texts = tuple(name for name in names if keep_text and _is_free_text(frame[name]))
-    kept = {name: strength[name] for name in names if np.isfinite(strength[name])}
-    return Screening(tuple(names), tuple(left_out), kept, measure, texts)
+    finite = {name: strength[name] for name in names if np.isfinite(strength[name])}
+    return Screening(tuple(names), tuple(left_out), finite, measure, texts)
 
 
 def _rest(names: list[str], left_out: list[LeftOut]) -> list[str]:
@@ -143,9 +143,9 @@ def _is_free_text(column: "Series") -> bool:
     if column.dtype.kind in "biufM":
         return False
     present = column.dropna()
-    words = present.head(1000).str.count(r"\s+").mean() + 1
+    count = present.head(1000).str.count(r"\s+").mean() + 1
     return bool(
-        words > FREE_TEXT_WORDS
+        count > FREE_TEXT_WORDS
         and present.nunique() > max(MOST_FEW, FREE_TEXT_SHARE * len(present))
     )
 
@@ -154,14 +154,14 @@ def _copies(frame: "DataFrame", names: list[str], task: Task) -> Iterator[LeftOu
     """Yield columns that hold the same information as an earlier one, or as the target."""
     import pandas as pd
 
-    known = {}
+    originals = {}
     for name in (*task.targets, *names):
         codes = pd.factorize(frame[name], use_na_sentinel=False)[0].tobytes()
-        if codes in known and name not in task.targets:
-            original = known[codes]
+        if codes in originals and name not in task.targets:
+            original = originals[codes]
             kind = "leak" if original in task.targets else "copy"
             yield LeftOut(name, kind, f"each of its values stands for one value of {original}")
-        known.setdefault(codes, name)
+        originals.setdefault(codes, name)
 
 
 def outcomes(frame: "DataFrame", task: Task) -> list[np.ndarray]:
@@ -199,7 +199,7 @@ def _sums(
     frame: "DataFrame", names: list[str], task: Task, strength: dict[str, float]
 ) -> Iterator[LeftOut]:
     """Yield columns in the order of an amount, and two that give it exactly when added."""
-    if task.kind != "amount":
+    if task.kind not in ("amount", "quantiles"):
         return
     numbers = [name for name in names if frame[name].dtype.kind in "iuf"]
     numbers = sorted(numbers, key=lambda name: -np.nan_to_num(strength[name]))[:STRONGEST]

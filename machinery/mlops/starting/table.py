@@ -18,7 +18,7 @@ FEWEST_ROWS = 100
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """The rows of a source; `parts` has the file of each row if the source is a folder."""
 
     name: str
@@ -26,12 +26,12 @@ class Table:
     parts: "Series | None" = None
 
 
-def read(source: str) -> Table:
+def read(source: str) -> SourceTable:
     """Read a file or a folder of files; raises UserError for whatever is no table."""
     path = Path(source)
     if not path.exists():
         raise UserError(f"FROM names {source}, which does not exist.{_near(path)}")
-    table = _folder(path) if path.is_dir() else Table(_stem(path), _file(path))
+    table = _folder(path) if path.is_dir() else SourceTable(_stem(path), _file(path))
     if len(table.frame) < FEWEST_ROWS:
         raise UserError(
             f"{source} has {len(table.frame):,} rows. At least {FEWEST_ROWS} are needed: some to "
@@ -53,7 +53,7 @@ def _ends(path: Path, suffix: str) -> bool:
     return path.name.lower().endswith(suffix)
 
 
-def _folder(folder: Path) -> Table:
+def _folder(folder: Path) -> SourceTable:
     import pandas as pd
 
     paths = sorted(p for p in folder.iterdir() if any(_ends(p, end) for end in SUFFIXES))
@@ -71,7 +71,7 @@ def _folder(folder: Path) -> Table:
             )
     frame = pd.concat(frames.values(), ignore_index=True)
     parts = pd.Series([name for name, one in frames.items() for _ in range(len(one))])
-    return Table(folder.resolve().name, frame, parts)
+    return SourceTable(folder.resolve().name, frame, parts)
 
 
 def _file(path: Path) -> "DataFrame":

@@ -9,7 +9,7 @@ from mlops.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-KINDS = ("binary", "classes", "amount")
+KINDS = ("binary", "classes", "amount", "quantiles")
 # Whole numbers with more values than this are amounts, texts with more are no classes.
 MOST_NUMBERED_CLASSES = 10
 MOST_CLASSES = 50
@@ -61,7 +61,9 @@ def infer(frame: "DataFrame", targets: tuple[str, ...], demanded: str | None = N
         return _several(frame, targets, demanded)
     column = frame[targets[0]]
     kind = demanded or _kind(column)
-    return {"binary": _binary, "classes": _classes, "amount": _amount}[kind](column)
+    if kind in ("amount", "quantiles"):
+        return _amount(column, kind)
+    return (_binary if kind == "binary" else _classes)(column)
 
 
 def _require_two_values(column: "Series") -> None:
@@ -135,11 +137,8 @@ def _classes(column: "Series") -> Task:
     return Task("classes", (column.name,), f"one of {len(labels)} classes", labels)
 
 
-def _amount(column: "Series") -> Task:
+def _amount(column: "Series", kind: str) -> Task:
     if column.dtype.kind not in "biuf":
         raise UserError(f"{column.name} holds {column.dtype}. An amount must be a number.")
-    return Task(
-        "amount",
-        (column.name,),
-        f"an amount, from {column.min():g} to {column.max():g}",
-    )
+    what = "quantiles of an amount" if kind == "quantiles" else "an amount"
+    return Task(kind, (column.name,), f"{what}, from {column.min():g} to {column.max():g}")

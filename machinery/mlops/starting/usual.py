@@ -65,12 +65,12 @@ def _volume(profiles: dict[str, Profile]) -> Values:
     rows = [one.rows for one in profiles.values()]
     ratios = [rows[i] / median(rows[:i]) for i in range(1, len(rows))]
     least = min(min(ratio, 1 / ratio) for ratio in ratios)
-    seen = f"from {min(rows):,} to" if min(rows) < max(rows) else "all"
+    range_ = f"from {min(rows):,} to" if min(rows) < max(rows) else "all"
     return {
         "least_rows": f"{max(0.01, nice(0.8 * least, up=False)):g}",
         "least_rows_reason": (
             "Fewest rows of a partition, as a share of the usual number; its inverse bounds the "
-            f"most. Partitions have {seen} {max(rows):,} rows, at least {least:.2f} times the "
+            f"most. Partitions have {range_} {max(rows):,} rows, at least {least:.2f} times the "
             "usual; a fifth more is left to chance."
         ),
     }

@@ -8,7 +8,7 @@ from mlops.paths import IN_TREE, PARAMS
 from mlops.starting import noise, usual
 from mlops.starting.filling import block, fill
 from mlops.starting.infer import Inference
-from mlops.starting.models import StarterModel
+from mlops.starting.model_files import StarterModel
 
 Files = dict[str, bytes]
 # Sections of the template's pages that hold for every team.
@@ -51,6 +51,7 @@ def code(inference: Inference, model: StarterModel, source: str) -> Files:
 
 def _data(inference: Inference, source: str) -> dict[str, str]:
     roles = ["SCHEMA", "TARGET", "TIME"] + (["GROUP"] if inference.roles.group else [])
+    roles += ["TEXT"] if inference.screening.texts else []
     steps = _steps(inference)
     imports = ["TARGET", "TIME"] if "TARGET" in steps else ["TIME"]
     values = {
@@ -71,6 +72,9 @@ def _constants(inference: Inference) -> str:
     targets = inference.task.targets
     target = targets[0] if len(targets) == 1 else targets
     lines = [f"TARGET = {target!r}", f"TIME = {inference.roles.time!r}"]
+    if texts := inference.screening.texts:
+        lines.append("# Free texts: no categories, and never quoted in a report.")
+        lines.append(f"TEXT = {texts!r}")
     if inference.roles.group:
         lines.append("# No feature: it marks rows that depend on each other (gate.cluster).")
         lines.append(f"GROUP = {inference.roles.group!r}")
@@ -137,6 +141,15 @@ TESTS = {
         "kind_of_score": "amounts",
         "valid": "assert scores.shape == (len(rows),)\n    assert np.isfinite(scores).all()",
     },
+    "quantiles": {
+        "target": "return rows[data.TARGET].to_numpy()",
+        "learned": "low, *_, high = scores.T\n"
+        "    share, wanted = ((low < target) & (target < high)).mean(), np.ptp(model.QUANTILES)\n"
+        "    assert abs(share - wanted) < 0.1",
+        "kind_of_score": "quantiles",
+        "valid": "assert scores.shape == (len(rows), len(model.QUANTILES))\n"
+        "    assert (np.diff(scores, axis=1) >= 0).all()",
+    },
     "amounts": {
         "target": "return rows[list(data.TARGET)].to_numpy()",
         "learned": _SQUARES,
@@ -193,8 +206,8 @@ def _kept(name: str) -> str:
     text = path.read_text(encoding="utf-8")
     if begin not in text:
         return ""
-    kept = begin + text.partition(begin)[2]
-    return "\n" + (kept.partition(end)[0] if end else kept).rstrip() + "\n"
+    sections = begin + text.partition(begin)[2]
+    return "\n" + (sections.partition(end)[0] if end else sections).rstrip() + "\n"
 
 
 def trial_params(inference: Inference) -> str:

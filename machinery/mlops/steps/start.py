@@ -21,8 +21,8 @@ from mlops.paths import ENVIRONMENTS, PARAMS, REPORT_PAGE
 
 if TYPE_CHECKING:
     from mlops.starting.infer import Inference
-    from mlops.starting.models import StarterModel
-    from mlops.starting.table import Table
+    from mlops.starting.model_files import StarterModel
+    from mlops.starting.table import SourceTable
     from mlops.starting.writing import Files
 
 OPTIONS = (
@@ -30,7 +30,7 @@ OPTIONS = (
     Option("--target", "the column to predict, or several: price or width,height", "COLUMN"),
     Option("--time", "the column that orders the rows; none: they have no order", "COLUMN"),
     Option("--group", "the column whose rows depend on each other, such as a patient", "COLUMN"),
-    Option("--model", "the kind of baseline: linear or trees", "KIND"),
+    Option("--model", "linear, trees, text, quantiles, xgboost or lightgbm", "KIND"),
     Option("--task", "binary, classes or amount, where the inference is wrong", "TASK"),
     Option("--force", "replace files that are not the template's example too", switch=True),
     Option("--no-lock", "leave the lock as it is", switch=True),
@@ -67,7 +67,13 @@ def _prepare(options: argparse.Namespace) -> None:
     placing.require_example([], options.force)
     say("start", f"reading {source}")
     rows = table.read(source)
-    request = infer.Request(targets, options.time, options.group, options.task)
+    request = infer.Request(
+        targets,
+        options.time,
+        options.group,
+        "quantiles" if options.model == "quantiles" else options.task,
+        options.model == "text",
+    )
     inference = infer.infer(rows, request)
     _explain(rows, inference)
     model = models.starter(inference, options.model)
@@ -96,7 +102,7 @@ def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     return source, tuple(name.strip() for name in options.target.split(",") if name.strip())
 
 
-def _explain(table: "Table", inference: "Inference") -> None:
+def _explain(table: "SourceTable", inference: "Inference") -> None:
     split, task = inference.partitioning, inference.task
     say("", f"{len(table.frame):,} rows, {len(table.frame.columns)} columns")
     say("", f"predicts {task.target}: {task.reason}")

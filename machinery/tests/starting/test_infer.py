@@ -1,13 +1,17 @@
 """What is inferred from eight tables, and the files that are written from it."""
 
+import ast
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import black
 import pytest
 
 from machinery.tests.starting.conftest import TABLES
-from mlops.starting import infer, models, table, writing
+from mlops.errors import UserError
+from mlops.starting import infer, models, project, table, writing
 
 # Name: the kind of task, the time, the unit of a partition, and the columns that are left out.
 SEEN = {
@@ -109,6 +113,55 @@ def test_a_model_is_read_in_a_minute(inferred, name):
     code = "".join(model.files.values())
     names = len(inferred[name].features)
     assert len(code.splitlines()) <= 70 + names
+
+
+# Family: table, target, kind of task, and what the code must have.
+FAMILIES = {
+    "text": ("churn", "churned", None, "TfidfVectorizer"),
+    "quantiles": ("shop", "hours", "quantiles", "QUANTILES = (0.1, 0.5, 0.9)"),
+    "xgboost": ("churn", "churned", None, "XGBClassifier"),
+    "lightgbm": ("parcels", "weight,hours", None, "MultiOutputRegressor(trees)"),
+    "trees": ("parcels", "weight,hours", None, "MultiOutputRegressor(trees)"),
+    "linear": ("churn", "churned", None, "LogisticRegression(C=params.c"),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_starter_is_written_whole(csv, family):
+    """Its names are those of the contract, and nothing of the template is left in it."""
+    name, target, task, part = FAMILIES[family]
+    request = infer.Request(tuple(target.split(",")), task=task, text=family == "text")
+    one = infer.infer(table.read(str(csv(name))), request)
+    model = models.starter(one, family)
+    code = model.files["model/pipeline.py"]
+    assert part in code and "{{" not in code and "  # " in model.params
+    assert black.format_str(code, mode=black.Mode(line_length=100)) == code
+    defined = {node.name for node in ast.parse(code).body if hasattr(node, "name")}
+    assert {"Params", "train", "predict", "save", "load"} <= defined
+    if family == "text":
+        schema = writing.code(one, model, "churn.csv")["data/schema.py"].decode()
+        assert 'TEXT = ("remark",)' in schema and "TEXTS = [" in code
+
+
+def test_a_model_of_texts_needs_a_text(csv):
+    one = infer.infer(table.read(str(csv("shop"))), infer.Request(("hours",), text=True))
+    with pytest.raises(UserError, match="no column holds any"):
+        models.starter(one, "text")
+
+
+@pytest.mark.fast
+def test_pyproject_asks_for_what_the_model_imports():
+    """The example's library goes, every other line stays; done twice it is done once."""
+    text = Path("pyproject.toml").read_text("utf-8")
+    edited = project.edited(text, "houses-price", ("pandas", "scikit-learn", "skops"))
+    before, after = tomllib.loads(text), tomllib.loads(edited)
+    assert after["project"]["name"] == "houses-price"
+    serve = set(after["dependency-groups"]["serve"])
+    assert serve == {"mlops-machinery", "pandas", "scikit-learn", "skops"}
+    asked = " ".join(after["project"]["dependencies"])
+    assert "xgboost" not in asked and "scikit-learn==" in asked and "pandera[pandas]" in asked
+    assert after["tool"] == before["tool"]
+    assert project.edited(edited, "houses-price", ("pandas", "scikit-learn", "skops")) == edited
 
 
 def test_the_same_table_gives_the_same_files(csv):
