@@ -237,7 +237,8 @@ def digest_of_export(fork):
 def packaged(with_onnx):
     """The fork with that model in dev, and what the steps printed."""
     lock_for_service(with_onnx, "onnxruntime")
-    done = with_onnx.mlops(*TRAIN, *EXPORT, "package", "promote", "deploy", "--env", "dev")
+    steps = (*TRAIN, "export", "package", "promote", "deploy")
+    done = with_onnx.mlops(*steps, "--to", "onnx", "--env", "dev")
     return SimpleNamespace(fork=with_onnx, printed=done.stdout)
 
 

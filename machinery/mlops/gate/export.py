@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops.errors import UserError, failure
+from mlops.errors import failure
 from mlops.gate.parity import Way, difference, sample
 from mlops.paths import EXPORTS
 from mlops.rules import Finding, Rule

@@ -125,8 +125,8 @@ def difference(
     write_json(PARITY_ROW, as_records(frame)[worst])
     return (
         f"{count} of {len(frame)} held-out rows have other scores{way.how}, such as "
-        f"{answered[worst, number]:g} {way.source} and {expected[worst, number]:g} in process for row "
-        f"{worst + 1} of them, which {PARITY_ROW} holds. {way.remedy}"
+        f"{answered[worst, number]:g} {way.source} and {expected[worst, number]:g} in process for "
+        f"row {worst + 1} of them, which {PARITY_ROW} holds. {way.remedy}"
     )
 
 

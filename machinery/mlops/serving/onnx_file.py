@@ -40,14 +40,14 @@ class OnnxModel:
         for name, one in self._inputs.items():
             if one.type not in TYPES or len(one.shape) not in (1, 2):
                 raise ValueError(
-                    f"{path}: the input {name} is a {one.type} of shape {one.shape}. An input holds "
-                    f"one feature, (rows,) or (rows, 1), as {', '.join(TYPES)}."
+                    f"{path}: the input {name} is a {one.type} of shape {one.shape}. An input "
+                    f"holds one feature, (rows,) or (rows, 1), as {', '.join(TYPES)}."
                 )
         outputs = [one.name for one in self._session.get_outputs()]
         if len(outputs) > 1 and SCORES not in outputs:
             raise ValueError(
-                f"{path}: the outputs are {', '.join(outputs)}. Give it one output, or name the one "
-                f"of the scores `{SCORES}`."
+                f"{path}: the outputs are {', '.join(outputs)}. Give it one output, or name "
+                f"that of the scores `{SCORES}`."
             )
         self._output = SCORES if SCORES in outputs else outputs[0]
 

@@ -111,12 +111,12 @@ def _type(name: str, dtype: Any) -> Any:
     if pd.api.types.is_string_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
         return StringTensorType([None, 1])
     raise UserError(
-        f"{name} holds {dtype}, which has no type in ONNX. In data.load make numbers or texts of it."
+        f"{name} holds {dtype}, which has no type in ONNX. Make numbers or texts of it in data/."
     )
 
 
 def _by_columns(model: Any, rows: "DataFrame") -> Any:
-    """Return a model whose first step takes columns by name: skl2onnx takes others as one matrix."""
+    """Return a model whose first step takes columns by name: skl2onnx takes others as a matrix."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
@@ -177,12 +177,12 @@ def _boosted_trees() -> dict[type, Callable]:
             return self._container.add_node(*arguments, **attributes)
 
     kinds = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-    known = {kind: get_converter(sklearn_operator_name_map[kind]) for kind in kinds}
+    converters = {kind: get_converter(sklearn_operator_name_map[kind]) for kind in kinds}
     return {
         kind: lambda scope, operator, container, convert=convert: convert(
             scope, operator, Integers(container)
         )
-        for kind, convert in known.items()
+        for kind, convert in converters.items()
     }
 
 
