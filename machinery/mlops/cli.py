@@ -29,6 +29,7 @@ GROUPS = {
         "evaluate",
         "report",
         "gate",
+        "export",
         "package",
         "image",
         "sbom",

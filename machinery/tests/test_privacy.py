@@ -108,9 +108,8 @@ def test_the_row_that_scores_otherwise_stays_on_this_machine(tmp_path, monkeypat
     """The message names the file that holds it."""
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame({"km": [1.0, 2.0], "name": ["Ann abcdefgh", "Ann efghijkl"]})
-    message = parity._difference(  # pylint: disable=protected-access
-        frame, [[1.0], [3.0]], np.array([1.0, 2.0]), "", "Mend it."
-    )
+    way = parity.Way("over HTTP", "Mend it.")
+    message = parity.difference(frame, [[1.0], [3.0]], np.array([1.0, 2.0]), way)
     assert "for row 2 of them, which build/parity-row.json holds. Mend it." in message
     assert not NAME.search(message)
     assert json.loads(PARITY_ROW.read_text()) == {"km": 2.0, "name": "Ann efghijkl"}

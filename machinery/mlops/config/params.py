@@ -144,8 +144,12 @@ class GateParams(Strict):
 
 
 class ServeParams(Strict):
-    """Limits of the service."""
+    """What scores the rows in the service, and its limits."""
 
+    runtime: Literal["python", "onnx"] = Field(
+        "python",
+        description="what scores: your code and libraries, or an exported model and onnxruntime",
+    )
     max_rows: int = Field(1000, ge=1, le=100_000, description="most rows in one request")
     ready_seconds: Positive = Field(60, description="how long a deployment may take to be ready")
     max_waiting: int = Field(

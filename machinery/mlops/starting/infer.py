@@ -58,7 +58,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Inference:
-    """What was seen in a table: `frame` has the columns that are complete, `changes` are remarks."""
+    """What was seen in a table: `frame` has the columns that are complete, `changes` remarks."""
 
     name: str
     frame: "DataFrame"

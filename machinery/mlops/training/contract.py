@@ -7,8 +7,9 @@ and TIME (a column), optionally GROUP (a column), SLICES and TEXT (columns),
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default), and
-FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists.
+`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default),
+FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists, and
+`to_onnx(model, folder)`, which writes model.onnx where skl2onnx cannot.
 
 One of these gives a row several scores: CLASSES in `model`, the values of the target (`train` gets
 their positions, `predict` returns a probability for each); QUANTILES in `model`, ascending shares
@@ -462,6 +463,18 @@ def served(model: Any, rows: "DataFrame") -> Callable[[Any], Any]:
     """Return the function that scores columns as the service does; `rows` has their types."""
     score = partial(team_model().predict, model)
     return with_frames(score, column_types(rows)) if takes_frame() else score
+
+
+def to_onnx() -> Callable[[Any, Path], None] | None:
+    """Return the team's own conversion of its model to ONNX, None if it has none."""
+    team = team_model()
+    convert = getattr(team, "to_onnx", None)
+
+    def checked(model: Any, folder: Path) -> None:
+        with team_code("model.to_onnx"):
+            convert(model, folder)
+
+    return checked if convert else None
 
 
 def metrics() -> "list[Metric]":
