@@ -15,6 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -126,6 +127,13 @@ def test_an_estimator_without_columns_gets_them_as_one_matrix(rides, fares, tmp_
     trained = make_pipeline(StandardScaler(), Ridge()).fit(numbers, fares)
     served = exported(trained, rides, tmp_path)
     np.testing.assert_allclose(served(rides), trained.predict(numbers), rtol=1e-5)
+
+
+def test_a_pipeline_from_a_search_is_converted(rides, fares, tmp_path):
+    """The search itself is no part of the model."""
+    search = GridSearchCV(pipeline(Ridge()), {"ridge__alpha": [0.1, 1]}).fit(rides, fares)
+    served = exported(search, rides, tmp_path)
+    np.testing.assert_allclose(served(rides), search.predict(rides), rtol=1e-5)
 
 
 def test_an_option_that_the_converter_leaves_out_is_refused(rides, fares, tmp_path, monkeypatch):

@@ -77,6 +77,8 @@ def _by_skl2onnx(model: Any, rows: "DataFrame", path: Path) -> None:
         )
     from skl2onnx import convert_sklearn
 
+    # What a search found is a model by itself; skl2onnx would take the pipeline in it for one step.
+    model = getattr(model, "best_estimator_", model)
     types = [(name, _type(name, dtype)) for name, dtype in rows.dtypes.items()]
     classifier = is_classifier(model)
     try:
@@ -104,7 +106,8 @@ def _type(name: str, dtype: Any) -> Any:
     import pandas as pd
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 
-    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+    whole = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+    if whole and np.can_cast(dtype, np.int64):
         return Int64TensorType([None, 1])
     if pd.api.types.is_numeric_dtype(dtype):
         return FloatTensorType([None, 1])
