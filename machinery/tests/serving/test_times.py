@@ -203,7 +203,7 @@ def test_a_frame_of_the_service_is_that_of_training(zone):
         "at": times.reader({"format": "date-time", "x-time-zone": zone}),
     }
     sent, make = as_sent(frame), Frames(column_types(frame))
-    lists = {name: [row[name] and read[name](row[name]) for row in sent] for name in read}
+    lists = {name: [row[name] and parse(row[name]) for row in sent] for name, parse in read.items()}
     pd.testing.assert_frame_equal(make(lists), frame)
     last = {name: values[1:] for name, values in lists.items()}
     pd.testing.assert_frame_equal(make(last), frame[1:].reset_index(drop=True))
