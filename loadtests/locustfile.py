@@ -33,6 +33,8 @@ def newest_rows() -> list[dict]:
 
 def as_sent(value: Any) -> Any:
     """Return a value as JSON can hold it: a day, or a time with its offset, is text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.date()).isoformat()
     return value

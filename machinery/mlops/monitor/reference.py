@@ -12,6 +12,7 @@ from mlops.releases.release import Release
 from mlops.releases.store import Store
 from mlops.serving.answer import CLASSES, Answer
 from mlops.statistics.histograms import is_day, is_number
+from mlops.statistics.vectors import is_vector
 from mlops.training import contract
 from mlops.training.record import data_fingerprint
 
@@ -122,6 +123,8 @@ def _like(column: "Series", values: list[Any]) -> "Series":
         times = pd.Series(pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True))
         zone = column.dt.tz
         return times.dt.tz_convert(zone) if zone else times.dt.tz_localize(None)
+    if is_vector(column):
+        return pd.Series(values, dtype=object)
     if not is_number(column):
         return pd.Series(map(_category, values), dtype=object)
     numbers = pd.Series(map(_number, values), dtype=float)

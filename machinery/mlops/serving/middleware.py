@@ -53,7 +53,7 @@ class ServiceState:
     @cached_property
     def max_body_bytes(self) -> int:
         """The size beyond which a body is rejected unread."""
-        return BYTES_PER_VALUE * (self.scorer.max_rows * len(self.scorer.fields) + 1)
+        return BYTES_PER_VALUE * (self.scorer.max_rows * self.scorer.values_a_row + 1)
 
 
 class PredictMiddleware:

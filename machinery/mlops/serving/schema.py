@@ -11,6 +11,7 @@ from mlops.serving import times
 JsonSchema = Mapping[str, Any]
 
 # JSON Schema's names, and pydantic's.
+ARRAY = "array"
 KINDS = {"integer": int, "number": float, "string": str, "boolean": bool}
 LIMITS = {
     "minimum": "ge",
@@ -23,6 +24,7 @@ LIMITS = {
 }
 NOUNS = {
     **{"integer": "a whole number", "number": "a number", "string": "text"},
+    ARRAY: "a list of numbers",
     times.DAY: "a day as YYYY-MM-DD",
     times.TIME: "a time with its offset as YYYY-MM-DDTHH:MM:SS+00:00",
 }
@@ -43,6 +45,11 @@ def request_type(schema: JsonSchema, max_rows: int, extra: str = "forbid") -> Ty
 def kind(rule: JsonSchema) -> str:
     """Return the JSON type of a field, null aside."""
     return rule["type"][0] if nullable(rule) else rule["type"]
+
+
+def numbers_in(rule: JsonSchema) -> int:
+    """Return how many values a field holds: the length of a list, else 1."""
+    return rule["maxItems"] if kind(rule) == ARRAY else 1
 
 
 def nullable(rule: JsonSchema) -> bool:
@@ -70,6 +77,7 @@ def _whole_number(value: Any) -> Any:
 
 def _bounds(rule: JsonSchema) -> list[str]:
     phrases = {
+        "maxItems": "of length {}",
         "minimum": "from {}",
         "exclusiveMinimum": "above {}",
         "maximum": "to {}",
@@ -88,6 +96,10 @@ def _bounds(rule: JsonSchema) -> list[str]:
 def _type(rule: JsonSchema) -> Any:
     if "enum" in rule:
         base = Literal[tuple(value for value in rule["enum"] if value is not None)]
+    elif kind(rule) == ARRAY:
+        number = Annotated[float, Field(allow_inf_nan=False)]
+        length = rule["maxItems"]
+        base = Annotated[list[number], Field(min_length=length, max_length=length)]
     elif times.is_time(rule):
         base = Annotated[str, AfterValidator(times.checker(rule))]
     else:

@@ -23,7 +23,7 @@ from mlops.serving import times
 from mlops.serving.answer import Answer
 from mlops.serving.frames import with_frames
 from mlops.serving.onnx_file import FILE, OnnxModel
-from mlops.serving.schema import request_type
+from mlops.serving.schema import numbers_in, request_type
 from mlops.serving.value_limit import require_few_values
 
 # One number, or those that the answer names.
@@ -41,6 +41,7 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
         self.schema = json.loads((root / "schema.json").read_text(encoding="utf-8"))
         self.fields = tuple(self.schema["properties"])
         self.answer = Answer.of_record(self.record)
+        self.values_a_row = sum(map(numbers_in, self.schema["properties"].values()))
         self.limits = self.record["params"]["values"]["serve"]
         self._quick = request_type(self.schema, self.max_rows, extra="allow")
         folder = root / "trained"
@@ -75,7 +76,7 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
         Raises TooManyValues if parsing it would take long.
         """
         # Twice the allowed number, so that some unknown fields or excess rows still get details.
-        require_few_values(body, 2 * self.max_rows * (len(self.fields) + 1))
+        require_few_values(body, 2 * self.max_rows * (self.values_a_row + 1))
         try:
             request = self._quick.validate_json(body)
         except ValidationError:

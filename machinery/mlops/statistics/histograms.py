@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops.statistics import texts
+from mlops.statistics import texts, vectors
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -37,6 +37,7 @@ def bins_of(column: "Series", min_rows: int = 1, text: bool = False) -> Histogra
     """
     if text:
         return texts.bins_of(column, min_rows)
+    column = plain(column)
     if is_day(column):
         return {"days": True, "edges": _edges(_numbers(column)) or [0.0]}
     if is_number(column) and (edges := _edges(_numbers(column), BINS)):
@@ -63,6 +64,7 @@ def bin_numbers(bins: Histogram, column: "Series") -> np.ndarray:
     """Return the bin of each row (rows,): the last but one lies beyond, the last is missing."""
     if "words" in bins:
         return texts.bin_numbers(bins, column)
+    column = plain(column)
     if "edges" in bins:
         beyond, numbers = len(bins["edges"]), _numbers(column)
         positions = np.searchsorted(bins["edges"], numbers, side="left")
@@ -104,6 +106,11 @@ def frequent(column: "Series", min_rows: int) -> "Series":
     return column.astype(object).where(column.isna() | (rows >= min_rows), OTHERS)
 
 
+def plain(column: "Series") -> "Series":
+    """Return a column of lists as the norms of these, any other column as it is."""
+    return vectors.norms(column) if vectors.is_vector(column) else column
+
+
 def is_number(column: "Series") -> bool:
     """Return whether a column's values are ordered numbers; booleans count as categories."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -124,7 +131,7 @@ def as_number(column: "Series", text: bool = False) -> "Series":
 
     if text:
         return texts.lengths(column)
-    return pd.Series(_numbers(column), column.index) if is_day(column) else column
+    return pd.Series(_numbers(column), column.index) if is_day(column) else plain(column)
 
 
 def _numbers(column: "Series") -> np.ndarray:

@@ -68,7 +68,13 @@ def _timed(predict: Predict, one: dict[str, list]) -> float:
 
 def as_records(frame: "DataFrame") -> list[dict[str, Any]]:
     """Return rows as the service passes them on: plain values, None for a missing one."""
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    # Parquet files give lists as arrays.
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def as_sent(frame: "DataFrame") -> list[dict[str, Any]]:

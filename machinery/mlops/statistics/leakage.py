@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.serving.answer import CLASSES, Answer
+from mlops.statistics.vectors import components, is_vector
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -36,7 +37,7 @@ def strengths(
     measure = "auc" if set(np.unique(outcomes)) <= {0.0, 1.0} else "r2"
     values = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
     half = values % 2
-    strength = {name: _strongest(_bins(frame[name]), outcomes, half, measure) for name in features}
+    strength = {name: _strongest(frame[name], outcomes, half, measure) for name in features}
     return {
         "measure": measure,
         "strength": {
@@ -60,8 +61,14 @@ def _bins(column: "Series") -> np.ndarray:
     return np.where(finite, np.searchsorted(edges, values, side="right"), 0)
 
 
-def _strongest(bins: np.ndarray, outcomes: np.ndarray, half: np.ndarray, measure: str) -> float:
-    strengths_ = [_strength(bins, outcome, half, measure) for outcome in outcomes]
+def _strongest(column: "Series", outcomes: np.ndarray, half: np.ndarray, measure: str) -> float:
+    """Return how well a column, of lists each of its positions, predicts one of the outcomes."""
+    columns = components(column) if is_vector(column) else [column]
+    strengths_ = [
+        _strength(bins, outcome, half, measure)
+        for bins in map(_bins, columns)
+        for outcome in outcomes
+    ]
     return max(filter(np.isfinite, strengths_), default=float("nan"))
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlops.statistics.histograms import plain
+
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
@@ -50,7 +52,7 @@ def profile(frame: "DataFrame", time: str, text: Sequence[str] = ()) -> Profile:
     import pandas as pd
 
     order = _in_time(frame[time])
-    frame = frame.drop(columns=time)
+    frame = frame.drop(columns=time).apply(plain)
     categories = {
         name: counts.to_dict()
         for name in frame.columns

@@ -199,7 +199,7 @@ def _problems(frame: Any, schema: Any, text: tuple[str, ...], min_rows: int) -> 
     if frame.empty:
         return ["there are no rows. A partition holds at least one."]
     try:
-        return _changes(frame, _validated(frame, schema))
+        return _changes(frame, _validated(frame, schema)) or list(_misshapen(frame, schema))
     except SchemaErrors as errors:
         cases = errors.failure_cases.astype({"failure_case": object})
     return [
@@ -213,6 +213,16 @@ def _problems(frame: Any, schema: Any, text: tuple[str, ...], min_rows: int) -> 
         )
         for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False)
     ]
+
+
+def _misshapen(frame: Any, schema: Any) -> Iterator[str]:
+    """Yield a problem for each column with values that are no list of its length."""
+    from mlops.statistics.vectors import misshapen
+
+    for name, column in schema.columns.items():
+        if length := contract.length(column):
+            if count := misshapen(frame[name], length):
+                yield f"{name}: {count:,} value(s) are no list of {length} finite numbers."
 
 
 def _problem(

@@ -38,7 +38,7 @@ from mlops.training import skops_file
 if TYPE_CHECKING:
     from numpy import ndarray
     from pandas import DataFrame, Series
-    from pandera.pandas import DataFrameSchema
+    from pandera.pandas import Column, DataFrameSchema
 
     from mlops.statistics.metrics import Metric
 
@@ -216,6 +216,11 @@ def target(frame: "DataFrame", columns: Columns) -> "ndarray":
         return outcomes.to_numpy()
     positions = {name: position for position, name in enumerate(of_model.names)}
     return outcomes.map(label).map(positions).to_numpy(dtype=int)
+
+
+def length(column: "Column") -> int | None:
+    """Return the length of the lists in a column of data.SCHEMA, None if it holds none."""
+    return (column.metadata or {}).get("length")
 
 
 def nullable(features: Sequence[str]) -> list[str]:

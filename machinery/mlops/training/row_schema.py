@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlops.errors import UserError
 from mlops.serving import times
 from mlops.serving.problems import explain
-from mlops.serving.schema import kind, nullable, request_type
+from mlops.serving.schema import ARRAY, kind, nullable, request_type
+from mlops.statistics.vectors import components
 from mlops.training import contract
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def row_schema(features: Sequence[str], rows: "DataFrame", min_rows: int = 1) ->
 
 
 def _field(name: str, column: "Column") -> JsonSchema:
-    kind_, bounds = _dtype(name, column)
+    kind_, bounds = _of_lists(column) or _dtype(name, column)
     constraints: JsonSchema = {}
     for check in column.checks:
         keywords = _keywords(check)
@@ -89,6 +90,13 @@ def _field(name: str, column: "Column") -> JsonSchema:
     if column.nullable and "enum" in rule:
         rule["enum"] = [*rule["enum"], None]
     return {**rule, "description": column.description} if column.description else rule
+
+
+def _of_lists(column: "Column") -> tuple[str, JsonSchema] | None:
+    """Return the JSON type of a column of lists and their length, None for another column."""
+    length = contract.length(column)
+    numbers = {"items": {"type": "number"}, "minItems": length, "maxItems": length}
+    return (ARRAY, numbers) if length else None
 
 
 def _dtype(name: str, column: "Column") -> tuple[str, JsonSchema]:
@@ -113,8 +121,9 @@ def _dtype(name: str, column: "Column") -> tuple[str, JsonSchema]:
         return "string", _of_type(name, dtype)
     raise UserError(
         f"data.SCHEMA: {name!r} has the type {column.dtype}, which the service cannot take. "
-        "It takes integers, floats, booleans, strings, categories of strings, days (pa.DateTime) "
-        "and times with a time zone (pd.DatetimeTZDtype)."
+        "It takes integers, floats, booleans, strings, categories of strings, days (pa.DateTime), "
+        "times with a time zone (pd.DatetimeTZDtype) and lists of numbers of one length "
+        '(pa.Column(object, metadata={"length": 64})).'
     )
 
 
@@ -256,7 +265,7 @@ def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: fl
     if "example" in (column.metadata or {}):
         return column.metadata["example"]
     present = values.dropna()
-    if kind(field) in ("integer", "number") or times.is_time(field):
+    if kind(field) in ("integer", "number", ARRAY) or times.is_time(field):
         return _median(present, field)
     frequencies = present.value_counts()
     if not frequencies.empty and (kind(field) == "boolean" or frequencies.iloc[0] >= min_rows):
@@ -268,9 +277,16 @@ def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: fl
     return _invented(column.name, present.astype(str), field, min_rows)
 
 
+def _medians(present: "Series") -> list[float]:
+    """Return the median of each position: no row's list."""
+    return [float(f"{column.median():.6g}") for column in components(present)]
+
+
 def _median(present: "Series", field: JsonSchema) -> Any:
     if present.empty:
         return None
+    if kind(field) == ARRAY:
+        return _medians(present)
     middle = present.sort_values().iloc[len(present) // 2]
     if times.is_time(field):
         return times.text_of(middle)

@@ -30,7 +30,7 @@ class DoublingScorer(Scorer):
 
     def __init__(self):  # pylint: disable=super-init-not-called # there is no bundle
         self.schema, self.fields, self.limits = SCHEMA, ("size",), {"max_rows": 10}
-        self.answer = Answer()
+        self.answer, self.values_a_row = Answer(), 1
         self._quick, self._predict, self.calls = request_type(SCHEMA, 10, "allow"), self.double, []
 
     def double(self, columns):
