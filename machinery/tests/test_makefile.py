@@ -92,6 +92,12 @@ def test_a_reason_is_never_run(spoken):
     assert not (spoken / "ran").exists()
 
 
+def test_to_is_a_format_for_the_export_and_no_word_for_the_step_after(spoken):
+    """One make may export and package."""
+    said = make("export", "package", "TO=onnx", folder=spoken).stdout.split()
+    assert said == ["-m", "mlops", "export", "--to", "onnx", "-m", "mlops", "package"]
+
+
 def test_a_reason_is_for_the_rollback_alone(spoken):
     said = make("rollback", "deploy", "ENV=production", folder=spoken, REASON="slow").stdout.split()
     assert said[said.index("deploy") :] == ["deploy", "--env", "production"]

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from machinery.tests.test_fork import ask
-from machinery.tests.test_scikit_learn import AMOUNT, SOME_ZONE, lock_for_service, page_code
+from machinery.tests.test_scikit_learn import lock_for_service, take_pipeline
 from mlops.errors import UserError
 from mlops.gate.export import EXPORTED, compare
 from mlops.paths import PARITY_ROW, RECORD
@@ -222,14 +222,7 @@ def own_conversion(names):
 @pytest.fixture(scope="module")
 def with_onnx(fork):
     """The fork with the pipeline of scikit-learn.md, without the indicator, served by ONNX."""
-    code = page_code()
-    for old, new in (*AMOUNT, (INDICATOR, "SimpleImputer()")):
-        assert old in code
-        code = code.replace(old, new)
-    (fork.folder / "model/__init__.py").write_text(code, "utf-8")
-    for old, new in SOME_ZONE:
-        fork.edit("data/__init__.py", old, new)
-    fork.edit("params.yaml", "model: {ridge: 0.5}", "model: {learning_rate: 0.1}")
+    take_pipeline(fork, (INDICATOR, "SimpleImputer()"))
     fork.edit("params.yaml", "serve: {", "serve: {runtime: onnx, ")
     return fork
 

@@ -53,8 +53,13 @@ def test_the_page_needs_forty_lines():
 @pytest.fixture(scope="module")
 def with_pipeline(fork):
     """The fork with the page's pipeline in place of its own least squares."""
+    return take_pipeline(fork)
+
+
+def take_pipeline(fork, *changes):
+    """Give a fork the page's pipeline, with changes of its code, and return the fork."""
     code = page_code()
-    for old, new in AMOUNT:
+    for old, new in (*AMOUNT, *changes):
         assert old in code
         code = code.replace(old, new)
     (fork.folder / "model/__init__.py").write_text(code, "utf-8")

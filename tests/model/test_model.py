@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import data
@@ -110,3 +111,23 @@ def test_params_are_strict(wrong):
     """Out of range or unknown is refused."""
     with pytest.raises(ValueError, match="validation error"):
         model.Params(**wrong)
+
+
+def test_the_exported_model_scores_alike(rows, trained, tmp_path):
+    """Numbers that are missing too, and airports that training has not seen or that are missing."""
+    flights = rows[0].head(200).copy()
+    flights.loc[flights.index[:20], "dest"] = "QQQ"
+    flights.loc[flights.index[20:40], ["dest", "wind_gust", "seats"]] = None
+    model.to_onnx(trained, tmp_path)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    columns = {
+        name: (
+            flights[[name]].to_numpy(np.float32)
+            if kind != "tensor(string)"
+            else flights[[name]].astype(object).fillna("nan").to_numpy()
+        )
+        for name, kind in ((one.name, one.type) for one in session.get_inputs())
+    }
+    (scores,) = session.run(["scores"], columns)
+    np.testing.assert_allclose(scores, model.predict(trained, flights), rtol=0, atol=1e-6)
+    assert np.ptp(scores) > 0.1

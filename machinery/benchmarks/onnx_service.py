@@ -1,4 +1,4 @@
-"""Bundles with and without ONNX compared: python machinery/benchmarks/onnx.py BUNDLE BUNDLE
+"""Bundles with and without ONNX compared: python machinery/benchmarks/onnx_service.py BUNDLE BUNDLE
 
 Each BUNDLE is an unpacked bundle, such as a folder below build/cache/bundles. Prints the size of
 its locked packages as the image has them (without tests, headers and stubs), and of its model; then
