@@ -23,7 +23,11 @@ def file_of(name: str) -> Path:
 
 def partitions() -> list[str]:
     """Return the names of the months, like "2013-01", oldest first."""
-    return sorted(match[1] for path in FOLDER.glob("*") if (match := NAME.fullmatch(path.name)))
+    return sorted(
+        match[1]
+        for path in FOLDER.glob("*")
+        if (match := NAME.fullmatch(path.name)) and path.is_file()
+    )
 
 
 def load(name: str) -> "tuple[DataFrame, str]":

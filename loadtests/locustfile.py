@@ -8,13 +8,15 @@ import json
 import math
 import os
 import random
+from datetime import datetime
+from typing import Any
 
 from locust import FastHttpUser, between, task
 
 import data
 
 SAMPLED = 2000
-BATCH = 20
+MOST_ROWS = 20
 
 
 def newest_rows() -> list[dict]:
@@ -24,10 +26,21 @@ def newest_rows() -> list[dict]:
     others = {*targets, data.TIME, getattr(data, "GROUP", None)}
     features = frame.drop(columns=others.intersection(frame.columns))
     sample = features.sample(min(SAMPLED, len(features)), random_state=0)
-    return json.loads(sample.to_json(orient="records", date_format="iso"))
+    # Not DataFrame.to_json, which rounds to ten decimals.
+    rows = sample.astype(object).where(sample.notna(), None).to_dict("records")
+    return [{name: as_sent(value) for name, value in row.items()} for row in rows]
+
+
+def as_sent(value: Any) -> Any:
+    """Return a value as JSON can hold it: a day, or a time with its offset, is text."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.date()).isoformat()
+    return value
 
 
 ROWS = newest_rows()
+# A small partition, or a service that takes few rows at once, has smaller batches.
+BATCH = min(MOST_ROWS, len(ROWS), int(os.environ.get("LOADTEST_MAX_ROWS") or MOST_ROWS))
 
 
 class PredictUser(FastHttpUser):

@@ -24,7 +24,7 @@ PARAMS = contract.params()
 COLUMNS = contract.columns(PARAMS.gate.cluster)
 FEATURES = list(COLUMNS.features)
 SUMMER = ("05", "06", "07", "08", "09")
-METRICS = contract.metric_functions()
+METRICS = contract.metrics()
 
 
 def months() -> dict[str, DataFrame]:
@@ -34,7 +34,7 @@ def months() -> dict[str, DataFrame]:
 
 def train(frame: DataFrame):
     """Train the team's model."""
-    target = frame[COLUMNS.target].to_numpy()
+    target = contract.target(frame, COLUMNS)
     options = {"device": "cpu", "threads": 1, "seed": 0}
     return contract.team_model().train(frame[FEATURES], target, PARAMS.model, **options)
 
@@ -112,7 +112,7 @@ def labelled(frames: dict[str, DataFrame]) -> None:
 
 def measured(model, frame: DataFrame, at_gate: dict):
     """Measure a model on the labelled rows of a month."""
-    target = frame[COLUMNS.target].to_numpy().astype(float)
+    target = contract.target(frame, COLUMNS).astype(float)
     days = frame[COLUMNS.time].astype(str).to_numpy(str)
     rows = Labelled(target, scored(model, frame), days)
     return measure(rows, METRICS, at_gate, PARAMS.evaluate)

@@ -29,6 +29,7 @@ GROUPS = {
         "evaluate",
         "report",
         "gate",
+        "export",
         "package",
         "image",
         "sbom",
@@ -101,12 +102,17 @@ def build_parser(steps: list[str]) -> argparse.ArgumentParser:
 
 def _describe(steps: list[str]) -> str:
     if steps:
-        return "\n\n".join(f"{name}: {step_module(name).__doc__.strip()}" for name in steps)
+        return "\n\n".join(f"{name}: {_documentation(name)}" for name in steps)
     lines = ["The steps of a model's life. `python -m mlops <step> --help` explains one.", ""]
     for group, names in GROUPS.items():
         lines.append(f"{group}:")
-        lines += [f"  {n:<12} {step_module(n).__doc__.strip().splitlines()[0]}" for n in names]
+        lines += [f"  {name:<12} {_documentation(name).splitlines()[0]}" for name in names]
     return "\n".join(lines)
+
+
+def _documentation(step: str) -> str:
+    # PYTHONOPTIMIZE=2 leaves out what explains the code.
+    return (step_module(step).__doc__ or "no explanation under PYTHONOPTIMIZE=2").strip()
 
 
 def console() -> NoReturn:

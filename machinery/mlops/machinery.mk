@@ -11,7 +11,7 @@ PYTHON = python3 python3.13 python3.12 python3.11 python3.14 python
 TESTED = $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)",.*/\1/p' pyproject.toml 2>/dev/null)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
 
-STEPS = plan check-release all-green comment ci check-data train evaluate report gate package \
+STEPS = plan check-release all-green comment ci check-data train evaluate report gate export package \
   image sbom sign serve promote propose due deploy advance loadtest rollback render status monitor retrain \
   down start doctor github-setup demo audit schema dashboards release upgrade thin thick
 
@@ -52,6 +52,7 @@ train:      ## Train the candidate
 evaluate:   ## Measure candidate and champion on the same held-out rows
 report:     ## Write the report: verdict, rules, metrics, plots
 gate:       ## Judge whether this change may be merged: pass, fail or inconclusive, with the reason
+export:     ## Convert the model and compare its scores, size and time: TO=onnx
 package:    ## Pack the model into a bundle and seal a release
 image:      ## Build the bundle's image, push it and pin it in the release
 sbom:       ## List what the release contains: packages, model, data (CycloneDX)
@@ -157,8 +158,8 @@ typed = $(if $(filter command,$(origin $(1))),$(value $(1)))
 TAKE_ENV = promote propose due deploy advance loadtest rollback render status monitor down
 $(STEPS): $(VENV)/stamp
 	@$(VENV)/bin/python -m mlops $@ $(if $(filter $(TAKE_ENV),$@),$(if $(value ENV),--env "$$ENV")) \
-	  $(if $(filter rollback,$@),$(if $(value TO),--to "$$TO") \
-	  $(if $(value REASON),--reason "$$REASON")) \
+	  $(if $(filter export rollback,$@),$(if $(value TO),--to "$$TO")) \
+	  $(if $(filter rollback,$@),$(if $(value REASON),--reason "$$REASON")) \
 	  $(if $(filter comment promote,$@),$(if $(value RUN),--run "$$RUN")) \
 	  $(if $(filter release,$@),$(if $(value VERSION),--version "$$VERSION")) \
 	  $(if $(filter thin,$@),$(if $(value UPSTREAM),--upstream "$$UPSTREAM") \

@@ -65,6 +65,14 @@ def test_help_imports_no_heavy_library():
     assert process.stdout.strip() == "[]"
 
 
+def test_python_without_docstrings_runs_the_steps():
+    """PYTHONOPTIMIZE=2 leaves them out."""
+    for words in (["--help"], ["status", "--help"]):
+        command = [sys.executable, "-OO", "-m", "mlops", *words]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert process.returncode == 0 and "status" in process.stdout, process.stderr
+
+
 def test_an_unknown_step_is_named():
     """argparse names the unknown step."""
     process = run("trian")

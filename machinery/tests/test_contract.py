@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 
 from mlops.errors import UserError
@@ -198,3 +199,73 @@ def test_a_failed_import_is_reported_with_its_remedy(monkeypatch, missing, remed
         UserError, match=f"^model/ cannot be imported: No .*'{missing}'. .*{remedy}"
     ):
         contract.team_model()
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (
+            pd.concat([ROWS, ROWS[["km"]]], axis=1),
+            r"data.load\('one'\) returned the column\(s\) km more than once. Drop or rename",
+        ),
+        (
+            ROWS.astype({"km": "double[pyarrow]"}),
+            r"returned columns with types of Arrow: km \(double\[pyarrow\]\).*dtype_backend",
+        ),
+    ],
+    ids=["a column twice", "types of Arrow"],
+)
+def test_a_frame_that_cannot_be_used_is_refused_where_it_is_loaded(team, frame, message):
+    """A traceback later would name none of it."""
+    team(load=lambda name: (frame, "sha256:1"))
+    with pytest.raises(UserError, match=message):
+        contract.load(["one"])
+
+
+def test_text_that_arrow_keeps_is_text(team):
+    """It is a type of pandas."""
+    frame = ROWS.assign(town=pd.Series(["a"], dtype="string[pyarrow]"))
+    team(load=lambda name: (frame, "sha256:1"))
+    assert contract.load(["one"]).frame.equals(frame)
+
+
+def test_a_year_beyond_nanoseconds_is_named(team):
+    """A partition alone holds it; together with one of nanoseconds it does not fit."""
+    frames = {
+        name: ROWS.assign(day=pd.Series([day]).astype(f"datetime64[{unit}]"))
+        for name, day, unit in (("one", "2026-01-01", "ns"), ("two", "9999-12-31", "us"))
+    }
+    team(load=lambda name: (frames[name], "sha256:1"))
+    assert len(contract.load(["two"]).frame) == 1
+    with pytest.raises(UserError, match="one, two hold times of different units.*9999-12-31"):
+        contract.load(["one", "two"])
+
+
+def test_the_name_of_a_partition_is_text(team):
+    """A number would be looked up as text in the record."""
+    team(partitions=lambda: [2025, 2026])
+    with pytest.raises(UserError, match="data.partitions: 2025 is int. .* return str"):
+        contract.split(SimpleNamespace(data=SimpleNamespace(first=None, last=None, holdout=1)))
+
+
+class Ride(pa.DataFrameModel):
+    """A schema as a class, which pandera offers too."""
+
+    km: float
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (Ride, "data.SCHEMA is Ride. It must be .*: SCHEMA = YourModel.to_schema"),
+        ({"km": float}, "data.SCHEMA is {'km'.* It must be a pandera DataFrameSchema: data/README"),
+    ],
+    ids=["model", "dict"],
+)
+def test_a_schema_of_another_kind_is_refused(team, declared, message):
+    """The remedy is one call."""
+    team(SCHEMA=declared)
+    with pytest.raises(UserError, match=message):
+        contract.schema()
+    team(SCHEMA=Ride.to_schema())
+    assert list(contract.schema().columns) == ["km"]

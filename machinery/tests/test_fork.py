@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from machinery.tests.waiting import HANG_SECONDS
+from mlops.gate import waivers
 from mlops.paths import RECORD, VERDICT
 
 RIDE = {"km": 10.0, "zone": "outer", "wait": None}
@@ -130,14 +131,21 @@ def test_a_save_that_writes_other_bytes_each_time_is_to_blame(deployed):
     assert "it is `save` in model/" in message
 
 
+WAIVER = "[{rule: M114, reason: Only we load it., by: Ada, until: 2999-01-01}]"
+
+
 def test_a_model_with_pickle_is_refused(deployed):
-    """By the gate; the package refuses what a gate without that rule let pass."""
+    """By the gate, unless waived; the package refuses what a gate without that rule let pass."""
     deployed.edit("model/__init__.py", SAVED, PICKLED)
     judged = deployed.mlops("check-data", "train", "evaluate", "gate", check=False)
+    (deployed.folder / waivers.WAIVERS).write_text(WAIVER, "utf-8")
+    deployed.git("commit", "--quiet", "--all", "--message", "Waive M114")
+    waived = deployed.mlops("gate", "package")
     unjudged = without_its_pickles(deployed).mlops("gate", "package", check=False)
-    deployed.git("revert", "--no-edit", "HEAD")
+    deployed.git("revert", "--no-edit", "HEAD", "HEAD~1")
     assert judged.returncode == unjudged.returncode == 1
     assert "fail         M114 more.npy: It is pickle (a NumPy array of Pyth" in judged.stdout
+    assert "waived       M114 more.npy: " in waived.stdout and "PASS" in waived.stdout
     assert "gate        PASS" in unjudged.stdout
     assert "refused: M114 " in unjudged.stderr and "more.npy in build/models/" in unjudged.stderr
 
@@ -182,9 +190,27 @@ def test_a_quarter_that_is_not_whole_is_refused(deployed, new, message):
             2,
             "TIME names the column 'day', which data.SCHEMA does not",
         ),
+        (
+            "pa.Check.in_range(0, 100)",
+            "pa.Check.in_range(0, 10, raise_warning=True)",
+            2,
+            "a check of km has raise_warning=True. A warning refuses no row",
+        ),
+        (
+            "pa.Check.in_range(0, 100)",
+            "pa.Check.notin([0])",
+            2,
+            "the service cannot apply the check 'notin' of 'km' to single rows",
+        ),
+        (
+            "    return rows, f",
+            '    rows["old"] = rows["km"].astype("double[pyarrow]")\n    return rows, f',
+            2,
+            "data.load('q1') returned columns with types of Arrow: old (double[pyarrow])",
+        ),
         ('TARGET = "fare"', 'TARGET = "zone"', 2, "q1: TARGET names zone, which holds str"),
     ],
-    ids=["type", "name", "part"],
+    ids=["type", "name", "warning", "check", "arrow", "part"],
 )
 def test_a_mistake_about_a_column_is_told_before_anything_is_trained(
     deployed, old, new, code, told

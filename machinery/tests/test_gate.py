@@ -7,7 +7,7 @@ import re
 import pytest
 
 from mlops import gate
-from mlops.config.params import GateParams
+from mlops.config.params import GateParams, LeakageParams
 from mlops.gate import RULES
 from mlops.rules import Verdict, worst
 
@@ -19,6 +19,7 @@ PARAMS = GateParams(
     beat_constant=["log_loss"],
     ceilings={"auc": 0.85},
     max_miscalibration=0.1,
+    leakage=LeakageParams(max_auc=0.8),
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.config.params import GateParams
+from mlops.config.params import GateParams, LeakageParams
 from mlops.gate.leakage import leaking
 from mlops.statistics.leakage import strengths
 from mlops.training import contract
@@ -25,7 +25,8 @@ def strength_of(frame, target, groups=None):
 
 def refused(strength):
     """The subjects that the rule fails."""
-    findings = leaking({"features": strength}, GateParams())
+    bound = GateParams(leakage=LeakageParams(max_auc=0.8))
+    findings = leaking({"features": strength}, bound)
     return [finding.subject for finding in findings if finding.verdict == "fail"]
 
 
@@ -128,3 +129,14 @@ def test_a_target_that_never_varies_explains_nothing(outcome):
     """Neither two outcomes nor variance; a rounding error of the mean is no variance."""
     strength = strength_of(pd.DataFrame({"km": np.arange(30) % 2}), [outcome] * 30)
     assert strength == {"measure": "r2", "strength": {"km": None}}
+
+
+@pytest.mark.parametrize(("most", "subjects"), [(0.98, ["km"]), (None, [])])
+def test_a_bound_may_be_unset(most, subjects):
+    """By default only a feature that nearly is the outcome is refused."""
+    strength = {"measure": "auc", "strength": {"km": 0.99, "hour": 0.97}}
+    gate = GateParams(leakage=LeakageParams(max_auc=most))
+    findings = list(leaking({"features": strength, "groups": 30}, gate))
+    assert [finding.subject for finding in findings if finding.verdict == "fail"] == subjects
+    assert most or findings[0].message == "No bound is set (gate.leakage.max_auc)."
+    assert LeakageParams().max_auc == 0.98

@@ -97,9 +97,9 @@ def test_a_message_quotes_only_what_many_rows_have(rows, message):
 def test_a_slice_of_few_rows_has_no_name():
     """Of the zones that are too small to compare, one of 100 rows is named, one of 9 is not."""
     few = scored(sizes=(2000, 2000, 100, 9))
-    settings = EvaluateParams(replicates=200)
+    settings, gate_params = EvaluateParams(replicates=200), GateParams(slices={"min_rows": 200})
     for min_rows, names in ((10, ["c"]), (9, ["c", "d"])):
-        measured = slices.measure(few, ("zone",), [], settings, GateParams(), min_rows=min_rows)
+        measured = slices.measure(few, ("zone",), [], settings, gate_params, min_rows=min_rows)
         small = measured["columns"]["zone"]["small"]
         assert (small["values"], small["largest"]) == (2, names)
 
@@ -108,9 +108,8 @@ def test_the_row_that_scores_otherwise_stays_on_this_machine(tmp_path, monkeypat
     """The message names the file that holds it."""
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame({"km": [1.0, 2.0], "name": ["Ann abcdefgh", "Ann efghijkl"]})
-    message = parity._difference(  # pylint: disable=protected-access
-        frame, [1.0, 3.0], np.array([1.0, 2.0]), "", "Mend it."
-    )
+    way = parity.Way("over HTTP", "Mend it.")
+    message = parity.difference(frame, [[1.0], [3.0]], np.array([1.0, 2.0]), way)
     assert "for row 2 of them, which build/parity-row.json holds. Mend it." in message
     assert not NAME.search(message)
     assert json.loads(PARITY_ROW.read_text()) == {"km": 2.0, "name": "Ann efghijkl"}

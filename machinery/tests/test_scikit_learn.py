@@ -78,10 +78,10 @@ def pins(lock):
 
 
 def lock_for_service(fork, *packages):
-    """Let the lock of the fork's service have these packages and no other of SERVED."""
+    """Let the lock of the fork's service have these packages, and no other that serves a model."""
     path = fork.folder / "requirements-serve.txt"
     everything, served = pins(fork.folder / "requirements.txt"), pins(path)
-    for name in SERVED:
+    for name in (*SERVED, "onnxruntime"):
         served.pop(name, None)  # this may run in a fork that serves one
     served |= {name: everything[name] for package in packages for name in needed(package)}
     path.write_text("".join(served.values()), "utf-8")

@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import urllib.request
 
 import pytest
 import yaml
 
 from machinery.tests.forks import MACHINERY, ROOT, Fork, copy
 from machinery.tests.test_fork import ask
+from machinery.tests.waiting import HANG_SECONDS
 from mlops.paths import MONITOR, RECORD, VERDICT
 
 pytestmark = pytest.mark.slow
@@ -112,6 +114,20 @@ def test_the_service_names_every_number(life):
         assert prediction["scores"]["minutes"] == pytest.approx(35, abs=2)
     if kind == "quantiles":
         assert sorted(prediction["scores"].values()) == list(prediction["scores"].values())
+
+
+def test_its_metrics_name_classes_and_outputs(life):
+    """The dashboard and the alerts ask for these series."""
+    fork, kind = life
+    ask(fork, [RIDE])
+    series = {
+        "classes": r'mlops_class_total{class="app"} [1-9]',
+        "outputs": r'mlops_score_count{output="minutes"} [1-9]',
+        "quantiles": r'mlops_score_count{output="0.9"} [1-9]',
+    }
+    url = f"http://127.0.0.1:{fork.port('dev')}/metrics"
+    with urllib.request.urlopen(url, timeout=HANG_SECONDS) as answered:
+        assert re.search(series[kind], answered.read().decode())
 
 
 def test_the_report_has_a_row_for_each(life):

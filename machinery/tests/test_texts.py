@@ -14,7 +14,7 @@ from mlops.errors import UserError
 from mlops.gate.quality import quality
 from mlops.monitor.drift import DatedRows
 from mlops.rules import Verdict
-from mlops.serving.metrics import _categories
+from mlops.serving.metrics import _unseen_bounds
 from mlops.statistics.drift import drifts, references
 from mlops.statistics.quality import profile
 from mlops.training import contract
@@ -98,7 +98,27 @@ def test_the_service_counts_no_unseen_text(reference):
     """Every text is new; a category beside it is counted still."""
     towns = references(pd.DataFrame({"town": ["a", "b"] * 50}), 10, min_rows=10)
     fields = {name: {"type": "string"} for name in ("remark", "town")}
-    assert _categories({**reference, **towns}, fields) == {"town": {"a", "b", None}}
+    assert _unseen_bounds({**reference, **towns}, fields, 0.05) == {"town": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("column", "max_unseen", "bound"),
+    [
+        (["a"] * 90 + ["b"] * 10, 0.05, 0.05),
+        (["a"] * 90 + ["b"] * 10, {"town": 0.2, "default": 0.05}, 0.2),
+        (["a"] * 90 + ["b"] * 10, {"other": 0.2, "default": 0.05}, 0.05),
+        (["a"] * 90 + ["b"] * 10, {"other": 0.2}, 0.1),
+        (["a"] * 80 + [f"b{n}" for n in range(20)], 0.05, 0.4),
+        ([f"b{n}" for n in range(100)], 0.05, None),
+        ([None] * 100, 0.05, 0.05),
+    ],
+    ids=["one share", "its own", "the default", "none", "rare ones", "names", "nothing"],
+)
+def test_a_release_brings_its_bound_of_unseen_categories(column, max_unseen, bound):
+    """A text that nobody declared as such does not alarm for ever."""
+    towns = references(pd.DataFrame({"town": column}, dtype=object), 10, min_rows=10)
+    bounds = _unseen_bounds(towns, {"town": {"type": "string"}}, max_unseen)
+    assert bounds.get("town") == (bound and pytest.approx(bound))
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ def test_partitions_are_the_months_of_the_year():
 
 
 def test_partitions_ignores_other_files(folder):
-    """A half-written or foreign file is no partition."""
+    """A half-written or foreign file, or a folder, is no partition."""
     for name in ("flights-2013-04.partial", "flights-2013-13.parquet", "notes.md"):
         (folder / name).touch()
+    (folder / "flights-2013-05.parquet").mkdir()
     assert data.partitions() == ["2013-01", "2013-02", "2013-03"]
 
 

@@ -90,7 +90,7 @@ class EvaluateParams(Strict):
 class SliceParams(Strict):
     """Settings of the slices of rows that are compared."""
 
-    min_rows: int = Field(200, ge=2, description="a slice of fewer rows is not compared")
+    min_rows: int = Field(50, ge=2, description="a slice of fewer rows is not compared")
     min_share: Share = Field(
         0.8, description="smaller share of the rows in compared slices: inconclusive"
     )
@@ -99,10 +99,13 @@ class SliceParams(Strict):
 class LeakageParams(Strict):
     """How well a single feature may predict the outcome."""
 
-    max_auc: float = Field(
-        0.8, gt=0.5, le=1, description="highest AUC of one feature alone, for labels 0 and 1"
+    # By default only what next to no problem has: a feature that nearly is the outcome.
+    max_auc: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
+        0.98, description="highest AUC of one feature alone, for labels 0 and 1; null: not judged"
     )
-    max_r2: Share = Field(0.98, description="highest R2 of one feature alone, for other targets")
+    max_r2: Share | None = Field(
+        0.98, description="highest R2 of one feature alone, for other targets; null: not judged"
+    )
 
 
 class BudgetParams(Strict):
@@ -141,8 +144,12 @@ class GateParams(Strict):
 
 
 class ServeParams(Strict):
-    """Limits of the service."""
+    """What scores the rows in the service, and its limits."""
 
+    runtime: Literal["python", "onnx"] = Field(
+        "python",
+        description="what scores: your code and libraries, or an exported model and onnxruntime",
+    )
     max_rows: int = Field(1000, ge=1, le=100_000, description="most rows in one request")
     ready_seconds: Positive = Field(60, description="how long a deployment may take to be ready")
     max_waiting: int = Field(

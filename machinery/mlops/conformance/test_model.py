@@ -5,7 +5,7 @@ import pytest
 
 from mlops.config.params import Params
 from mlops.serving.schema import request_type
-from mlops.statistics.latency import as_records
+from mlops.statistics.latency import as_records, as_sent
 from mlops.training import contract
 from mlops.training.row_schema import row_schema
 
@@ -88,7 +88,7 @@ def schema(sample, params: Params):
 def test_the_service_takes_the_rows_of_the_data(schema, few, params: Params):
     """A row that training saw is never refused, and the schema's example is a row too."""
     request = request_type(schema, params.serve.max_rows)
-    rows = as_records(few)[: params.serve.max_rows]
+    rows = as_sent(few)[: params.serve.max_rows]
     request.validate_python({"rows": rows})
     request.validate_python({"rows": schema["examples"][:1]})
 
@@ -97,4 +97,4 @@ def test_the_service_refuses_a_field_that_the_data_lack(schema, few, params: Par
     """A misspelt field is an error, not a missing value."""
     request = request_type(schema, params.serve.max_rows)
     with pytest.raises(ValueError, match="extra_forbidden|not permitted"):
-        request.validate_python({"rows": [{**as_records(few)[0], "no such field": 1}]})
+        request.validate_python({"rows": [{**as_sent(few)[0], "no such field": 1}]})

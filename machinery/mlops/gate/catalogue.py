@@ -2,6 +2,7 @@
 
 from mlops.gate.champion import CHAMPION_RAN, NOT_WORSE
 from mlops.gate.data import DATA_CHECKED, HELD_OUT
+from mlops.gate.export import EXPORTED
 from mlops.gate.leakage import BELIEVABLE, LEAKING
 from mlops.gate.metrics import BOUND, CALIBRATED, CONSTANT, ENOUGH, FINITE
 from mlops.gate.parity import PARITY
@@ -31,4 +32,5 @@ RULES = (
     CALIBRATED,
     NO_PICKLE,
     PARITY,
+    EXPORTED,
 )

@@ -18,6 +18,9 @@ def leaking(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
     title = TITLES[features["measure"]]
     key = f"max_{features['measure']}"
     most = getattr(gate.leakage, key)
+    if most is None:
+        yield LEAKING.finding("features", True, f"No bound is set (gate.leakage.{key}).")
+        return
     strength = {name: value for name, value in features["strength"].items() if value is not None}
     suspicious = {name: value for name, value in strength.items() if value > most}
     for name, value in suspicious.items():

@@ -13,15 +13,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.errors import failure
 from mlops.files import write_json
 from mlops.paths import PARITY_ROW
 from mlops.rules import Finding, Rule
 from mlops.serving.answer import scores_of
-from mlops.statistics.latency import as_records
+from mlops.statistics.latency import as_sent
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -40,6 +41,18 @@ COMPANY = (
     "another type of a missing value that stands alone; with FRAME = True in model/__init__.py "
     "model.predict gets a DataFrame with the types of training."
 )
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to have rows scored: where the scores come from, and what to do if they are others."""
+
+    source: str
+    remedy: str
+    how: str = ""
+    tolerance: float = TOLERANCE
+
+
 OUTPUT = "stderr"
 # A value of a row, as the service repeats it in an answer, which may be cut off.
 VALUE = re.compile(r'("found": ?)(?:"(?:[^"\\]|\\.)*"?|[^,}\]]+)')
@@ -65,43 +78,55 @@ def sample(frame: "DataFrame", most: int, nullable: Sequence[str] = ()) -> "Data
     return rows
 
 
-def compare(source: Path, frame: "DataFrame", expected: "ndarray", seconds: float) -> Finding:
+def compare(
+    source: Path,
+    frame: "DataFrame",
+    expected: "ndarray",
+    seconds: float,
+    tolerance: float = TOLERANCE,
+) -> Finding:
     """Serve the unpacked bundle's `src` folder and compare its scores with the expected ones.
 
     The frame holds features (rows,), expected the scores in process (rows, ...).
     """
     # Imported here: every step imports the gate, and this comes with http.client.
     try:
-        together, alone = _request_scores(source, as_records(frame), seconds)
+        together, alone = _request_scores(source, as_sent(frame), seconds)
     except OSError as error:
         message = f"The service did not score {len(frame)} held-out rows: {error}"
         return PARITY.finding("service", False, message)
-    problem = _difference(frame, together, expected, "", SHAPES)
-    problem = problem or _difference(frame, alone, expected, " when sent alone", COMPANY)
+    ways = {
+        Way("over HTTP", SHAPES, tolerance=tolerance): together,
+        Way("over HTTP", COMPANY, " when sent alone", tolerance): alone,
+    }
+    problems = (difference(frame, scores, expected, way) for way, scores in ways.items())
+    problem = next(filter(None, problems), None)
     message = problem or f"{len(frame)} held-out rows have the same scores as in process."
     return PARITY.finding("service", not problem, message)
 
 
-def _difference(
-    frame: "DataFrame", served: list[Sequence[float]], expected: "ndarray", how: str, remedy: str
+def difference(
+    frame: "DataFrame", scores: Sequence[Any], expected: "ndarray", way: Way
 ) -> str | None:
-    """Describe the largest difference between served and expected scores, if there is one."""
+    """Describe the largest difference between a way's scores and the expected, if there is one."""
     import numpy as np
 
-    answered, expected = np.array(served), expected.reshape(len(frame), -1)
-    if answered.shape != expected.shape:
-        return f"The service answers {answered.shape} numbers, the model {expected.shape}."
+    answered, expected = np.array(scores), expected.reshape(len(frame), -1)
+    if answered.size != expected.size or len(answered) != len(frame):
+        return f"There are {answered.shape} numbers {way.source}, {expected.shape} in process."
+    answered = answered.reshape(expected.shape)
     distances = np.abs(answered - expected) / np.maximum(1.0, np.abs(expected))
     worst, number = divmod(int(distances.argmax()), distances.shape[1])
-    if distances[worst, number] <= TOLERANCE:
+    if distances[worst, number] <= way.tolerance:
         return None
-    count = int((distances > TOLERANCE).any(axis=1).sum())
+    # One that is no number differs too.
+    count = int((~(distances <= way.tolerance)).any(axis=1).sum())
     # A message is public where the repository is; the file stays on this machine.
-    write_json(PARITY_ROW, as_records(frame)[worst])
+    write_json(PARITY_ROW, as_sent(frame)[worst])
     return (
-        f"{count} of {len(frame)} held-out rows have other scores{how}, such as "
-        f"{answered[worst, number]:g} over HTTP and {expected[worst, number]:g} in process for row "
-        f"{worst + 1} of them, which {PARITY_ROW} holds. {remedy}"
+        f"{count} of {len(frame)} held-out rows have other scores{way.how}, such as "
+        f"{answered[worst, number]:g} {way.source} and {expected[worst, number]:g} in process for "
+        f"row {worst + 1} of them, which {PARITY_ROW} holds. {way.remedy}"
     )
 
 

@@ -29,20 +29,26 @@ LOG_LINES = 15
 
 
 def run_locust(
-    live: Live, limits: LoadtestParams, newest: str | None, folder: Path
+    live: Live,
+    limits: LoadtestParams,
+    newest: str | None,
+    folder: Path,
+    max_rows: int | None = None,
 ) -> tuple[list[str | None], Traffic]:
     """Return the ids of the releases that answered, the last one after the test, and the counts.
 
-    `newest` is the newest partition in use, None for the newest of all. Locust writes to `folder`.
+    `newest` is the newest partition in use, None for the newest of all; `max_rows` are the most in
+    one request, None for any number. Locust writes to `folder`.
     If another release answered, the counts are empty. Raises UserError if Locust fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     statistics, log = folder / "statistics.json", folder / "locust.log"
     statistics.unlink(missing_ok=True)
-    # The locustfile does not read params.yaml, so it gets the newest partition in a variable.
+    # The locustfile does not read params.yaml, so it gets these in variables.
+    variables = {"LOADTEST_NEWEST": newest or "", "LOADTEST_MAX_ROWS": str(max_rows or "")}
     # Without users, Locust imports pytest, whose plugins take four seconds to load.
     no_plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environ = {**os.environ, **no_plugins, "LOADTEST_NEWEST": newest or ""}
+    environ = {**os.environ, **no_plugins, **variables}
     with (
         log.open("wb") as output,
         subprocess.Popen(

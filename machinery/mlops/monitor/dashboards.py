@@ -45,9 +45,10 @@ def _text(name: str) -> str:
         raise UserError(f"{file} is missing. Put it back: git checkout HEAD -- {file}") from None
 
 
-def bound(alert: str) -> float:
-    """Return the first bound in an alert's expression."""
-    return float(re.search(r"> ([\d.]+)", alerts()[alert]["expr"])[1])
+def bound(alert: str) -> float | None:
+    """Return the first number that an alert's expression compares with, None if there is none."""
+    match = re.search(r"> ([\d.]+)", alerts()[alert]["expr"])
+    return float(match[1]) if match else None
 
 
 def prometheus_rule() -> str:
@@ -103,9 +104,10 @@ def _choice(label: str, of: str) -> dict[str, Any]:
 
 def _panel(number: int, panel: dict[str, Any]) -> dict[str, Any]:
     custom, steps = {}, [{"color": "green", "value": None}]
-    if "alert" in panel:
+    most = bound(panel["alert"]) if "alert" in panel else None
+    if most is not None:
         custom = {"thresholdsStyle": {"mode": "dashed"}}
-        steps.append({"color": "red", "value": bound(panel["alert"])})
+        steps.append({"color": "red", "value": most})
     return {
         "id": number + 1,
         "type": "timeseries",

@@ -134,6 +134,8 @@ def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
     while True:
         before = len(files)
         for path in sorted(folder.rglob("*.jsonl")):
+            if path.is_dir():
+                continue
             try:
                 file = path.open("rb")
             except FileNotFoundError:

@@ -22,6 +22,7 @@ from mlops.errors import UserError, failure
 from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
 from mlops.serving.frames import column_types
+from mlops.serving.onnx_file import ONNX
 from mlops.training import contract, record
 from mlops.training.row_schema import row_schema
 from mlops.upgrading import manifest
@@ -33,7 +34,8 @@ SERVICE = "mlops.serving.service:Predictor"
 LOCK = "requirements-serve.txt"
 DOCKERFILE = "Dockerfile"
 # The team's code that the service imports or the image build reads; paths in the repository.
-TEAM = ("model", "data/*.py", LOCK, DOCKERFILE)
+IMAGE = (LOCK, DOCKERFILE)
+TEAM = ("model", "data/*.py", *IMAGE)
 # The machinery's code for the same; paths in the package `mlops`.
 STAGES = "container/Dockerfile"
 MACHINERY = ("__init__.py", "errors.py", "files.py", "exit.py", "serving", STAGES)
@@ -51,6 +53,8 @@ class PackedBundle:
 
 def pack(training: record.Record, model: Path) -> PackedBundle:
     """Pack a model with the code of its record's commit; packing twice gives the same digest.
+
+    With `serve.runtime: onnx` it is the exported model, packed without the team's code.
 
     Raises UserError if the packed model cannot score a row.
     """
@@ -96,21 +100,25 @@ def unpack(path: Path, digest: str, into: Path) -> Path:
 def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
     """Lay out the `src` folder, and return the schema of a row."""
     commit, machinery = training["source"]["commit"], [f"mlops/{name}" for name in MACHINERY]
-    _extract(commit, TEAM, stage)
+    with_onnx = record.serves_onnx(training)
+    _extract(commit, IMAGE if with_onnx else TEAM, stage)
     if IN_TREE.is_dir():
         _extract(f"{commit}:{IN_TREE.parent}", machinery, stage)
     else:
         _copy_installed(stage / "mlops")
     _complete_dockerfile(stage)
     shutil.copytree(model, stage / "trained")
-    files.write_json(stage / "record.json", record.identity(training))
+    identity = record.identity(training)
+    if with_onnx:
+        identity["served"] = {"runtime": ONNX, "digest": files.digest_folder(model)}
+    files.write_json(stage / "record.json", identity)
     rows = _newest_rows(training)
     # The record may be of a machinery that had no such section.
     privacy = PrivacyParams.model_validate(training["params"]["values"].get("privacy", {}))
     schema = row_schema(list(rows.columns), rows, privacy.min_rows)
     # Not sorted: the fields keep the order of data.SCHEMA.
     files.write(stage / "schema.json", json.dumps(schema, indent=1) + "\n")
-    if contract.takes_frame():
+    if contract.takes_frame() and not with_onnx:
         files.write(stage / "frame.json", json.dumps(column_types(rows), indent=1) + "\n")
     return schema
 

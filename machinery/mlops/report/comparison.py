@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops import gate
+from mlops.report.parts import compared
 from mlops.report.subject import Judged
 from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table, Text
 
@@ -62,21 +63,23 @@ def curves(judged: Judged) -> Section | None:
     drawn = judged.evaluation["curves"]["candidate"]
     if not drawn["calibration"]:
         return None
-    parts: list[Part] = [_calibration(drawn["calibration"]), _scores(drawn["histogram"])]
+    calibration = _calibration(drawn["calibration"], *compared(judged))
+    parts: list[Part] = [calibration, _scores(drawn["histogram"])]
     if drawn["unplotted"]:
         parts.append(Paragraph(f"{drawn['unplotted']:,} scores are not numbers and are not drawn."))
     return Section("Calibration and scores", tuple(parts), minor=True)
 
 
-def _calibration(tenths: list[dict[str, Any]]) -> Plot:
+def _calibration(tenths: list[dict[str, Any]], score: str, outcome: str) -> Plot:
     simple = Bars(
-        title="Calibration of the candidate: mean outcome (bars), mean score (line)",
+        title=f"Calibration of the candidate: {outcome} (bars), {score} (line)",
         across="tenths of the rows, by score",
         upward="mean",
         bars=tuple(tenth["target"] for tenth in tenths),
         line=tuple(tenth["score"] for tenth in tenths),
     )
-    return Plot("calibration", "Mean outcome against mean score, by tenths of the score.", simple)
+    caption = f"{outcome.capitalize()} against {score}."
+    return Plot("calibration", caption, simple)
 
 
 def _scores(histogram: dict[str, Any]) -> Plot:

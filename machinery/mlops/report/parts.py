@@ -8,6 +8,12 @@ from mlops.report.subject import Judged
 from mlops.report.tree import Code, Paragraph, Part, Section, Table, Text
 from mlops.serving.answer import CLASSES, OUTPUTS, QUANTILES
 
+# What the calibration compares, where it isn't mean score and mean outcome.
+COMPARED = {
+    CLASSES: ("probability of the likeliest class", "share of hits"),
+    OUTPUTS: ("mean score, standard deviations", "mean outcome, standard deviations"),
+    QUANTILES: ("quantile", "share of outcomes at or below"),
+}
 SINGULAR = {CLASSES: "class", OUTPUTS: "output", QUANTILES: "quantile"}
 # A wider table of confusions does not fit into a comment.
 MOST_COLUMNS = 12
@@ -22,6 +28,12 @@ def parts(judged: Judged) -> Section | None:
     if "confusion" in measured:
         tables += _confusion(measured["names"], measured["confusion"])
     return Section(measured["kind"].capitalize(), tuple(tables))
+
+
+def compared(judged: Judged) -> tuple[str, str]:
+    """Return the names of what the calibration compares: of the score, and of the outcome."""
+    kind = judged.evaluation.get("parts", {}).get("kind")
+    return COMPARED.get(kind, ("mean score", "mean outcome"))
 
 
 def _figures(measured: dict[str, Any]) -> Table:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops.gate.champion import NOT_WORSE
+from mlops.report.parts import compared
 from mlops.report.subject import Judged
 from mlops.report.tree import plain
 from mlops.rules import Verdict
-from mlops.serving.answer import CLASSES, NUMBER, OUTPUTS, QUANTILES
 
 # Placeholders for matplotlib: the SVG replaces each by the page's colour of that name.
 INKS = {
@@ -42,12 +42,6 @@ STYLE = {
 MOST_METRICS = 24
 WIDTH = 400
 KEYS = ("value", "low", "high")
-# What the calibration compares, where it isn't mean score and mean outcome.
-AXES = {
-    CLASSES: ("probability of the likeliest class", "share of hits"),
-    OUTPUTS: ("mean score, standard deviations", "mean outcome, standard deviations"),
-    QUANTILES: ("quantile", "share of outcomes at or below"),
-}
 
 # Removed from the SVG: unused ids, rotations by 0, and fonts, which the page chooses.
 _REMOVED = re.compile(r' id="([\w.-]+)"| transform="rotate\(-0 [^"]*"| ?font-family: [^;]*;|\n *')
@@ -81,7 +75,7 @@ def draw(judged: Judged) -> dict[str, list[Picture]]:
         metrics = [_metric(judged, *metric) for metric in judged.metrics[:MOST_METRICS]]
         pictures = {"metrics": metrics}
         if curves:
-            pictures["calibration"] = [Picture((_calibration(curves, kind_of(judged)),))]
+            pictures["calibration"] = [Picture((_calibration(curves, *compared(judged)),))]
             pictures["scores"] = [Picture((_scores(curves),))]
     return pictures
 
@@ -163,14 +157,8 @@ def _annotate(axes: Any, text: str, at: tuple, offset: tuple, **look: Any) -> No
     axes.annotate(text, at, offset, textcoords="offset points", annotation_clip=False, **look)
 
 
-def kind_of(judged: Judged) -> str:
-    """Return what a row has: one number, classes, outputs or quantiles."""
-    return judged.evaluation.get("parts", {}).get("kind", NUMBER)
-
-
-def _calibration(curves: dict[str, Any], kind: str) -> str:
-    score, outcome = AXES.get(kind, ("mean score", "mean outcome"))
-    figure, axes = _axes(WIDTH, 320, (46, 12, 10, 44))
+def _calibration(curves: dict[str, Any], score: str, outcome: str) -> str:
+    figure, axes = _axes(WIDTH, 320, (60, 12, 10, 44))
     tenths = {who: curve["calibration"] for who, curve in curves.items()}
     both = [t[key] for part in tenths.values() for t in part for key in ("score", "target")]
     low, high = _range(both)

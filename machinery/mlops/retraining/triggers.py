@@ -79,9 +79,18 @@ def adopt(text: str, newest: str) -> str:
     for key in ("data", "last"):
         node = next(value for name, value in node.value if name.value == key)
     start, end = node.start_mark.index, node.end_mark.index
-    plain = re.fullmatch(r"[\w.-]+", newest) and isinstance(yaml.safe_load(newest), (str, date))
+    plain = re.fullmatch(r"[\w.-]+", newest) and _is_text(newest)
     quoted = "'" + newest.replace("'", "''") + "'"
     return text[:start] + (newest if plain else quoted) + text[end:]
+
+
+def _is_text(plain: str) -> bool:
+    """Return whether YAML reads a plain word as text or a day, as params.yaml is read."""
+    try:
+        return isinstance(yaml.safe_load(plain), (str, date))
+    # 2024-13-45 looks like a day and is none.
+    except ValueError:
+        return False
 
 
 def same_model(model_digest: str, releases: Iterable[Release]) -> Release | None:

@@ -22,6 +22,8 @@ REASONS = (
     *("overload", "model"),
 )
 MOST_EDGES = 20
+# As check-data has it.
+TIMES_USUAL, MAX_UNSEEN = 2, 0.1
 PROBABILITIES = tuple(round(step / 20, 2) for step in range(1, 21))
 
 
@@ -69,18 +71,28 @@ class PredictionMetrics:
         reference: Mapping[str, Any],
         fields: Mapping[str, JsonSchema],
         answer: Answer = Answer(),
+        max_unseen: float | Mapping[str, float] = MAX_UNSEEN,
     ) -> None:
-        from prometheus_client import Counter
+        from prometheus_client import Counter, Gauge
 
-        self._categories = _categories(reference, fields)
+        bounds = _unseen_bounds(reference, fields, max_unseen)
+        self._categories = {name: frozenset((*reference[name]["values"], None)) for name in bounds}
         self._rows = Counter("mlops_predictions", "Rows scored")
         edges = PROBABILITIES if answer.kind == CLASSES else _edges(reference, fields)
         self._scores = _score_metrics(answer, edges)
         self._unseen = Counter(
             "mlops_unseen", "Rows whose category is none of the usual in training", ["field"]
         )
-        for field in self._categories:
+        # The alert compares with it, so that no bound of one model stands in the alerts.
+        bound = Gauge(
+            "mlops_unseen_bound",
+            "Largest share of rows with such a category",
+            ["field"],
+            multiprocess_mode="livemax",
+        )
+        for field, share in bounds.items():
             self._unseen.labels(field)
+            bound.labels(field).set(share)
 
     def count(self, batches: Sequence[ScoredBatch]) -> None:
         """Count the rows of these batches, their scores and their unseen categories."""
@@ -181,10 +193,27 @@ def _edges(reference: Mapping[str, Any], fields: Mapping[str, JsonSchema]) -> tu
     return tuple(sorted(edges)[::step]) or PROBABILITIES
 
 
-def _categories(
-    reference: Mapping[str, Any], fields: Mapping[str, JsonSchema]
-) -> dict[str, frozenset]:
-    """Return the usual values of each text field."""
-    texts = [name for name, rule in fields.items() if kind(rule) == "string"]
-    categories = [name for name in texts if "values" in reference.get(name, {})]
-    return {name: frozenset((*reference[name]["values"], None)) for name in categories}
+def _unseen_bounds(
+    reference: Mapping[str, Any],
+    fields: Mapping[str, JsonSchema],
+    max_unseen: float | Mapping[str, float],
+) -> dict[str, float]:
+    """Return the largest share of rows with an unusual value, for each text field of categories.
+
+    It is check.max_unseen, or twice the share in training where that is more. A field where half
+    of training's rows have a value that is unusual holds names or remarks, no categories.
+    """
+    bounds = {}
+    for name in (name for name, rule in fields.items() if kind(rule) == "string"):
+        bins = reference.get(name, {})
+        if "values" not in bins:
+            continue
+        *_, others, missing = bins["rows"]
+        present = sum(bins["rows"]) - missing
+        usual = TIMES_USUAL * others / present if present else 0.0
+        share = max_unseen
+        if isinstance(max_unseen, Mapping):
+            share = max_unseen.get(name, max_unseen.get("default", MAX_UNSEEN))
+        if usual < 1:
+            bounds[name] = max(share, usual)
+    return bounds

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from mlops.serving import times
 
 JsonSchema = Mapping[str, Any]
 
@@ -19,7 +21,11 @@ LIMITS = {
     "maxLength": "max_length",
     "pattern": "pattern",
 }
-NOUNS = {"integer": "a whole number", "number": "a number", "string": "text"}
+NOUNS = {
+    **{"integer": "a whole number", "number": "a number", "string": "text"},
+    times.DAY: "a day as YYYY-MM-DD",
+    times.TIME: "a time with its offset as YYYY-MM-DDTHH:MM:SS+00:00",
+}
 
 
 def request_type(schema: JsonSchema, max_rows: int, extra: str = "forbid") -> TypeAdapter:
@@ -53,7 +59,7 @@ def allowed(rule: JsonSchema) -> str:
     if kind(rule) == "boolean":
         phrases = ["true or false"]
     else:
-        phrases = [NOUNS[kind(rule)], *_bounds(rule)]
+        phrases = [NOUNS[rule.get("format", kind(rule))], *_bounds(rule)]
     return " ".join(phrases) + (", or null" if nullable(rule) else "")
 
 
@@ -71,6 +77,10 @@ def _bounds(rule: JsonSchema) -> list[str]:
         "minLength": "of at least {} characters",
         "maxLength": "of at most {} characters",
         "pattern": "matching {}",
+        "formatMinimum": "from {}",
+        "formatExclusiveMinimum": "after {}",
+        "formatMaximum": "to {}",
+        "formatExclusiveMaximum": "before {}",
     }
     return [phrase.format(rule[key]) for key, phrase in phrases.items() if key in rule]
 
@@ -78,6 +88,8 @@ def _bounds(rule: JsonSchema) -> list[str]:
 def _type(rule: JsonSchema) -> Any:
     if "enum" in rule:
         base = Literal[tuple(value for value in rule["enum"] if value is not None)]
+    elif times.is_time(rule):
+        base = Annotated[str, AfterValidator(times.checker(rule))]
     else:
         limits = {limit: rule[keyword] for keyword, limit in LIMITS.items() if keyword in rule}
         if kind(rule) == "number":

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,8 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from mlops.files import digest_folder
+from mlops.serving import times
 from mlops.serving.answer import Answer
 from mlops.serving.frames import with_frames
+from mlops.serving.onnx_file import FILE, OnnxModel
 from mlops.serving.schema import request_type
 from mlops.serving.value_limit import require_few_values
 
@@ -42,21 +44,21 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
         self.limits = self.record["params"]["values"]["serve"]
         self._quick = request_type(self.schema, self.max_rows, extra="allow")
         folder = root / "trained"
-        self.model_digest = digest_folder(folder)
-        if self.model_digest != self.record["model"]["digest"]:
-            raise ValueError(
-                f"{folder} was changed: its digest is {self.model_digest}, in record.json it is "
-                f"{self.record['model']['digest']}. Unpack the bundle again."
-            )
-        team = importlib.import_module("model")
-        self._predict = partial(team.predict, team.load(folder))
-        if getattr(team, "FRAME", False):
-            types = json.loads((root / "frame.json").read_text(encoding="utf-8"))
-            self._predict = with_frames(self._predict, types)
+        self.model_digest = self.record["model"]["digest"]
+        # A bundle with an exported model has a digest of that too.
+        exported = self.record.get("served")
+        _require_unchanged(folder, exported["digest"] if exported else self.model_digest)
+        self._predict = _exported(folder) if exported else _team_model(root)
 
     @cached_property
     def _strict(self) -> TypeAdapter:
         return request_type(self.schema, self.max_rows)
+
+    @cached_property
+    def _readers(self) -> dict[str, Callable[[str], datetime]]:
+        """Return the function that parses the text of each field of days or times."""
+        rules = self.schema["properties"].items()
+        return {name: times.reader(rule) for name, rule in rules if times.is_time(rule)}
 
     @property
     def max_rows(self) -> int:
@@ -99,6 +101,8 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
         rows = len(columns[self.fields[0]])
         # Copies, since a model may change its arguments; the originals are counted and logged.
         copies = {name: list(values) for name, values in columns.items()}
+        for name, read in self._readers.items():
+            copies[name] = [text and read(text) for text in copies[name]]
         predicted, count = self.predict(copies), len(self.answer.names)
         scores = (
             [_floats(row, count) for row in predicted] if count else list(map(float, predicted))
@@ -125,6 +129,28 @@ class Scorer:  # pylint: disable=too-many-instance-attributes # what a bundle ho
             "params_fingerprint": self.record["params"]["fingerprint"],
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def _require_unchanged(folder: Path, recorded: str) -> None:
+    actual = digest_folder(folder)
+    if actual != recorded:
+        raise ValueError(
+            f"{folder} was changed: its digest is {actual}, in record.json it is {recorded}. "
+            "Unpack the bundle again."
+        )
+
+
+def _team_model(root: Path) -> Callable[[Any], Any]:
+    team = importlib.import_module("model")
+    predict = partial(team.predict, team.load(root / "trained"))
+    if not getattr(team, "FRAME", False):
+        return predict
+    types = json.loads((root / "frame.json").read_text(encoding="utf-8"))
+    return with_frames(predict, types)
+
+
+def _exported(folder: Path) -> Callable[[Any], Any]:
+    return OnnxModel(folder / FILE)
 
 
 def _floats(row: Sequence, count: int) -> list[float]:

@@ -120,7 +120,8 @@ class Predictor:
         description = document(identity["name"], scorer.schema, scorer.max_rows, scorer.answer)
         request_metrics = Metrics(identity)
         reference, fields = scorer.record["data"]["reference"], scorer.schema["properties"]
-        prediction_metrics = PredictionMetrics(reference, fields, scorer.answer)
+        max_unseen = scorer.record["params"]["values"]["check"]["max_unseen"]
+        prediction_metrics = PredictionMetrics(reference, fields, scorer.answer, max_unseen)
         log = _prediction_log(scorer.limits["log_mb"], request_metrics)
         recorder = Recorder(identity["release_id"], request_metrics, prediction_metrics, log)
         capacity = _capacity(scorer.limits)

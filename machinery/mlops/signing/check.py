@@ -10,7 +10,7 @@ from mlops.releases.environments import Environment
 from mlops.releases.policy import Signer
 from mlops.releases.release import Release
 from mlops.releases.rules.rule import Refusal
-from mlops.releases.rules.signature import ALTERED, STRANGER, UNSIGNED
+from mlops.releases.rules.signature import ALTERED, OTHER_SOURCE, STRANGER, UNSIGNED
 from mlops.releases.store import Corrupt, Store
 from mlops.signing import keyless, keys
 from mlops.signing.statement import mismatches
@@ -33,6 +33,16 @@ class _Verification:
     def refuse_signer(self, signer: str) -> Refusal:
         """Return the refusal of a signer whom the policy does not trust."""
         return STRANGER.refuse(found=signer, **self.fields)
+
+    def refuse_source(self, certificate: Any, signers: Sequence[Signer]) -> Refusal:
+        """Return the refusal of a trusted workflow that ran for another repository or ref."""
+        sources = [keyless.expected_source(str(signer.identity)) for signer in signers]
+        return OTHER_SOURCE.refuse(
+            found=keyless.identity_of(certificate),
+            source=keyless.source_of(certificate),
+            allowed=" or ".join(f"{repository} at {ref}" for repository, ref in sources),
+            **self.fields,
+        )
 
     def refuse_altered(self, what: str, fault: object) -> Refusal:
         """Return the refusal of a bundle or signature that was changed."""
@@ -71,7 +81,7 @@ def check_signature(environment: Environment, release: Release, store: Store) ->
 
 
 def _distance(refusals: list[Refusal]) -> int:
-    return {STRANGER.id: 3, ALTERED.id: 2}.get(refusals[0].rule, 1)
+    return {STRANGER.id: 4, ALTERED.id: 3, OTHER_SOURCE.id: 2}.get(refusals[0].rule, 1)
 
 
 def _is_by_key(signature: bytes) -> bool:
@@ -112,12 +122,15 @@ def _payload_by_identity(signature: bytes, verification: _Verification) -> bytes
         # Not verified: that may need the network, and would not change the result.
         return verification.refuse_signer("a workflow, through Sigstore")
     payload, certificate = keyless.verify(signature)
-    if any(keyless.matches(certificate, one.identity, one.issuer) for one in trusted):
-        return payload
-    if any(keyless.is_at_commit_by(certificate, one.identity, one.issuer) for one in trusted):
+    name = keyless.identity_of(certificate)
+    signers = [
+        one for one in trusted if keyless.has_identity(certificate, one.identity, one.issuer)
+    ]
+    if not signers:
+        return verification.refuse_signer(name)
+    if not any(keyless.has_source(certificate, one.identity, one.issuer) for one in signers):
+        return verification.refuse_source(certificate, signers)
+    if name not in [one.identity for one in signers]:
         # GitHub may name a workflow that is called by `$/` so.
-        say(
-            "", f"{verification.release.release_id} is signed by {keyless.identity_of(certificate)}"
-        )
-        return payload
-    return verification.refuse_signer(keyless.identity_of(certificate))
+        say("", f"{verification.release.release_id} is signed by {name}")
+    return payload

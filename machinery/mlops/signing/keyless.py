@@ -6,6 +6,7 @@ for machines that cannot reach it. Without that file the public Sigstore is used
 
 import re
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.errors import UserError
@@ -15,6 +16,24 @@ from mlops.signing.statement import PAYLOAD
 TRUST_FILE = SIGNERS / "sigstore.json"
 # Seconds between attempts: Sigstore's services fail now and then.
 PAUSES = (2.0, 10.0)
+GITHUB = "https://token.actions.githubusercontent.com"
+_WORKFLOWS = "/.github/workflows/"
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class RunSource:
+    """What a workflow's run built, by its certificate; None is what the certificate lacks."""
+
+    repository: str | None
+    ref: str | None
+    commit: str | None
+
+    def __str__(self) -> str:
+        if self.repository is None:
+            return "a repository that the certificate does not name"
+        ref = self.ref or "a ref that the certificate does not name"
+        return f"{self.repository} at {ref}, commit {self.commit or 'unknown'}"
 
 
 def uses_public_log() -> bool:
@@ -69,7 +88,7 @@ class _AnyIdentity:
 def verify(text: bytes) -> tuple[bytes, Any]:
     """Return the statement of a signature and its certificate; raises ValueError if it is invalid.
 
-    The identity in the certificate is not checked; see `matches`.
+    The certificate's identity and run are not checked; see `has_identity` and `has_source`.
     """
     from sigstore.errors import Error
     from sigstore.models import Bundle
@@ -86,42 +105,72 @@ def verify(text: bytes) -> tuple[bytes, Any]:
     return payload, bundle.signing_certificate
 
 
-def matches(certificate: Any, identity: str, issuer: str) -> bool:
-    """Return whether a certificate is for this identity, certified by this issuer."""
+def has_identity(certificate: Any, identity: str, issuer: str) -> bool:
+    """Return whether a certificate has this identity, certified by this issuer.
+
+    GitHub may name a workflow by a commit in place of its branch. See `has_source`, too: whoever
+    calls a workflow gets the workflow's identity, and anybody may call one of a public repository.
+    """
     from sigstore.errors import VerificationError
     from sigstore.verify.policy import Identity
 
+    actual, (workflow, _, ref) = identity_of(certificate), identity.partition("@")
+    is_at_commit = ref.startswith("refs/") and _COMMIT.fullmatch(
+        actual.removeprefix(f"{workflow}@")
+    )
     try:
-        Identity(identity=identity, issuer=issuer).verify(certificate)
+        Identity(identity=actual if is_at_commit else identity, issuer=issuer).verify(certificate)
         return True
     except VerificationError:
         return False
 
 
-def is_at_commit_by(certificate: Any, identity: str, issuer: str) -> bool:
-    """Return whether a certificate has this identity with a commit in place of its branch.
+def has_source(certificate: Any, identity: str, issuer: str) -> bool:
+    """Return whether the run behind a certificate of a workflow built the workflow's own source.
 
-    The run must have been on that branch of the same repository, at that commit: anybody who may
-    push could otherwise call the workflow at a commit of theirs.
+    That is its repository, at the ref or commit in its identity, which the certificate must have.
+    An identity that is no workflow of GitHub needs no source.
     """
-    from sigstore.errors import VerificationError
+    if _WORKFLOWS not in identity and not issuer.startswith(GITHUB):
+        return True
+    source, (repository, ref) = source_of(certificate), expected_source(identity)
+    commit = identity_of(certificate).partition("@")[2]
+    if _COMMIT.fullmatch(commit) and source.commit != commit:
+        return False
+    is_at_ref = source.ref == ref or _COMMIT.fullmatch(ref) is not None
+    return source.repository == repository and is_at_ref
+
+
+def expected_source(identity: str) -> tuple[str, str]:
+    """Return the repository of a workflow, and the ref or commit in its identity."""
+    workflow, _, ref = identity.partition("@")
+    return workflow.partition(_WORKFLOWS)[0], ref
+
+
+def source_of(certificate: Any) -> RunSource:
+    """Return the source in a certificate; raises ValueError if it names two workflows."""
     from sigstore.verify import policy
 
-    actual, (workflow, _, ref) = identity_of(certificate), identity.partition("@")
-    commit = actual.removeprefix(f"{workflow}@")
-    if not ref.startswith("refs/") or not re.fullmatch("[0-9a-f]{40}", commit):
-        return False
-    demands = [
-        policy.Identity(identity=actual, issuer=issuer),
-        policy.OIDCSourceRepositoryURI(workflow.partition("/.github/")[0]),
-        policy.OIDCSourceRepositoryRef(ref),
-        policy.OIDCSourceRepositoryDigest(commit),
-    ]
+    identity, workflow = identity_of(certificate), _text(certificate, policy.OIDCBuildSignerURI)
+    if workflow not in (None, identity):
+        raise ValueError(f"its certificate is for {identity}, but names the workflow {workflow}")
+    return RunSource(
+        _text(certificate, policy.OIDCSourceRepositoryURI),
+        _text(certificate, policy.OIDCSourceRepositoryRef),
+        _text(certificate, policy.OIDCSourceRepositoryDigest),
+    )
+
+
+def _text(certificate: Any, kind: Any) -> str | None:
+    """Return the text of an extension of Sigstore, None if the certificate lacks it."""
+    from cryptography.hazmat import asn1
+    from cryptography.x509 import ExtensionNotFound
+
     try:
-        policy.AllOf(demands).verify(certificate)
-        return True
-    except VerificationError:
-        return False
+        extension = certificate.extensions.get_extension_for_oid(kind.oid)
+    except ExtensionNotFound:
+        return None
+    return asn1.decode_der(str, extension.value.value)
 
 
 def identity_of(certificate: Any) -> str:

@@ -1,12 +1,10 @@
 """Which files are still the template's example: example.sha256 has the digest of each.
 
-`python -m mlops.starting.example` renews it, after a change of the example.
+`make release` renews it.
 """
 
 import hashlib
 from pathlib import Path
-
-from mlops.files import write
 
 DIGESTS = Path(__file__).with_name("example.sha256")
 FOLDERS = ("data", "model", "tests/data", "tests/model")
@@ -35,6 +33,3 @@ def text() -> str:
     """Return the content of example.sha256 for the files here."""
     return "".join(f"{digest}  {path}\n" for path, digest in present().items())
 
-
-if __name__ == "__main__":
-    write(DIGESTS, text())

@@ -1,6 +1,7 @@
 """The time to score one row in process, which is the least that a request takes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -66,5 +67,15 @@ def _timed(predict: Predict, one: dict[str, list]) -> float:
 
 
 def as_records(frame: "DataFrame") -> list[dict[str, Any]]:
-    """Return rows as a client sends them: plain values, None for a missing one."""
+    """Return rows as the service passes them on: plain values, None for a missing one."""
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def as_sent(frame: "DataFrame") -> list[dict[str, Any]]:
+    """Return rows as they stand in JSON: days and times are text."""
+    from mlops.serving.times import text_of
+
+    return [
+        {name: text_of(one) if isinstance(one, datetime) else one for name, one in row.items()}
+        for row in as_records(frame)
+    ]

@@ -113,11 +113,9 @@ def usual_twins(parts: Sequence[np.ndarray]) -> float:
     """
     if len(parts) == 1:
         parts = np.array_split(parts[0], 2)
-    shares = [
-        np.isin(part, np.concatenate([*parts[:n], *parts[n + 1 :]])).mean()
-        for n, part in enumerate(parts)
-        if len(part)
-    ]
+    rows, partitions = np.unique(np.concatenate(list(map(np.unique, parts))), return_counts=True)
+    recurring = rows[partitions > 1]
+    shares = [np.isin(part, recurring).mean() for part in parts if len(part)]
     return float(np.quantile(shares, 0.25, method="lower")) if shares else 0.0
 
 

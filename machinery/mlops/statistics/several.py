@@ -24,7 +24,7 @@ def of_classes(count: int) -> list[Metric]:
         return np.bincount(target, minlength=count) / len(target)
 
     return [
-        Metric("auc", "mean AUC, one class against the rest", True, _one_against_rest),
+        Metric("auc", "mean AUC of the classes", True, _one_against_rest),
         Metric("log_loss", "log loss", False, mean_of(_log_loss), shares, by_row=True),
         Metric("brier", "Brier score", False, mean_of(_brier), shares, by_row=True),
         Metric("accuracy", "accuracy", True, mean_of(hits), majority, by_row=True),

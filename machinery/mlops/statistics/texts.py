@@ -64,7 +64,7 @@ def _words(text: str) -> set[str]:
 
 
 def _unusual(present: "Series", vocabulary: list[str]) -> np.ndarray:
-    """Return the share of each text's words (rows,) outside the vocabulary; 0 without words."""
+    """Return the share of each text's words (rows,) outside a vocabulary; 0 without words."""
     usual, shares = frozenset(vocabulary), np.zeros(len(present))
     for row, text in enumerate(present):
         own = _words(text)

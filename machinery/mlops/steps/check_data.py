@@ -7,6 +7,7 @@ which the gate reads.
 """
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from math import inf
 from typing import Any
@@ -76,7 +77,7 @@ def _require_metrics(bounds: GateParams) -> None:
 
 def _require_columns(limits: CheckParams) -> None:
     """Raise UserError for a column in `check:` that data.SCHEMA does not have."""
-    names = list(contract.team_data().SCHEMA.columns)
+    names = list(contract.schema().columns)
     shares = limits.max_unseen if isinstance(limits.max_unseen, dict) else {}
     for key, column in (
         *(("may_freeze", name) for name in limits.may_freeze),
@@ -96,12 +97,18 @@ def _judge(
     params: Params,
 ) -> list[Finding]:
     from mlops.statistics.quality import profile
+    from mlops.training.row_schema import row_schema
 
-    data = contract.team_data()
+    schema = contract.schema()
     min_rows = params.privacy.min_rows
+    warning_only = _warning_only(schema)
+    if warning_only:
+        raise UserError(
+            f"data.SCHEMA: a check of {', '.join(warning_only)} has raise_warning=True. A warning "
+            "refuses no row: leave it out, or leave out the check."
+        )
     problems = {
-        name: _problems(rows.frame, data.SCHEMA, columns.text, min_rows)
-        for name, rows in loaded.items()
+        name: _problems(rows.frame, schema, columns.text, min_rows) for name, rows in loaded.items()
     }
     if any(problems.values()):
         # Rows that break the schema may lack the columns or types that the comparison needs.
@@ -112,6 +119,8 @@ def _judge(
         ]
     for name, rows in loaded.items():
         contract.require(rows.frame, columns, name)
+    # The service takes its types and checks from the schema: what it cannot apply is named now.
+    row_schema(columns.features, loaded[split.holdout[-1]].frame, min_rows)
     passed = f"{len(loaded)} partitions conform to data.SCHEMA."
     profiles = {
         name: profile(rows.frame, columns.time, columns.text) for name, rows in loaded.items()
@@ -132,6 +141,48 @@ def _lines(failed: list[Finding]) -> Iterator[str]:
             yield f"  ... and {len(of_rule) - SHOWN} more"
 
 
+def _validated(frame: Any, schema: Any) -> Any:
+    """Return the rows as pandera validated them, whatever its variables in the environment say."""
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaWarning
+
+    whole = {"validation_enabled": True, "validation_depth": ValidationDepth.SCHEMA_AND_DATA}
+    # A warning repeats every value that fails.
+    with config_context(**whole), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SchemaWarning)
+        return schema.validate(frame, lazy=True)
+
+
+def _changes(frame: Any, validated: Any) -> list[str]:
+    """Return a problem for rows that validation changed: those that are used are the others."""
+    if validated.equals(frame):
+        return []
+    changed = f"{len(frame) - len(validated):,} of {len(frame):,} rows are dropped"
+    if len(frame) == len(validated):
+        same = [n for n in frame if n in validated and _is_same(frame[n], validated[n])]
+        if len(same) == len(frame.columns) == len(validated.columns):
+            return []
+        changed = f"{', '.join(name for name in validated if name not in same)} is another then"
+    return [
+        f"data.SCHEMA changes the rows that it checks (coerce, default, a parser, "
+        f"drop_invalid_rows): {changed}. It must only check; change rows in data.load."
+    ]
+
+
+def _is_same(column: Any, validated: Any) -> bool:
+    # pandera takes times of any unit for pa.DateTime, and coerce changes the unit only.
+    if column.dtype.kind == validated.dtype.kind == "M":
+        return bool(((column == validated) | (column.isna() & validated.isna())).all())
+    return validated.equals(column)
+
+
+def _warning_only(schema: Any) -> list[str]:
+    """Return the columns with a check that only warns, which would refuse nothing."""
+    checks = [("the frame", check) for check in schema.checks]
+    checks += [(name, check) for name, c in schema.columns.items() for check in c.checks]
+    return list(dict.fromkeys(name for name, check in checks if check.raise_warning))
+
+
 def _plain(value: Any) -> Any:
     """Return a Python value that can be counted; a list becomes text."""
     value = value.tolist() if hasattr(value, "tolist") else value
@@ -148,22 +199,36 @@ def _problems(frame: Any, schema: Any, text: tuple[str, ...], min_rows: int) -> 
     if frame.empty:
         return ["there are no rows. A partition holds at least one."]
     try:
-        schema.validate(frame, lazy=True)
-        return []
+        return _changes(frame, _validated(frame, schema))
     except SchemaErrors as errors:
         cases = errors.failure_cases.astype({"failure_case": object})
-    problems = []
-    for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
-        rows = group["failure_case"].map(_plain).value_counts(sort=False, dropna=False).to_dict()
-        least = inf if column in text else min_rows
-        values = gate.examples(rows, 1 if check.startswith("column_in_") else least)
-        if check == "column_in_schema":
-            problems.append(f"the column(s) {values} are not in data.SCHEMA. Drop or declare them.")
-        elif check == "column_in_dataframe":
-            problems.append(f"the column(s) {values} are missing. data.SCHEMA requires them.")
-        elif check.startswith("dtype("):
-            types = f"{frame[column].dtype} here and {schema.columns[column].dtype} in data.SCHEMA"
-            problems.append(f"{column} is {types}. Convert it in data.load, or correct the schema.")
-        else:
-            problems.append(f"{column}: {len(group):,} value(s) such as {values} fail {check}.")
-    return problems
+    return [
+        _problem(
+            column,
+            check,
+            group["failure_case"],
+            frame,
+            schema,
+            min_rows=inf if column in text else min_rows,
+        )
+        for (column, check), group in cases.groupby(["column", "check"], sort=False, dropna=False)
+    ]
+
+
+def _problem(
+    column: Any, check: str, cases: Any, frame: Any, schema: Any, *, min_rows: float
+) -> str:
+    """Return the sentence about the values of one column that fail one check."""
+    rows = cases.map(_plain).value_counts(sort=False, dropna=False).to_dict()
+    values = gate.examples(rows, 1 if check.startswith("column_in_") else min_rows)
+    if check == "column_ordered":
+        names = ", ".join(schema.columns)
+        return f"the columns come in another order than in data.SCHEMA: {names}."
+    if check == "column_in_schema":
+        return f"the column(s) {values} are not in data.SCHEMA. Drop or declare them."
+    if check == "column_in_dataframe":
+        return f"the column(s) {values} are missing. data.SCHEMA requires them."
+    if check.startswith("dtype("):
+        types = f"{frame[column].dtype} here and {schema.columns[column].dtype} in data.SCHEMA"
+        return f"{column} is {types}. Convert it in data.load, or correct the schema."
+    return f"{column}: {len(cases):,} value(s) such as {values} fail {check}."

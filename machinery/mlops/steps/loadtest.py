@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     live = _require_release(environment)
     limits, folder = params.loadtest, BUILD / "loadtest" / environment.name
     say("loadtest", f"{limits.users} users for {limits.seconds:g} s on {live.url}")
-    served_ids, traffic = run_locust(live, limits, params.data.last, folder)
+    served_ids, traffic = run_locust(live, limits, params.data.last, folder, params.serve.max_rows)
     findings = judge(live.release_id, served_ids, traffic, limits)
     verdict = worst(findings)
     reason = summary(findings, verdict)

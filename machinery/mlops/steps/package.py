@@ -43,7 +43,8 @@ def run(_: argparse.Namespace) -> None:
     store = Store(contract.params().store)
     model = record.model_folder(training)
     _require_judged_pickles(training, model)
-    packed = bundle.pack(training, model)
+    with_onnx = record.serves_onnx(training)
+    packed = bundle.pack(training, _exported(training) if with_onnx else model)
     _require_parity(training, packed)
     new = store.put(packed.path, packed.digest)
     release = _seal(training, packed, proof)
@@ -85,6 +86,18 @@ def _require_judged_pickles(training: record.Record, model: Path) -> None:
         )
 
 
+def _exported(training: record.Record) -> Path:
+    """Export the model; Refused if it scores otherwise than the trained one, else its folder."""
+    from mlops.gate.export import EXPORTED, export
+
+    exported = export(training)
+    finding = exported.finding
+    if finding.verdict is not Verdict.PASS:
+        raise Refused(f"{finding.rule} {EXPORTED.sentence}\n  {finding.message}")
+    say("package", f"{exported.folder}: {finding.message}")
+    return exported.folder
+
+
 def _measured(evaluation: dict) -> dict:
     """Return the metrics that passed the gate; `monitor` compares production with them."""
     # People read the file: more digits than the interval supports would mislead.
@@ -100,7 +113,7 @@ def _measured(evaluation: dict) -> dict:
 
 def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> None:
     """Raise Refused if the served bundle scores rows differently from the model in process."""
-    from mlops.gate import parity
+    from mlops.gate import export, parity
 
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
@@ -109,7 +122,8 @@ def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> Non
     frame = parity.sample(features, values.serve.max_rows, contract.nullable(columns.features))
     expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
-    finding = parity.compare(source, frame, expected, values.serve.ready_seconds)
+    tolerance = export.TOLERANCE if record.serves_onnx(training) else parity.TOLERANCE
+    finding = parity.compare(source, frame, expected, values.serve.ready_seconds, tolerance)
     if finding.verdict is not Verdict.PASS:
         raise Refused(f"{finding.rule} {parity.PARITY.sentence}\n  {finding.message}")
     say("package", finding.message)

@@ -1,7 +1,8 @@
 """Release the machinery: write its version, date its changelog, list the digest of every file.
 
-Changes machinery/pyproject.toml, mlops/__init__.py, CHANGELOG.md and RELEASE, commits nothing, and
-prints the tag that starts the release workflow.
+Changes machinery/pyproject.toml, mlops/__init__.py, CHANGELOG.md, RELEASE and the digests of the
+example's files that `start` may replace; commits nothing, and prints the tag that starts the
+release workflow.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from mlops.config.options import Option
 from mlops.console import say
 from mlops.errors import UserError
 from mlops.files import write
+from mlops.starting import example
 from mlops.upgrading import manifest
 
 OPTIONS = (Option("--version", "the new version, such as 1.2.0", "VERSION", required=True),)
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
         )
     heading = f"## {version} ({datetime.now(UTC):%Y-%m-%d})"
     write(CHANGELOG, log.replace("## Unreleased", heading, 1))
+    write(example.DIGESTS, example.text())
     write(manifest.MANIFEST, manifest.text(version))
     say("release", f"{version}: {len(manifest.digests())} files listed in {manifest.MANIFEST}")
     say("", f"commit, then: git tag v{version} && git push origin v{version}")

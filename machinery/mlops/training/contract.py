@@ -7,8 +7,9 @@ and TIME (a column), optionally GROUP (a column), SLICES and TEXT (columns),
 `model` provides Params (a pydantic model), METRICS,
 `train(frame, target, params, *, device, threads, seed) -> model`, `save(model, folder)`,
 `load(folder) -> model`, `predict(model, columns) -> scores` and optionally
-`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default), and
-FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists.
+`trained_on(model) -> device`, THRESHOLD, the least score that predicts a 1 (0.5 by default),
+FRAME = True, by which `predict` gets a DataFrame in the service too, not a dict of lists, and
+`to_onnx(model, folder)`, which writes model.onnx where skl2onnx cannot.
 
 One of these gives a row several scores: CLASSES in `model`, the values of the target (`train` gets
 their positions, `predict` returns a probability for each); QUANTILES in `model`, ascending shares
@@ -37,6 +38,7 @@ from mlops.training import skops_file
 if TYPE_CHECKING:
     from numpy import ndarray
     from pandas import DataFrame, Series
+    from pandera.pandas import DataFrameSchema
 
     from mlops.statistics.metrics import Metric
 
@@ -53,6 +55,21 @@ def team_model() -> ModuleType:
 def team_data() -> ModuleType:
     """Import the team's `data` package and check that it has the names of the contract."""
     return _import("data", DATA)
+
+
+def schema() -> "DataFrameSchema":
+    """Return the team's data.SCHEMA; raises UserError if it is of another kind."""
+    from pandera.pandas import DataFrameSchema
+
+    declared = team_data().SCHEMA
+    if not isinstance(declared, DataFrameSchema):
+        remedy = (
+            "SCHEMA = YourModel.to_schema()" if hasattr(declared, "to_schema") else "data/README.md"
+        )
+        raise UserError(
+            f"data.SCHEMA is {declared!r}. It must be a pandera DataFrameSchema: {remedy}."
+        )
+    return declared
 
 
 def params() -> Params:
@@ -124,7 +141,7 @@ def columns(gate_cluster: str | None) -> Columns:
     """Return the roles of the columns: all but target, time and group are features."""
     data = team_data()
     group = getattr(data, "GROUP", None)
-    names = list(data.SCHEMA.columns)
+    names = list(schema().columns)
     slices = tuple(getattr(data, "SLICES", ()))
     targets = (data.TARGET,) if isinstance(data.TARGET, str) else tuple(data.TARGET)
     text = tuple(getattr(data, "TEXT", ()))
@@ -203,7 +220,7 @@ def target(frame: "DataFrame", columns: Columns) -> "ndarray":
 
 def nullable(features: Sequence[str]) -> list[str]:
     """Return the features that data.SCHEMA allows to be missing."""
-    declared = team_data().SCHEMA.columns
+    declared = schema().columns
     return [name for name in features if declared[name].nullable]
 
 
@@ -219,6 +236,12 @@ def split(settings: Params) -> Split:
     """Select the partitions by `data:` in params.yaml; raises UserError if there are too few."""
     with team_code("data.partitions"):
         names = list(team_data().partitions())
+    others = [name for name in names if not isinstance(name, str)]
+    if others:
+        raise UserError(
+            f"data.partitions: {others[0]!r} is {type(others[0]).__name__}. The name of a "
+            "partition is text, since files and branches are named after it: return str(name)."
+        )
     first, last = settings.data.first, settings.data.last
     for key, name in (("data.first", first), ("data.last", last)):
         if name is not None and name not in names:
@@ -266,7 +289,14 @@ def load(names: Sequence[str]) -> Rows:
                 f"The partitions {first} and {name} differ in the column(s) "
                 f"{', '.join(sorted(map(str, differing)))}. `make check-data` shows which is wrong."
             )
-    frame = pd.concat([frame for frame, _ in loaded.values()], ignore_index=True)
+    try:
+        frame = pd.concat([frame for frame, _ in loaded.values()], ignore_index=True)
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise UserError(
+            f"The partitions {', '.join(loaded)} hold times of different units, and one is beyond "
+            f"the range of the finest: {error}. In data.load use one unit, such as "
+            '.astype("datetime64[us]"), and a missing value where a year 9999 means none.'
+        ) from None
     return Rows(frame, {name: fingerprint for name, (_, fingerprint) in loaded.items()})
 
 
@@ -276,7 +306,8 @@ def _loaded(name: str) -> "tuple[DataFrame, str]":
     with team_code(f"data.load({name!r})"):
         loaded = team_data().load(name)
     match loaded:
-        case (pd.DataFrame(), str()):
+        case (pd.DataFrame() as frame, str()):
+            _require_plain(frame, name)
             return loaded
     parts = loaded if isinstance(loaded, tuple) else (loaded,)
     raise UserError(
@@ -284,6 +315,25 @@ def _loaded(name: str) -> "tuple[DataFrame, str]":
         "must return the rows, a DataFrame, and the fingerprint of their bytes, a str "
         "(data/README.md)."
     )
+
+
+def _require_plain(frame: "DataFrame", name: str) -> None:
+    """Raise UserError for columns that share a name, or have a type of Arrow's."""
+    import pandas as pd
+
+    twice = sorted(set(map(str, frame.columns[frame.columns.duplicated()])))
+    if twice:
+        raise UserError(
+            f"data.load({name!r}) returned the column(s) {', '.join(twice)} more than once. Drop "
+            "or rename all but one."
+        )
+    arrow = [f"{n} ({d})" for n, d in frame.dtypes.items() if isinstance(d, pd.ArrowDtype)]
+    if arrow:
+        raise UserError(
+            f"data.load({name!r}) returned columns with types of Arrow: {', '.join(arrow)}. The "
+            "service gives model.predict plain Python values, unlike these. Leave out "
+            '`dtype_backend="pyarrow"`, or convert them with .astype in data.load and data.SCHEMA.'
+        )
 
 
 def require(frame: "DataFrame", columns: Columns, where: str) -> None:
@@ -413,6 +463,18 @@ def served(model: Any, rows: "DataFrame") -> Callable[[Any], Any]:
     """Return the function that scores columns as the service does; `rows` has their types."""
     score = partial(team_model().predict, model)
     return with_frames(score, column_types(rows)) if takes_frame() else score
+
+
+def to_onnx() -> Callable[[Any, Path], None] | None:
+    """Return the team's own conversion of its model to ONNX, None if it has none."""
+    team = team_model()
+    convert = getattr(team, "to_onnx", None)
+
+    def checked(model: Any, folder: Path) -> None:
+        with team_code("model.to_onnx"):
+            convert(model, folder)
+
+    return checked if convert else None
 
 
 def metrics() -> "list[Metric]":

@@ -14,6 +14,7 @@ from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, digest_folder, read_json, write_json
 from mlops.git import changed, head
 from mlops.paths import DATA_CHECK, IN_TREE, MODELS, RECORD
+from mlops.serving.onnx_file import ONNX
 from mlops.training.pickles import pickles
 from mlops.upgrading import manifest, rewriting
 
@@ -97,6 +98,11 @@ def model_folder(record: Record) -> Path:
             f"{recorded}. Remove it and run `make train`."
         )
     return folder
+
+
+def serves_onnx(record: Record) -> bool:
+    """Return whether the service scores with the exported model; an older record has no runtime."""
+    return record["params"]["values"]["serve"].get("runtime") == ONNX
 
 
 def folder_for(model_digest: str) -> Path:

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from math import inf
 from operator import gt, lt
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import UserError
+from mlops.serving import times
 from mlops.serving.problems import explain
 from mlops.serving.schema import kind, nullable, request_type
 from mlops.training import contract
@@ -29,6 +31,14 @@ KEYWORDS = {
     "str_length": {"minLength": "min_value", "maxLength": "max_value"},
 }
 
+# Those of numbers, and those of days and times.
+FORMAT_KEYWORDS = {
+    "minimum": "formatMinimum",
+    "maximum": "formatMaximum",
+    "exclusiveMinimum": "formatExclusiveMinimum",
+    "exclusiveMaximum": "formatExclusiveMaximum",
+}
+A_DAY = timedelta(days=1)
 EXAMPLE = "an example"
 
 
@@ -42,6 +52,8 @@ def row_schema(features: Sequence[str], rows: "DataFrame", min_rows: int = 1) ->
     data = contract.team_data()
     declared, text = data.SCHEMA.columns, getattr(data, "TEXT", ())
     fields = {name: _field(name, declared[name]) for name in features}
+    for name in features:
+        _require_days(name, rows[name], fields[name])
     least = {name: inf if name in text else min_rows for name in features}
     schema = {
         "type": "object",
@@ -59,6 +71,8 @@ def _field(name: str, column: "Column") -> JsonSchema:
     constraints: JsonSchema = {}
     for check in column.checks:
         keywords = _keywords(check)
+        if times.is_time(bounds):
+            keywords = _of_times(keywords)
         if not keywords or keywords.keys() & constraints.keys():
             raise UserError(
                 f"data.SCHEMA: the service cannot apply the check {check.name!r} of {name!r} to "
@@ -67,6 +81,11 @@ def _field(name: str, column: "Column") -> JsonSchema:
             )
         constraints |= keywords
     rule = {"type": [kind_, "null"] if column.nullable else kind_, **_tighter(constraints, bounds)}
+    if times.is_time(rule):
+        for end in ("Minimum", "Maximum"):
+            if f"formatExclusive{end}" in constraints:
+                rule.pop(f"format{end}", None)
+        _require_bounds(name, rule)
     if column.nullable and "enum" in rule:
         rule["enum"] = [*rule["enum"], None]
     return {**rule, "description": column.description} if column.description else rule
@@ -90,9 +109,12 @@ def _dtype(name: str, column: "Column") -> tuple[str, JsonSchema]:
         return "string", {"enum": list(dtype.categories)}
     if isinstance(dtype, pd.StringDtype):
         return "string", {}
+    if types.is_datetime64_any_dtype(dtype):
+        return "string", _of_type(name, dtype)
     raise UserError(
         f"data.SCHEMA: {name!r} has the type {column.dtype}, which the service cannot take. "
-        "It takes integers, floats, booleans, strings and categories of strings."
+        "It takes integers, floats, booleans, strings, categories of strings, days (pa.DateTime) "
+        "and times with a time zone (pd.DatetimeTZDtype)."
     )
 
 
@@ -104,6 +126,65 @@ def _float_bounds(dtype: str) -> JsonSchema:
         return {}
     largest = float(np.nextafter(np.dtype(dtype).type("inf"), 0))
     return {"minimum": -largest, "maximum": largest}
+
+
+def _of_type(name: str, dtype: Any) -> JsonSchema:
+    """Return the format of days, or of times with a time zone, and the bounds of nanoseconds."""
+    import numpy as np
+    import pandas as pd
+
+    unit = np.datetime_data(dtype)[0] if isinstance(dtype, np.dtype) else dtype.unit
+    ends = (pd.Timestamp.min.ceil("D"), pd.Timestamp.max.floor("D")) if unit == "ns" else ()
+    if isinstance(dtype, np.dtype):
+        rule = {"format": times.DAY}
+    else:
+        rule = {"format": times.TIME, times.ZONE: str(dtype.tz)}
+        # A day further inside, wherever the time zone is.
+        ends = [end.tz_localize("UTC") + step for end, step in zip(ends, (A_DAY, -A_DAY))]
+    rule |= zip(("formatMinimum", "formatMaximum"), map(times.text_of, ends))
+    try:
+        times.checker(rule)
+    except (KeyError, ValueError):
+        raise UserError(
+            f"data.SCHEMA: {name!r} has the time zone {dtype.tz}, which the service does not know. "
+            'Name one of the IANA database, such as "UTC" or "Europe/Berlin".'
+        ) from None
+    return rule
+
+
+def _of_times(keywords: JsonSchema) -> JsonSchema:
+    """Return the keywords of a check as those of days and times; empty if there is none."""
+    if not keywords.keys() <= FORMAT_KEYWORDS.keys():
+        return {}
+    import pandas as pd
+
+    return {
+        FORMAT_KEYWORDS[key]: times.text_of(pd.Timestamp(value)) for key, value in keywords.items()
+    }
+
+
+def _require_bounds(name: str, rule: JsonSchema) -> None:
+    try:
+        times.checker(rule)
+    except ValueError:
+        way = "without" if times.ZONE in rule else "with"
+        raise UserError(
+            f"data.SCHEMA: {name!r} has a bound of the check {way} a time zone or a time of day, "
+            "unlike its values. Give pa.Check a pd.Timestamp of the column's kind."
+        ) from None
+
+
+def _require_days(name: str, values: "Series", field: JsonSchema) -> None:
+    """Raise UserError for a column of days whose rows have times of day: they would be lost."""
+    if (
+        field.get("format") == times.DAY
+        and (values.dropna() != values.dropna().dt.floor("D")).any()
+    ):
+        raise UserError(
+            f"data.SCHEMA: {name!r} holds times of day without a time zone, so a client could not "
+            'name the moment. Give it one, as in pa.Column(pd.DatetimeTZDtype("us", '
+            '"UTC")), or keep the day only.'
+        )
 
 
 def _keywords(check: "Check") -> JsonSchema:
@@ -175,7 +256,7 @@ def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: fl
     if "example" in (column.metadata or {}):
         return column.metadata["example"]
     present = values.dropna()
-    if kind(field) in ("integer", "number"):
+    if kind(field) in ("integer", "number") or times.is_time(field):
         return _median(present, field)
     frequencies = present.value_counts()
     if not frequencies.empty and (kind(field) == "boolean" or frequencies.iloc[0] >= min_rows):
@@ -191,6 +272,8 @@ def _median(present: "Series", field: JsonSchema) -> Any:
     if present.empty:
         return None
     middle = present.sort_values().iloc[len(present) // 2]
+    if times.is_time(field):
+        return times.text_of(middle)
     return int(middle) if kind(field) == "integer" else float(f"{middle:.6g}")
 
 

@@ -67,6 +67,13 @@ def test_folders_of_several_services_are_read(log, write_log):
     assert "pod/predictions-1.jsonl" in rows.files
 
 
+def test_a_folder_may_be_named_like_a_log(log, write_log):
+    """It is no file; what is in it is read."""
+    (log / "pod.jsonl").mkdir()
+    write_log(log / "pod.jsonl", "2026-01-02", [{"size": 4}])
+    assert read_log(log, RELEASE).files == ["pod.jsonl/predictions-1.jsonl", "predictions-1.jsonl"]
+
+
 def test_only_the_newest_days_are_selected(log):
     """Days without rows do not count."""
     assert read_log(log, RELEASE).newest(1) == ["2026-01-02"]

@@ -85,3 +85,5 @@ def test_a_panel_draws_the_bound_of_its_alert(dashboard):
     }
     assert drawn["How many predictions fail?"] == 0.01
     assert drawn["Which release answers?"] is None
+    # Its bound is a line: each release brings its own.
+    assert drawn["Is it asked about what it knows?"] is None

@@ -49,7 +49,9 @@ def test_a_last_that_is_no_partition_is_named():
         new_partitions(["a", "b"], "x")
 
 
-@pytest.mark.parametrize("newest", ["2013-12", "2013-12-01", "5", "null", "it's", "a b: c", "1e3"])
+@pytest.mark.parametrize(
+    "newest", ["2013-12", "2013-12-01", "5", "null", "it's", "a b: c", "1e3", "2024-13-45"]
+)
 @pytest.mark.parametrize(
     "text",
     [

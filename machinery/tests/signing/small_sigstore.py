@@ -24,11 +24,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 ISSUER = "https://token.actions.githubusercontent.com"
 # https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 FULCIO_ISSUER = ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
-# Of which repository, commit and branch the run was.
+# The workflow that signs, and which repository, commit and ref its run built.
 SOURCE = {
+    "workflow": ObjectIdentifier("1.3.6.1.4.1.57264.1.9"),
     "repository": ObjectIdentifier("1.3.6.1.4.1.57264.1.12"),
     "commit": ObjectIdentifier("1.3.6.1.4.1.57264.1.13"),
     "ref": ObjectIdentifier("1.3.6.1.4.1.57264.1.14"),
+}
+# The older form, which Sigstore's command line reads: a repository without its server.
+OLDER = {
+    "repository": ObjectIdentifier("1.3.6.1.4.1.57264.1.5"),
+    "ref": ObjectIdentifier("1.3.6.1.4.1.57264.1.6"),
 }
 SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "small")])
@@ -60,12 +66,20 @@ def log_id(key):
 
 
 class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three services in one
-    """All services at one address; tests set the identity, and the delay of log and clock."""
+    """All services at one address; tests set identity and source, and the delay of log and clock.
+
+    A source of None is left out of the certificate.
+    """
 
     def __init__(self):
         self.ca, self.ct, self.rekor = new_key(), new_key(), new_key()
         self.identity = "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
-        self.source = {}
+        self.source = {
+            "repository": "https://github.com/o/r",
+            "commit": "c" * 40,
+            "ref": "refs/heads/main",
+        }
+        self.issuer = ISSUER
         self.late, self.behind = 0, timedelta()
         self.root = self._certify(NAME, self.ca.public_key(), authority=True)
         self.entries, self.failures = [], 0
@@ -114,7 +128,7 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         if not authority:
             uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.identity)])
             code = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
-            issuer = x509.UnrecognizedExtension(FULCIO_ISSUER, ISSUER.encode())
+            issuer = x509.UnrecognizedExtension(FULCIO_ISSUER, self.issuer.encode())
             built = built.add_extension(uri, True).add_extension(code, False)
             built = built.add_extension(issuer, False)
             for extension in self._source():
@@ -124,10 +138,15 @@ class SmallSigstore:  # pylint: disable=too-many-instance-attributes  # three se
         return built.sign(self.ca, hashes.SHA256())
 
     def _source(self):
-        """What the certificate says of the run, as short DER strings."""
-        for name, value in self.source.items():
-            text = bytes([12, len(value)]) + value.encode()
-            yield x509.UnrecognizedExtension(SOURCE[name], text)
+        """What the certificate says of the run: as short DER strings, and in the older form."""
+        for name, value in {"workflow": self.identity, **self.source}.items():
+            if value is not None:
+                text = bytes([12, len(value)]) + value.encode()
+                yield x509.UnrecognizedExtension(SOURCE[name], text)
+        for name, oid in OLDER.items():
+            if value := self.source.get(name):
+                older = value.removeprefix("https://github.com/")
+                yield x509.UnrecognizedExtension(oid, older.encode())
 
     def _timestamp(self, before):
         """The list of one signed timestamp that RFC 6962 puts into a certificate."""

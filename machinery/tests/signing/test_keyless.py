@@ -1,6 +1,7 @@
 """Releases signed by a workflow through Sigstore, without a key: the same checks apply."""
 
 import json
+import re
 from base64 import b64decode
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from machinery.tests.signing.released import POLICY, at_deploy, package, sign, stored_signatures
+from machinery.tests.signing.small_sigstore import ISSUER
 from mlops.paths import SIGNATURE
 
 
@@ -46,36 +48,205 @@ def test_another_workflow_is_refused(workflow, sigstore, old, new):
     assert rules == ["P123"] and f"signed by {sigstore.identity}" in text
 
 
+def refused_everywhere(workflow, sigstore):
+    """The rules that refuse the built release at each step, and the output of the promotion.
+
+    The policy demands nothing while the release is promoted, as if nobody had looked at it then.
+    """
+    rules, text = refused(workflow)
+    base, committed = workflow.git("rev-parse", "HEAD"), Path(POLICY).read_text("utf-8")
+    workflow.commit(POLICY, "".join(re.split("signed_by: .*\n", committed)))
+    answer = workflow.mlops("promote", "--env", "dev")
+    assert answer.code == 0, answer.text
+    workflow.commit(POLICY, committed)
+    for step in (("check-release", "--base", base), ("deploy", "--env", "dev")):
+        assert workflow.mlops(*step).refusals == rules, step
+    assert at_deploy() == rules and len(sigstore.entries) == 1
+    return rules, text
+
+
+SHOWN = ("repository", "ref")
+OURS, MALLORY = "https://github.com/o/r", "https://github.com/mallory/x"
+PULL_REQUEST, TAG = "refs/pull/1/merge", "refs/tags/v1"
+BAD_SOURCES = {
+    "another repository": {"repository": MALLORY},
+    "another branch": {"ref": "refs/heads/mine"},
+    "a pull request": {"ref": PULL_REQUEST},
+    "a tag": {"ref": TAG},
+    "a tag named like the branch": {"ref": "refs/tags/main"},
+    "a branch named like the ref": {"ref": "refs/heads/refs/heads/main"},
+    "a repository that begins alike": {"repository": "https://github.com/o/r2"},
+    "another server": {"repository": "https://github.example/o/r"},
+    "no repository": {"repository": None},
+    "no ref": {"ref": None},
+    "no source": {"repository": None, "ref": None, "commit": None, "workflow": None},
+}
+
+
+@pytest.mark.parametrize("source", BAD_SOURCES.values(), ids=BAD_SOURCES)
+def test_our_workflow_called_from_elsewhere_is_refused(workflow, sigstore, source):
+    """P133: anybody can call a public workflow at our branch, with files and code of their own."""
+    sigstore.source |= source
+    sign(workflow)
+    rules, text = refused_everywhere(workflow, sigstore)
+    assert rules == ["P133"]
+    assert f"is signed by {sigstore.identity}, in a run of " in text
+    unnamed = "the certificate does not name"
+    assert all((value or unnamed) in text for key, value in source.items() if key in SHOWN)
+    assert "dev allows https://github.com/o/r at refs/heads/main." in text
+    assert "environments/dev/policy.yaml" in text
+
+
+@pytest.mark.parametrize("ref", [PULL_REQUEST, TAG])
+def test_our_workflow_at_a_ref_that_the_policy_does_not_name_is_refused(workflow, sigstore, ref):
+    """P123: a pull request or a tag changes the identity, too, if the call names no ref."""
+    sigstore.identity = sigstore.identity.replace("refs/heads/main", ref)
+    sigstore.source["ref"] = ref
+    sign(workflow)
+    assert refused_everywhere(workflow, sigstore)[0] == ["P123"]
+
+
+def test_going_back_to_a_release_signed_from_elsewhere_is_refused(workflow, sigstore, promoted):
+    """P133 at the rollback; going back to one of our own passes."""
+    policy = Path(POLICY).read_text("utf-8")
+    workflow.commit(POLICY, policy.replace("signed_by", "# signed_by"))
+    ids = []
+    for model, repository in (("one", OURS), ("two", MALLORY), ("three", OURS)):
+        sigstore.source["repository"] = repository
+        package(workflow, promoted, model)
+        sign(workflow)
+        assert workflow.mlops("promote", "--env", "dev").code == 0
+        ids.append(workflow.held("dev"))
+    workflow.commit(POLICY, policy)
+    back = ("rollback", "--env", "dev", "--reason", "slow", "--to")
+    assert workflow.mlops(*back, ids[1]).refusals == ["P133"]
+    assert (workflow.mlops(*back, ids[0]).code, workflow.held("dev")) == (0, ids[0])
+
+
+def test_the_workflow_of_another_repository_is_refused(workflow, sigstore):
+    """P133: a central workflow would sign for everybody who calls it, and the error gives a way."""
+    named = sigstore.identity
+    sigstore.identity = named.replace("/o/r/", "/central/signing/")
+    workflow.edit(POLICY, named, sigstore.identity)
+    sign(workflow)
+    rules, text = refused_everywhere(workflow, sigstore)
+    assert rules == ["P133"] and "in a run of https://github.com/o/r at refs/heads/main" in text
+    assert "dev allows https://github.com/central/signing at refs/heads/main" in text
+    assert "copy it into yours" in text
+
+
+def test_a_signature_from_elsewhere_beside_a_good_one_does_no_harm(workflow, sigstore):
+    """A writer to the store cannot block a release with it."""
+    home = dict(sigstore.source)
+    sigstore.source["repository"] = MALLORY
+    sign(workflow)
+    sigstore.source = home
+    sign(workflow)
+    assert len(stored_signatures()) == 2
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+
+
+def test_a_certificate_with_two_workflows_is_refused(workflow, sigstore):
+    """P124: the identity is ours, but the extension names who signed otherwise."""
+    sigstore.source["workflow"] = f"{MALLORY}/.github/workflows/release.yml@refs/heads/main"
+    sign(workflow)
+    rules, text = refused_everywhere(workflow, sigstore)
+    assert rules == ["P124"] and f"names the workflow {MALLORY}/.github" in text
+
+
+def test_a_certificate_without_the_workflow_s_extension_passes(workflow, sigstore):
+    """Its identity is the workflow."""
+    sigstore.source["workflow"] = None
+    sign(workflow)
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+
+
+def test_a_person_s_identity_needs_no_source(workflow, sigstore):
+    """An own Sigstore may certify others than GitHub's workflows, by an issuer in the policy."""
+    named, sigstore.identity = sigstore.identity, "https://people.example/ann"
+    sigstore.issuer, sigstore.source = "https://accounts.example", {"workflow": None}
+    workflow.edit(POLICY, f"'{named}'", f"'{sigstore.identity}', issuer: {sigstore.issuer}")
+    sign(workflow)
+    assert workflow.mlops("promote", "--env", "dev").code == 0
+
+
+@pytest.mark.parametrize(
+    ("identity", "issuer"),
+    [
+        ("https://github.com/o/r", ISSUER),
+        (
+            "https://git.example/o/r/.github/workflows/a.yml@refs/heads/main",
+            "https://git.example/_services/token",
+        ),
+    ],
+    ids=["no workflow", "a server of one's own"],
+)
+def test_any_identity_of_github_needs_a_source(workflow, sigstore, identity, issuer):
+    """P133, whatever the identity or issuer looks like."""
+    named, sigstore.identity, sigstore.issuer = sigstore.identity, identity, issuer
+    sigstore.source["repository"] = MALLORY
+    workflow.edit(POLICY, f"'{named}'", f"'{identity}', issuer: {issuer}")
+    sign(workflow)
+    assert refused(workflow)[0] == ["P133"]
+
+
 COMMIT = "c" * 40
-SOURCE = {"repository": "https://github.com/o/r", "commit": COMMIT, "ref": "refs/heads/main"}
+BAD_COMMITS = {
+    "says nothing": {"repository": None, "commit": None, "ref": None},
+    "called from elsewhere": {"repository": MALLORY},
+    "another branch": {"ref": "refs/heads/mine"},
+    "a pull request": {"ref": PULL_REQUEST},
+    "another commit": {"commit": "d" * 40},
+}
 
 
 def test_the_workflow_at_a_commit_of_the_branch_passes(workflow, sigstore):
     """GitHub may name a called workflow by the commit of its run, and the policy names a branch."""
     named = sigstore.identity
-    sigstore.identity, sigstore.source = named.replace("refs/heads/main", COMMIT), SOURCE
+    sigstore.identity = named.replace("refs/heads/main", COMMIT)
     text = workflow.mlops("sign").text
     assert f"is signed by {sigstore.identity}" in text and f"write the branch: {named}" in text
     answer = workflow.mlops("promote", "--env", "dev")
     assert answer.code == 0 and f"is signed by {sigstore.identity}" in answer.text
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        {},
-        SOURCE | {"repository": "https://github.com/mallory/r"},
-        SOURCE | {"ref": "refs/heads/mine"},
-        SOURCE | {"commit": "d" * 40},
-    ],
-    ids=["says nothing", "called from elsewhere", "another branch", "another commit"],
-)
+@pytest.mark.parametrize("source", BAD_COMMITS.values(), ids=BAD_COMMITS)
 def test_the_workflow_at_a_commit_of_elsewhere_is_refused(workflow, sigstore, source):
-    """P123: whoever may push can call it at a commit of theirs, and anybody from a repository."""
+    """P133: whoever may push can call it at a commit of theirs, and anybody from a repository."""
     sigstore.identity = sigstore.identity.replace("refs/heads/main", COMMIT)
-    sigstore.source = source
+    sigstore.source |= source
     sign(workflow)
-    assert refused(workflow)[0] == ["P123"]
+    assert refused_everywhere(workflow, sigstore)[0] == ["P133"]
+
+
+@pytest.mark.parametrize(
+    ("source", "rules"),
+    [
+        ({}, []),
+        ({"commit": "d" * 40}, ["P133"]),
+        ({"commit": None}, ["P133"]),
+        ({"repository": MALLORY}, ["P133"]),
+    ],
+    ids=["that commit", "another commit", "no commit", "another repository"],
+)
+def test_a_policy_that_names_a_commit_takes_only_that_commit(workflow, sigstore, source, rules):
+    """The run must have built the commit of its workflow, on whichever branch."""
+    named = sigstore.identity
+    sigstore.identity = named.replace("refs/heads/main", COMMIT)
+    workflow.edit(POLICY, named, sigstore.identity)
+    sigstore.source |= {"ref": "refs/heads/other", **source}
+    sign(workflow)
+    assert refused(workflow)[0] == rules
+
+
+def test_a_policy_that_names_no_full_ref_takes_nothing(workflow, sigstore):
+    """P133: `v1` may be a branch or a tag, and anybody who may push could make the other one."""
+    named = sigstore.identity
+    sigstore.identity = named.replace("refs/heads/main", "v1")
+    workflow.edit(POLICY, named, sigstore.identity)
+    sigstore.source["ref"] = TAG
+    sign(workflow)
+    assert refused(workflow)[0] == ["P133"]
 
 
 def test_another_issuer_is_refused(workflow, sigstore):

@@ -72,13 +72,13 @@ def test_openssl_refuses_a_changed_statement():
     assert done.returncode != 0 and "Verification failure" in done.stdout + done.stderr
 
 
-def verify_identity(sigstore, digest):
+def verify_workflow(sigstore, digest, ref="refs/heads/main"):
     """Run the page's command with the roots of the Sigstore on loopback."""
-    command = block(".venv/bin/sigstore verify identity").replace(
+    command = block(".venv/bin/sigstore verify github").replace(
         ".venv/bin/sigstore",
         f"{sys.executable} -m sigstore --trust-config environments/signers/sigstore.json",
     )
-    return shell(command, IDENTITY=sigstore.identity, DIGEST=digest)
+    return shell(command, IDENTITY=sigstore.identity, REPOSITORY="o/r", REF=ref, DIGEST=digest)
 
 
 def errors(done):
@@ -90,17 +90,20 @@ def errors(done):
 def test_sigstore_s_own_tool_verifies_a_workflow_s_signature(workflow, sigstore, part):
     """The command takes the digest of any subject."""
     sign(workflow)
-    done = verify_identity(sigstore, getattr(read_release().promoted, part).digest)
+    done = verify_workflow(sigstore, getattr(read_release().promoted, part).digest)
     assert done.returncode == 0 and "OK" in done.stderr, done.stderr
 
 
-def test_sigstore_s_own_tool_refuses_another_digest_or_workflow(workflow, sigstore):
+def test_sigstore_s_own_tool_refuses_another_digest_workflow_or_source(workflow, sigstore):
     """Each is refused with its own reason."""
     sign(workflow)
-    other = verify_identity(sigstore, f"sha256:{'0' * 64}")
+    other = verify_workflow(sigstore, f"sha256:{'0' * 64}")
+    digest = read_release().promoted.bundle.digest
+    elsewhere = verify_workflow(sigstore, digest, ref="refs/heads/mine")
     sigstore.identity += "x"
-    stranger = verify_identity(sigstore, read_release().promoted.bundle.digest)
+    stranger = verify_workflow(sigstore, digest)
     assert other.returncode and "has no subject" in errors(other)
+    assert elsewhere.returncode and "GitHubWorkflowRef does not match" in errors(elsewhere)
     assert stranger.returncode and "SANs do not match" in errors(stranger)
 
 

@@ -40,7 +40,7 @@ def refused(fork, *words):
 def test_the_digests_of_the_example_are_fresh():
     """A start replaces only what is listed, as it is listed."""
     fresh = example.text() == example.DIGESTS.read_text("utf-8")
-    assert fresh, "run: PYTHONPATH=machinery python -m mlops.starting.example"
+    assert fresh, "run `make release VERSION=` with the version that it has"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rules about signatures, P122 to P129; mlops/signing/ reads and verifies them."""
+"""Rules about signatures, P122 to P129 and P133; mlops/signing/ reads and verifies them."""
 
 from collections.abc import Iterator
 
@@ -55,6 +55,16 @@ OTHER_PARTS = PromotionRule(
     "The signature covers all other promoted parts: data, contract, settings.",
     "The promoted content of {release} hashes to {actual}; {signed} was signed.",
     "Restore the release file; other content needs a new release: `make package sign`.",
+)
+
+OTHER_SOURCE = PromotionRule(
+    "P133",
+    "A workflow's signature counts only for its own repository, at the ref in the policy.",
+    "{release} is signed by {found}, in a run of {source}. {environment} allows {allowed}.",
+    "Whoever calls a workflow decides what it signs: find out who made the signature before you "
+    "use the release. Let a run of the allowed repository at that ref build and sign it. If you "
+    "call a workflow of another repository, copy it into yours, and name the copy in `signed_by` "
+    "of environments/{environment}/policy.yaml.",
 )
 
 
