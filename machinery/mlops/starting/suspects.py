@@ -127,7 +127,7 @@ def _date(column: "Series", time: "Series | None") -> tuple[str, str]:
         later, earlier = float((seconds > 0).mean()), float((seconds < 0).mean())
         if later > OFTEN_LATER and earlier < SELDOM_EARLIER:
             return "known afterwards", f"it is later than {time.name} in {later:.0%} of the rows"
-    return "date", "a date; the service takes numbers and texts, such as the days until then"
+    return "date", "a date; the baseline takes numbers and texts, such as the days until then"
 
 
 def _is_id(column: "Series") -> bool:
