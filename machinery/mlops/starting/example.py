@@ -32,4 +32,3 @@ def present() -> dict[str, str]:
 def text() -> str:
     """Return the content of example.sha256 for the files here."""
     return "".join(f"{digest}  {path}\n" for path, digest in present().items())
-
