@@ -158,3 +158,11 @@ def test_an_installation_cut_short_begins_again(checkout):
     assert (checkout / ".venv" / "stamp").exists()
     python = checkout / ".venv" / "bin" / "python"
     subprocess.run([python, "-c", "import iniconfig"], check=True)
+
+
+def test_a_start_is_told_by_make_alone(spoken):
+    """A shell may have a TIME of its own, which is not the name of a column."""
+    words = ("FROM=a b.csv", "TARGET=price", "GROUP=shop", "FORCE=1")
+    said = make("start", *words, folder=spoken, TIME="%E real", MODEL="x").stdout.splitlines()
+    options = ["--from", "a b.csv", "--target", "price", "--group", "shop", "--force"]
+    assert said[3:] == options

@@ -88,7 +88,12 @@ def _rows(inference: Inference) -> Iterator[str]:
             f"Only {count} rows are held out, so intervals are wide and only a large loss will be "
             "noticed. More rows help more than a better model."
         )
-    if split.made_up:
+    if split.made_up and split.unit == "file":
+        yield (
+            "No column orders the rows, so the files count as ordered by their names: "
+            f"{split.used[0]} to {split.last}. Is that their order in time? If not, rename them."
+        )
+    elif split.made_up:
         yield (
             "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
             "the same time. Add a date column and start again with TIME=."

@@ -54,7 +54,8 @@ def _cleaned(column: "Series") -> "tuple[Series, str]":
 def _flags(column: "Series") -> "tuple[Series, str]":
     if not column.isna().any():
         return column.astype(bool), ""
-    return column.astype(object).astype(float), "true is 1, false is 0"
+    numbers = column.astype("boolean").astype("Float64")
+    return numbers.astype("float64"), "true is 1, false is 0"
 
 
 def _numbers(column: "Series") -> "tuple[Series, str]":

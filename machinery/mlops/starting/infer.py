@@ -58,7 +58,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Inference:
-    """What was seen in a table: `frame` has the columns that are complete, `changes` remarks."""
+    """What was seen in a table: `frame` has the columns in use, `changes` are remarks."""
 
     name: str
     frame: "DataFrame"
@@ -94,6 +94,8 @@ def infer(table: SourceTable, request: Request) -> Inference:
     if task.kind in ("amount", "amounts", "quantiles"):
         # An amount that happens to be whole in this table need not be so in the next one.
         frame = frame.astype(dict.fromkeys(task.targets, "float64"))
+    if request.group:
+        frame = frame.assign(**{request.group: _as_group(frame[request.group])})
     parts = None if table.parts is None else table.parts[complete].reset_index(drop=True)
     dates, group = (None if name is None else frame[name] for name in (time, request.group))
     partitioning = partitions.cut(frame, task, dates, group, parts)
@@ -125,6 +127,13 @@ def _typed(
             raise UserError(f"{name} cannot be used: {unusable[name]}.")
     changes = [f"{name}: {remark}" for name, remark in remarks.items()]
     return frame, changes, tuple(LeftOut(n, "unreadable", why) for n, why in unusable.items())
+
+
+def _as_group(column: "Series") -> "Series":
+    """Return a group as whole numbers or texts; a gap in another row made floats of it."""
+    if column.dtype.kind in "iu" or column.dtype.kind == "f" and (column % 1 == 0).all():
+        return column.astype("int64")
+    return column.astype("str")
 
 
 def _require_features(screening: Screening) -> None:
@@ -159,7 +168,8 @@ def _timed(frame: "DataFrame", request: Request) -> "tuple[DataFrame, str | None
     frame = frame.assign(**{n: c for n, c in dated.items() if frame[n].dtype.kind not in "iuf"})
     calendar = _calendar(frame, named)
     if calendar is not None:
-        return frame.drop(columns=calendar.name, errors="ignore").assign(date=calendar), COMBINED
+        year = [name for name in frame if str(name).lower() == "year"]
+        return frame.drop(columns=year).assign(**{COMBINED: calendar}), COMBINED
     fit = {name: column for name, column in dated.items() if _orders(column)}
     if not fit:
         return frame, None

@@ -28,6 +28,7 @@ ID_SHARE = 0.95
 MOST_CATEGORIES, CATEGORY_SHARE = 1000, 0.2
 FREE_TEXT_WORDS, FREE_TEXT_SHARE = 3, 0.2
 MOST_FEW = 30
+MOSTLY_ONCE = 0.5
 OFTEN_LATER, SELDOM_EARLIER = 0.5, 0.05
 TITLES = {"auc": "AUC", "r2": "R2"}
 
@@ -126,7 +127,7 @@ def _date(column: "Series", time: "Series | None") -> tuple[str, str]:
         later, earlier = float((seconds > 0).mean()), float((seconds < 0).mean())
         if later > OFTEN_LATER and earlier < SELDOM_EARLIER:
             return "known afterwards", f"it is later than {time.name} in {later:.0%} of the rows"
-    return "date", "a date; the service takes numbers and texts, such as the days until then"
+    return "date", "a date; the baseline takes numbers and texts, such as the days until then"
 
 
 def _is_id(column: "Series") -> bool:
@@ -152,16 +153,26 @@ def _is_free_text(column: "Series") -> bool:
 
 def _copies(frame: "DataFrame", names: list[str], task: Task) -> Iterator[LeftOut]:
     """Yield columns that hold the same information as an earlier one, or as the target."""
-    import pandas as pd
-
-    originals = {}
+    originals: dict[bytes, str] = {}
     for name in (*task.targets, *names):
-        codes = pd.factorize(frame[name], use_na_sentinel=False)[0].tobytes()
-        if codes in originals and name not in task.targets:
-            original = originals[codes]
+        content = _content(frame[name])
+        if content in originals and name not in task.targets:
+            original = originals[content]
             kind = "leak" if original in task.targets else "copy"
             yield LeftOut(name, kind, f"each of its values stands for one value of {original}")
-        originals.setdefault(codes, name)
+        originals.setdefault(content, name)
+
+
+def _content(column: "Series") -> bytes:
+    """Return what two columns have in common if each value of one stands for one of the other.
+
+    Where most values occur once, that would be true by chance, so the values themselves count.
+    """
+    import pandas as pd
+
+    if column.nunique() > MOSTLY_ONCE * len(column):
+        return pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
+    return pd.factorize(column, use_na_sentinel=False)[0].tobytes()
 
 
 def outcomes(frame: "DataFrame", task: Task) -> list[np.ndarray]:

@@ -11,21 +11,20 @@ EXAMPLE = (
     *("data", "model", "tests/data", "tests/model", "params.yaml", "params.schema.json"),
     *("README.md", "pyproject.toml", "machinery/pyproject.toml"),
 )
-RANDOM = np.random.default_rng(0)
 
 
 def _shop():
     """Orders of two years: customers who return, gaps, an id, a leak, a date known afterwards."""
-    rows = 3000
-    day = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(RANDOM.integers(0, 730, rows)), "D")
-    weight, zone = RANDOM.gamma(2, 2, rows).round(2), RANDOM.choice(["north", "south", "far"], rows)
-    hours = 20 + 6 * weight + 40 * (zone == "far") + RANDOM.normal(0, 8, rows)
+    rows, random = 3000, np.random.default_rng(0)
+    day = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(random.integers(0, 730, rows)), "D")
+    weight, zone = random.gamma(2, 2, rows).round(2), random.choice(["north", "south", "far"], rows)
+    hours = 20 + 6 * weight + 40 * (zone == "far") + random.normal(0, 8, rows)
     return pd.DataFrame(
         {
-            "order_id": [f"o-{n:06}" for n in RANDOM.permutation(rows)],
+            "order_id": [f"o-{n:06}" for n in random.permutation(rows)],
             "ordered": day.strftime("%d.%m.%Y"),
-            "customer": RANDOM.integers(0, 400, rows),
-            "weight": np.where(RANDOM.random(rows) < 0.1, np.nan, weight),
+            "customer": random.integers(0, 400, rows),
+            "weight": np.where(random.random(rows) < 0.1, np.nan, weight),
             "zone": zone,
             "currency": "EUR",
             "arrived": (day + pd.to_timedelta(hours, "h")).strftime("%d.%m.%Y"),
@@ -37,18 +36,18 @@ def _shop():
 
 def _churn():
     """Answers in words, a number column with '?', a copy, remarks of customers."""
-    rows = 2500
-    age, plan = RANDOM.integers(18, 80, rows), RANDOM.choice(["basic", "plus"], rows)
-    leaves = RANDOM.random(rows) < 1 / (1 + np.exp(0.1 * (age - 30) + (plan == "plus")))
+    rows, random = 2500, np.random.default_rng(0)
+    age, plan = random.integers(18, 80, rows), random.choice(["basic", "plus"], rows)
+    leaves = random.random(rows) < 1 / (1 + np.exp(0.1 * (age - 30) + (plan == "plus")))
     words = "good bad slow quick never again always late price friendly help".split()
     return pd.DataFrame(
         {
             "": np.arange(rows),
-            "age": np.where(RANDOM.random(rows) < 0.05, "?", age.astype(str)),
+            "age": np.where(random.random(rows) < 0.05, "?", age.astype(str)),
             "plan": plan,
             "plan_code": np.where(plan == "plus", 2, 1),
-            "active": RANDOM.random(rows) < 0.5,
-            "remark": [" ".join(RANDOM.choice(words, 8)) for _ in range(rows)],
+            "active": random.random(rows) < 0.5,
+            "remark": [" ".join(random.choice(words, 8)) for _ in range(rows)],
             "churned": np.where(leaves, "yes", "no"),
         }
     )
