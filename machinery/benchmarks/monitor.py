@@ -18,30 +18,30 @@ from mlops.monitor import verdict
 from mlops.monitor.drift import DatedRows, classifier_aucs, shift
 from mlops.monitor.performance import Labelled, measure
 from mlops.rules import Verdict
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 PARAMS = contract.params()
 COLUMNS = contract.columns(PARAMS.gate.cluster)
 FEATURES = list(COLUMNS.features)
 SUMMER = ("05", "06", "07", "08", "09")
-METRICS = contract.metrics()
+METRICS = calls.metrics()
 
 
 def months() -> dict[str, DataFrame]:
     """Return all partitions, by name."""
-    return {name: contract.load([name]).frame for name in contract.team_data().partitions()}
+    return {name: partitions.load([name]).frame for name in contract.team_data().partitions()}
 
 
 def train(frame: DataFrame):
     """Train the team's model."""
-    target = contract.target(frame, COLUMNS)
+    target = partitions.target(frame, COLUMNS)
     options = {"device": "cpu", "threads": 1, "seed": 0}
     return contract.team_model().train(frame[FEATURES], target, PARAMS.model, **options)
 
 
 def scored(model, frame: DataFrame) -> np.ndarray:
     """Return a model's scores of a frame."""
-    return contract.predict(model, frame[FEATURES])
+    return calls.predict(model, frame[FEATURES])
 
 
 def rows_of(frame: DataFrame, scores: np.ndarray) -> DatedRows:
@@ -95,7 +95,7 @@ def comparisons(frames: dict[str, DataFrame]) -> Iterator[tuple[str, str, DataFr
 
 def joined(frames: dict[str, DataFrame], first: str, last: str) -> DataFrame:
     """Return the rows of a range of months."""
-    return contract.load([name for name in frames if first <= name <= last]).frame
+    return partitions.load([name for name in frames if first <= name <= last]).frame
 
 
 def labelled(frames: dict[str, DataFrame]) -> None:
@@ -112,7 +112,7 @@ def labelled(frames: dict[str, DataFrame]) -> None:
 
 def measured(model, frame: DataFrame, at_gate: dict):
     """Measure a model on the labelled rows of a month."""
-    target = contract.target(frame, COLUMNS).astype(float)
+    target = partitions.target(frame, COLUMNS).astype(float)
     days = frame[COLUMNS.time].astype(str).to_numpy(str)
     rows = Labelled(target, scored(model, frame), days)
     return measure(rows, METRICS, at_gate, PARAMS.evaluate)

@@ -10,7 +10,7 @@ import pytest
 
 from mlops.errors import UserError
 from mlops.serving.answer import Answer
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 COLUMNS = contract.Columns(("km",), targets=("late",), time="day", cluster=None, slices=())
 ROWS = pd.DataFrame({"day": pd.to_datetime(["2026-01-01"]), "km": [1.0], "late": [1]})
@@ -40,12 +40,12 @@ def test_a_loader_must_return_rows_and_fingerprint(team, returned, types):
     with pytest.raises(
         UserError, match=rf"^data.load\('one'\) returned {types}. It must return the"
     ):
-        contract.load(["one"])
+        partitions.load(["one"])
 
 
 def test_a_loader_that_keeps_the_contract_is_accepted(team):
     team(load=lambda name: (ROWS, "sha256:1"))
-    assert contract.load(["one"]).fingerprints == {"one": "sha256:1"}
+    assert partitions.load(["one"]).fingerprints == {"one": "sha256:1"}
 
 
 def test_a_function_with_other_arguments_is_the_team_s_mistake(team):
@@ -53,7 +53,7 @@ def test_a_function_with_other_arguments_is_the_team_s_mistake(team):
     with pytest.raises(
         UserError, match="^model.predict: .* takes 1 positional .* has its arguments"
     ):
-        contract.predict(None, ROWS)
+        calls.predict(None, ROWS)
 
 
 def test_a_type_error_inside_the_team_s_code_is_not_converted():
@@ -70,7 +70,7 @@ def test_more_than_a_score_a_row_is_refused(team, answer):
     with pytest.raises(
         UserError, match=r"for 1 rows; it must return \(1,\): one number .*\[:, 1\]"
     ):
-        contract.predict(None, ROWS)
+        calls.predict(None, ROWS)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_classes_are_trained_on_by_their_positions(team):
     """Whole numbers that a missing value made floats are the same classes."""
     team(TARGET="late", CLASSES=("b", 3, "a"))
     frame = pd.DataFrame({"late": ["a", 3.0, "b", 3]})
-    assert contract.target(frame, COLUMNS).tolist() == [2, 1, 0, 1]
+    assert partitions.target(frame, COLUMNS).tolist() == [2, 1, 0, 1]
 
 
 def test_a_class_that_the_model_does_not_have_is_refused(team):
     team(TARGET="late", CLASSES=("a", "b"))
     frame = ROWS.assign(late="c")
     with pytest.raises(UserError, match="holds c; model.CLASSES has a, b. Add the class"):
-        contract.require(frame, COLUMNS, "rows")
+        partitions.require(frame, COLUMNS, "rows")
 
 
 @pytest.mark.parametrize("scores", [[[0.5, 0.6]], [[1.2, -0.2]]])
@@ -122,14 +122,14 @@ def test_scores_of_classes_are_probabilities(team, scores):
     """A sum over 1 or a share below 0 would make every metric meaningless."""
     team(TARGET="late", CLASSES=("a", "b"), predict=lambda *_: np.array(scores))
     with pytest.raises(UserError, match="With CLASSES it returns probabilities"):
-        contract.predict(None, ROWS)
+        calls.predict(None, ROWS)
 
 
 def test_probabilities_in_float32_are_accepted(team):
     """A softmax of a thousand classes rounds."""
     scores = np.full((1, 1000), 0.001, np.float32)
     team(TARGET="late", CLASSES=tuple(range(1000)), predict=lambda *_: scores)
-    assert contract.predict(None, ROWS).shape == (1, 1000)
+    assert calls.predict(None, ROWS).shape == (1, 1000)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_probabilities_in_float32_are_accepted(team):
     ],
 )
 def test_a_column_that_does_not_fit_its_role_is_refused(wrong, message):
-    contract.require(ROWS, COLUMNS, "q1")
+    partitions.require(ROWS, COLUMNS, "q1")
     with pytest.raises(UserError, match=f"^q1: {message}"):
-        contract.require(ROWS.assign(**wrong), COLUMNS, "q1")
+        partitions.require(ROWS.assign(**wrong), COLUMNS, "q1")
 
 
 @pytest.mark.parametrize(
@@ -162,18 +162,18 @@ def test_a_row_without_group_day_or_outcome_is_refused(column, values, role):
     """Text and None cannot be sorted; NaN counts as one group or as many."""
     columns = dataclasses.replace(COLUMNS, cluster="who")
     rows = pd.concat([ROWS.assign(who="ann")] * 3, ignore_index=True)
-    contract.require(rows, columns, "q1")
+    partitions.require(rows, columns, "q1")
     message = (
         f"^q1: {role} names {column}, which is missing or infinite in 2 of 3 rows. .* data.load"
     )
     with pytest.raises(UserError, match=message):
-        contract.require(rows.assign(**{column: values}), columns, "q1")
+        partitions.require(rows.assign(**{column: values}), columns, "q1")
 
 
 def test_a_missing_group_column_is_refused():
     """The group may be a column that is not a feature."""
     with pytest.raises(UserError, match=r"^q1: the column\(s\) who are missing; data.SCHEMA"):
-        contract.require(ROWS, dataclasses.replace(COLUMNS, cluster="who"), "q1")
+        partitions.require(ROWS, dataclasses.replace(COLUMNS, cluster="who"), "q1")
 
 
 def test_params_that_are_no_pydantic_model_are_refused(team):
@@ -219,14 +219,14 @@ def test_a_frame_that_cannot_be_used_is_refused_where_it_is_loaded(team, frame, 
     """A traceback later would name none of it."""
     team(load=lambda name: (frame, "sha256:1"))
     with pytest.raises(UserError, match=message):
-        contract.load(["one"])
+        partitions.load(["one"])
 
 
 def test_text_that_arrow_keeps_is_text(team):
     """It is a type of pandas."""
     frame = ROWS.assign(town=pd.Series(["a"], dtype="string[pyarrow]"))
     team(load=lambda name: (frame, "sha256:1"))
-    assert contract.load(["one"]).frame.equals(frame)
+    assert partitions.load(["one"]).frame.equals(frame)
 
 
 def test_a_year_beyond_nanoseconds_is_named(team):
@@ -236,16 +236,16 @@ def test_a_year_beyond_nanoseconds_is_named(team):
         for name, day, unit in (("one", "2026-01-01", "ns"), ("two", "9999-12-31", "us"))
     }
     team(load=lambda name: (frames[name], "sha256:1"))
-    assert len(contract.load(["two"]).frame) == 1
+    assert len(partitions.load(["two"]).frame) == 1
     with pytest.raises(UserError, match="one, two hold times of different units.*9999-12-31"):
-        contract.load(["one", "two"])
+        partitions.load(["one", "two"])
 
 
 def test_the_name_of_a_partition_is_text(team):
     """A number would be looked up as text in the record."""
     team(partitions=lambda: [2025, 2026])
     with pytest.raises(UserError, match="data.partitions: 2025 is int. .* return str"):
-        contract.split(SimpleNamespace(data=SimpleNamespace(first=None, last=None, holdout=1)))
+        partitions.split(SimpleNamespace(data=SimpleNamespace(first=None, last=None, holdout=1)))
 
 
 class Ride(pa.DataFrameModel):

@@ -7,7 +7,7 @@ import pytest
 from mlops.config.params import GateParams, LeakageParams
 from mlops.gate.leakage import leaking
 from mlops.statistics.leakage import strengths
-from mlops.training import contract
+from mlops.training import contract, partitions
 
 pytestmark = pytest.mark.example
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.example
 @pytest.fixture(scope="module")
 def july():
     """The month in which the schedule predicts most."""
-    return contract.load(["2013-07"]).frame
+    return partitions.load(["2013-07"]).frame
 
 
 def strength_of(frame, target, groups=None):

@@ -8,7 +8,7 @@ from mlops.config.params import CheckParams
 from mlops.gate.quality import quality
 from mlops.rules import Verdict, worst
 from mlops.statistics.quality import profile
-from mlops.training import contract
+from mlops.training import contract, partitions
 
 pytestmark = pytest.mark.example
 
@@ -19,7 +19,7 @@ BEFORE = ("2013-08", "2013-09", "2013-10", "2013-11")
 @pytest.fixture(scope="module")
 def months():
     """All months of the example, unchanged."""
-    return {name: contract.load([name]).frame for name in contract.team_data().partitions()}
+    return {name: partitions.load([name]).frame for name in contract.team_data().partitions()}
 
 
 def findings_of(frames):

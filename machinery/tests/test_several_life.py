@@ -189,13 +189,13 @@ from pathlib import Path
 import pandas as pd, data, model
 from mlops.releases import environments
 from mlops.serving.log import PredictionLog, ScoredBatch, line
-from mlops.training import contract, record
+from mlops.training import calls, contract, record
 
 frame, _ = data.load("q4")
 columns = contract.columns("driver")
 features = frame[list(columns.features)]
 trained = contract.team_model().load(record.model_folder(record.read_record()))
-scores = contract.predict(trained, features).tolist()
+scores = calls.predict(trained, features).tolist()
 log = PredictionLog(Path("build/live/production/predictions"), "1")
 ids = [f"{n:032x}" for n in range(len(frame))]
 release = environments.production().release.spec.release_id

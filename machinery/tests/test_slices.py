@@ -12,7 +12,7 @@ from mlops.rules import Verdict, worst
 from mlops.statistics.bootstrap import Comparison
 from mlops.statistics.metrics import BUILT_IN
 from mlops.statistics.slices import MISSING, ScoredRows, measure, widening
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 GATE = GateParams(
     cluster="day", margins={"log_loss": 0.02}, slices=SliceParams(min_rows=300, min_share=0.8)
@@ -174,13 +174,13 @@ def test_an_airline_whose_schedule_is_wrong_is_refused():
     """On real flights: the same model, but one airline flies at ten at night only."""
     team, features = contract.team_model(), list(contract.columns("date").features)
     params = contract.params().model.model_copy(update={"n_estimators": 40, "learning_rate": 0.2})
-    earlier, frame = (contract.load([name]).frame for name in ("2013-06", "2013-07"))
+    earlier, frame = (partitions.load([name]).frame for name in ("2013-06", "2013-07"))
     options = {"device": "cpu", "threads": 1, "seed": 0}
     model = team.train(earlier[features], earlier["late"].to_numpy(), params, **options)
     times = {"hour": 22, "sched_dep_min": 1320, "sched_arr_min": 1400}
     broken = frame[features].copy()
     broken.loc[frame["carrier"] == "EV", list(times)] = list(times.values())
-    before, after = (contract.predict(model, rows) for rows in (frame[features], broken))
+    before, after = (calls.predict(model, rows) for rows in (frame[features], broken))
     target, day = frame["late"].to_numpy(), frame["date"].to_numpy()
     findings = judged(ScoredRows(frame.assign(zone=frame["carrier"]), target, day, after, before))
     assert [f.subject for f in findings if f.verdict is Verdict.FAIL] == ["zone=EV"]

@@ -14,13 +14,13 @@ from benchmarks.gate_study.scores import Scores
 from mlops import cli, files
 from mlops.console import Timer, say
 from mlops.errors import UserError
-from mlops.training import contract
+from mlops.training import calls, contract
 
 
 def run() -> None:
     """Run every experiment and write the page and the picture."""
     timer, params = Timer(), contract.params()
-    measured = contract.metrics()
+    measured = calls.metrics()
     compared = [metric for metric in measured if params.gate.margins.get(metric.name)]
     if not compared:
         raise UserError(

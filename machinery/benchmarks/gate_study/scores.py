@@ -10,7 +10,7 @@ from mlops.console import say
 from mlops.errors import UserError
 from mlops.files import canonical, digest, digest_file, new_folder
 from mlops.paths import BUILD
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 FOLDER = BUILD / "study"
 
@@ -46,15 +46,15 @@ class Scores:
                 f"The study needs at least 4 partitions, data/ has {len(self.partitions)}. Add "
                 "partitions."
             )
-        self._fingerprints = contract.load(self.partitions).fingerprints
+        self._fingerprints = partitions.load(self.partitions).fingerprints
         code = {str(path): digest_file(path) for path in sorted(Path("model").rglob("*.py"))}
         self._inputs = {"code": code, "model": self._params.model.model_dump()}
 
     def load(self, partitions: Sequence[str], recipes: dict[str, Recipe]) -> RecipeScores:
         """Return the rows of partitions with the cached scores of these recipes."""
-        columns, rows = self._columns, contract.load(partitions).frame
+        columns, rows = self._columns, partitions.load(partitions).frame
         return RecipeScores(
-            target=contract.target(rows, columns),
+            target=partitions.target(rows, columns),
             cluster=None if columns.cluster is None else rows[columns.cluster].to_numpy(),
             scores={
                 name: np.concatenate([np.load(self._path(recipe, p)) for p in partitions])
@@ -75,18 +75,18 @@ class Scores:
         say("study", f"training on {span} ({settings})")
         model = self._train(recipe)
         for name in partitions:
-            rows = contract.load([name]).frame
-            scores = contract.predict(model, rows[list(self._columns.features)])
+            rows = partitions.load([name]).frame
+            scores = calls.predict(model, rows[list(self._columns.features)])
             with new_folder(self._path(recipe, name).parent) as folder:
                 np.save(folder / "scores.npy", scores)
 
     def _train(self, recipe: Recipe):
-        rows, settings = contract.load(recipe.partitions).frame, self._params.train
+        rows, settings = partitions.load(recipe.partitions).frame, self._params.train
         if recipe.reordered:
             rows = rows.sample(frac=1, random_state=recipe.seed, ignore_index=True)
         return contract.team_model().train(
             rows[list(self._columns.features)],
-            contract.target(rows, self._columns),
+            partitions.target(rows, self._columns),
             self._params.model,
             device=settings.device,
             threads=settings.threads,

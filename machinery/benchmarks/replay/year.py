@@ -29,7 +29,7 @@ from mlops.releases.store import Store
 from mlops.retraining import triggers
 from mlops.serving.log import PredictionLog, ScoredBatch, line
 from mlops.statistics.latency import as_records
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -96,7 +96,7 @@ def begin() -> Replay:
     feed = Feed(bad=months[len(months) * 2 // 3 - 1])
     _adopt(months[FIRST], _arrival(feed, months[FIRST]), f"Begin with {months[FIRST]}")
     params = contract.params()
-    measured = contract.metrics()
+    measured = calls.metrics()
     year = Year([m for m in measured if m.name in params.gate.margins], params.evaluate)
     columns = contract.columns(params.gate.cluster)
     replay = Replay(feed, months, params, columns, year)
@@ -138,12 +138,12 @@ def simulate(replay: Replay) -> None:
         features = rows[list(replay.columns.features)]
         release = environments.production().release
         scores = {
-            WORLDS[0]: contract.predict(frozen, features),
-            WORLDS[1]: contract.predict(always, features),
+            WORLDS[0]: calls.predict(frozen, features),
+            WORLDS[1]: calls.predict(always, features),
             WORLDS[2]: Champion(release).score(rows, Store(replay.params.store)),
         }
         days = rows[replay.columns.time].dt.date.to_numpy()
-        replay.year.add(month, contract.target(rows, replay.columns), days, scores)
+        replay.year.add(month, partitions.target(rows, replay.columns), days, scores)
         entry = {"month": month, "release": release.release_id}
         if month != replay.months[-1]:
             monitored = _monitor(replay, month, release.release_id, scores[WORLDS[2]])
@@ -158,9 +158,9 @@ def _trained(replay: Replay, months: list[str]) -> Any:
     """Return the model of these months as they arrived, trained once for the same rows."""
     corrected, replay.feed.corrected = replay.feed.corrected, False
     try:
-        rows = contract.load(months)
+        rows = partitions.load(months)
         if rows.fingerprint not in replay.models:
-            replay.models[rows.fingerprint] = contract.train(
+            replay.models[rows.fingerprint] = calls.train(
                 rows.frame, replay.columns, replay.params, replay.params.train.device
             )
         return replay.models[rows.fingerprint]
@@ -177,7 +177,7 @@ def _monitor(replay: Replay, month: str, release_id: str, scores: "ndarray") -> 
         log.append(line(release_id, _scored(month, day, served, scores)))
     log.close()
     labels = BUILD / f"labels-{month}.csv"
-    outcome = contract.target(rows, replay.columns)
+    outcome = partitions.target(rows, replay.columns)
     lines = (f"{month}-{i},{value}" for i, value in enumerate(outcome))
     files.write(labels, "\n".join(["id,outcome", *lines, ""]))
     environment = environments.names()[-1]

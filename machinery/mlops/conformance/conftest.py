@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlops.config.params import Params
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,8 +31,8 @@ class Sample:
 
     def train(self) -> Any:
         """Train the team's model as the step `train` does."""
-        contract.require(self.frame, self.columns, "training rows")
-        return contract.train(self.frame, self.columns, self.params, "cpu")
+        partitions.require(self.frame, self.columns, "training rows")
+        return calls.train(self.frame, self.columns, self.params, "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +44,8 @@ def params() -> Params:
 @pytest.fixture(scope="session")
 def sample(params) -> Sample:
     """Rows of the oldest partition in use."""
-    oldest = contract.split(params).train[:1]
-    frame = contract.load(oldest).frame
+    oldest = partitions.split(params).train[:1]
+    frame = partitions.load(oldest).frame
     frame = frame.iloc[:: max(1, len(frame) // ROWS)][:ROWS].reset_index(drop=True)
     return Sample(frame, contract.columns(params.gate.cluster), params)
 
@@ -63,7 +63,7 @@ def save(tmp_path):
     def run(model: Any, name: str) -> tuple[Path, dict[str, Any]]:
         folder = tmp_path / name
         folder.mkdir()
-        contract.save(model, folder)
+        calls.save(model, folder)
         return folder, record.describe_model(folder)
 
     return run

@@ -7,14 +7,14 @@ from mlops.gate import waivers
 from mlops.paths import PARAMS_SCHEMA
 from mlops.releases import environments, quarantine
 from mlops.signing import audit
-from mlops.training import contract
+from mlops.training import contract, partitions
 
 pytestmark = pytest.mark.fast
 
 
 def test_params_are_valid_and_name_partitions_that_exist(params):
     """A wrong key, type or partition is named by the error."""
-    split = contract.split(params)
+    split = partitions.split(params)
     assert split.train and split.holdout
 
 
@@ -31,15 +31,15 @@ def test_partitions_have_names_of_their_own():
 
 def test_a_partition_loads_the_same_twice(params):
     """The fingerprint stands for the rows: a release is traced to them by it."""
-    newest = contract.split(params).holdout[-1:]
-    first, second = contract.load(newest), contract.load(newest)
+    newest = partitions.split(params).holdout[-1:]
+    first, second = partitions.load(newest), partitions.load(newest)
     assert first.fingerprints == second.fingerprints
     assert first.frame.equals(second.frame)
 
 
 def test_the_newest_partition_keeps_to_the_schema(params):
     """pandera checks types, ranges and categories; `make check-data` does so for all."""
-    frame = contract.load(contract.split(params).holdout[-1:]).frame
+    frame = partitions.load(partitions.split(params).holdout[-1:]).frame
     contract.team_data().SCHEMA.validate(frame, lazy=True)
 
 

@@ -6,7 +6,7 @@ import pytest
 from mlops.config.params import Params
 from mlops.serving.schema import request_type
 from mlops.statistics.latency import as_records, as_sent
-from mlops.training import contract
+from mlops.training import calls, contract
 from mlops.training.row_schema import row_schema
 
 ROWS = 50
@@ -27,7 +27,7 @@ def few(sample):
 @pytest.fixture(scope="module")
 def scores(trained, few):
     """A function that scores columns as the service does."""
-    score = contract.served(trained, few)
+    score = calls.served(trained, few)
     return lambda columns: np.asarray(score(columns), dtype=float)
 
 
@@ -41,22 +41,22 @@ def test_what_is_loaded_scores_as_what_was_saved(trained, few, save):
     """The service loads a file; the gate judged the model in memory."""
     folder, _ = save(trained, "model")
     np.testing.assert_allclose(
-        contract.predict(contract.team_model().load(folder), few),
-        contract.predict(trained, few),
+        calls.predict(contract.team_model().load(folder), few),
+        calls.predict(trained, few),
         rtol=TOLERANCE,
     )
 
 
 def test_lists_score_as_a_frame(trained, few, scores):
     """Training sees a DataFrame, the service a dict of lists."""
-    expected = contract.predict(trained, few)
+    expected = calls.predict(trained, few)
     np.testing.assert_allclose(scores(lists(as_records(few))), expected, rtol=TOLERANCE)
 
 
 def test_a_row_scores_the_same_in_any_company(trained, few, scores):
     """Requests that arrive together are scored together."""
     alone = [scores(lists([row]))[0] for row in as_records(few)]
-    np.testing.assert_allclose(alone, contract.predict(trained, few), rtol=TOLERANCE)
+    np.testing.assert_allclose(alone, calls.predict(trained, few), rtol=TOLERANCE)
 
 
 def test_none_scores_as_a_missing_value_does(trained, few, scores):
@@ -69,7 +69,7 @@ def test_none_scores_as_a_missing_value_does(trained, few, scores):
         without.loc[without.index[0], name] = None
         sent = as_records(without)
         assert sent[0][name] is None
-        expected = contract.predict(trained, without)[0]
+        expected = calls.predict(trained, without)[0]
         for rows in (sent, sent[:1]):
             np.testing.assert_allclose(
                 scores(lists(rows))[0],

@@ -7,7 +7,7 @@ from mlops.gate import parity
 from mlops.releases import bundle
 from mlops.rules import Verdict
 from mlops.statistics.drift import references
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 
 
 def test_the_service_answers_as_the_model(sample, trained, save):
@@ -16,21 +16,21 @@ def test_the_service_answers_as_the_model(sample, trained, save):
     if changed:
         pytest.skip(f"{changed[0]} is not committed, and a bundle holds the code of a commit")
     folder, description = save(trained, "model")
-    split = contract.split(sample.params)
+    split = partitions.split(sample.params)
     packed = bundle.pack(_record(sample, split, description), folder)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     nullable = contract.nullable(sample.columns.features)
     rows = parity.sample(sample.features, sample.params.serve.max_rows, nullable)
     finding = parity.compare(
-        source, rows, contract.predict(trained, rows), sample.params.serve.ready_seconds
+        source, rows, calls.predict(trained, rows), sample.params.serve.ready_seconds
     )
     assert finding.verdict is Verdict.PASS, finding.message
 
 
-def _record(sample, split: contract.Split, description: dict) -> record.Record:
+def _record(sample, split: partitions.Split, description: dict) -> record.Record:
     """Return the parts of a record that a bundle is made from."""
     params = sample.params
-    partitions = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
+    described = {"partitions": list(split.holdout), "fingerprint": "not trained on"}
     columns = [*sample.columns.features, *sample.columns.targets]
     reference = references(
         sample.frame[columns], len(sample.frame), params.privacy.min_rows, sample.columns.text
@@ -39,7 +39,7 @@ def _record(sample, split: contract.Split, description: dict) -> record.Record:
         "format": record.FORMAT,
         "name": params.name,
         "source": record.source(),
-        "data": {"train": partitions, "holdout": partitions, "reference": reference},
+        "data": {"train": described, "holdout": described, "reference": reference},
         "params": {"fingerprint": params.fingerprint, "values": params.model_dump()},
         "environment": record.environment(),
         "model": description,

@@ -12,7 +12,7 @@ from mlops.gate.parity import Way, difference, sample
 from mlops.paths import EXPORTS
 from mlops.rules import Finding, Rule
 from mlops.serving.onnx_file import OnnxModel
-from mlops.training import contract, onnx_export
+from mlops.training import calls, contract, onnx_export, partitions
 from mlops.training.record import Record, model_folder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def export(training: Record) -> Export:
     source = model_folder(training)
     folder = EXPORTS / source.name
     columns = contract.columns(training["params"]["values"]["gate"]["cluster"])
-    held_out = contract.load(training["data"]["holdout"]["partitions"]).frame
+    held_out = partitions.load(training["data"]["holdout"]["partitions"]).frame
     features = held_out[list(columns.features)]
     trained = contract.team_model().load(source)
     onnx_export.export(trained, features, folder)
@@ -60,7 +60,7 @@ def export(training: Record) -> Export:
     # Some of these have no value where one may be missing.
     few = sample(features, len(features), contract.nullable(columns.features))
     rows = pd.concat([features.drop(few.index), few], ignore_index=True)
-    finding = compare(rows, contract.predict(trained, rows), exported)
+    finding = compare(rows, calls.predict(trained, rows), exported)
     return Export(folder, exported, trained, features, finding)
 
 

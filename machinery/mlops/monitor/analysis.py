@@ -14,7 +14,7 @@ from mlops.monitor.reference import Reference, score_shift, served, served_score
 from mlops.releases.release import Release
 from mlops.rules import Finding, Verdict
 from mlops.serving.answer import CLASSES
-from mlops.training import contract
+from mlops.training import calls, contract
 
 
 @dataclass
@@ -96,7 +96,7 @@ def _performance(
     score = np.array([row.score for row, _ in chosen])
     analysis.metrics = measure(
         Labelled(target, score, days),
-        contract.metrics(),
+        calls.metrics(),
         gate_metrics(trained.release),
         params.evaluate,
     )

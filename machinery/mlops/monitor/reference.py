@@ -13,7 +13,7 @@ from mlops.releases.store import Store
 from mlops.serving.answer import CLASSES, Answer
 from mlops.statistics.histograms import is_day, is_number
 from mlops.statistics.vectors import is_vector
-from mlops.training import contract
+from mlops.training import contract, partitions
 from mlops.training.record import data_fingerprint
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Reference:
 def reference(release: Release, params: Params) -> Reference:
     """Load the partitions that the release names; raises UserError where one is missing."""
     columns, data = contract.columns(params.gate.cluster), release.promoted.data
-    train, holdout = (contract.load(names) for names in (data.train, data.holdout))
-    contract.require(train.frame, columns, "training rows")
+    train, holdout = (partitions.load(names) for names in (data.train, data.holdout))
+    partitions.require(train.frame, columns, "training rows")
     days = train.frame[columns.time].dt.strftime("%Y-%m-%d").to_numpy(str)
     unchanged = data_fingerprint(train.fingerprint, holdout.fingerprint) == data.fingerprint
     return Reference(

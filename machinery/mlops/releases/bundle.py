@@ -23,7 +23,7 @@ from mlops.paths import BUILD, CACHE, IN_TREE
 from mlops.releases.store import Store, cached
 from mlops.serving.frames import column_types
 from mlops.serving.onnx_file import ONNX
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 from mlops.training.row_schema import row_schema
 from mlops.upgrading import manifest
 
@@ -118,7 +118,7 @@ def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
     schema = row_schema(list(rows.columns), rows, privacy.min_rows)
     # Not sorted: the fields keep the order of data.SCHEMA.
     files.write(stage / "schema.json", json.dumps(schema, indent=1) + "\n")
-    if contract.takes_frame() and not with_onnx:
+    if calls.takes_frame() and not with_onnx:
         files.write(stage / "frame.json", json.dumps(column_types(rows), indent=1) + "\n")
     return schema
 
@@ -157,7 +157,7 @@ def _newest_rows(training: record.Record) -> "DataFrame":
     """Return the features of the newest partition."""
     columns = contract.columns(training["params"]["values"]["gate"]["cluster"])
     newest = training["data"]["holdout"]["partitions"][-1:]
-    return contract.load(newest).frame[list(columns.features)]
+    return partitions.load(newest).frame[list(columns.features)]
 
 
 def _build(training: record.Record, stage: Path) -> Path:

@@ -24,7 +24,7 @@ from mlops.gate.data import DATA_CHECKED
 from mlops.gate.quality import quality
 from mlops.paths import DATA_CHECK
 from mlops.rules import Finding, Verdict, worst
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 SHOWN = 10
 
@@ -34,8 +34,8 @@ def run(_: argparse.Namespace) -> int | None:
     timer, params = Timer(), contract.params()
     _require_metrics(params.gate)
     _require_columns(params.check)
-    columns, split = contract.columns(params.gate.cluster), contract.split(params)
-    loaded = {name: contract.load([name]) for name in (*split.train, *split.holdout)}
+    columns, split = contract.columns(params.gate.cluster), partitions.split(params)
+    loaded = {name: partitions.load([name]) for name in (*split.train, *split.holdout)}
     findings = _judge(loaded, columns, split, params)
     marked = waivers.marked(findings, waivers.committed(), waivers.today())
     verdict, waived = worst(marked), sum(finding.waived for finding in marked)
@@ -65,7 +65,7 @@ def run(_: argparse.Namespace) -> int | None:
 
 def _require_metrics(bounds: GateParams) -> None:
     """Raise UserError for unknown metrics in params.yaml, which the gate refuses after training."""
-    measured = {metric.name: {"constant": metric.constant} for metric in contract.metrics()}
+    measured = {metric.name: {"constant": metric.constant} for metric in calls.metrics()}
     unknown = [
         finding.message
         for rule, key in gate.METRIC_KEYS.items()
@@ -91,9 +91,9 @@ def _require_columns(limits: CheckParams) -> None:
 
 
 def _judge(
-    loaded: dict[str, contract.Rows],
+    loaded: dict[str, partitions.Rows],
     columns: contract.Columns,
-    split: contract.Split,
+    split: partitions.Split,
     params: Params,
 ) -> list[Finding]:
     from mlops.statistics.quality import profile
@@ -118,7 +118,7 @@ def _judge(
             for problem in of_partition
         ]
     for name, rows in loaded.items():
-        contract.require(rows.frame, columns, name)
+        partitions.require(rows.frame, columns, name)
     # The service takes its types and checks from the schema: what it cannot apply is named now.
     row_schema(columns.features, loaded[split.holdout[-1]].frame, min_rows)
     passed = f"{len(loaded)} partitions conform to data.SCHEMA."

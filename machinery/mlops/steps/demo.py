@@ -27,7 +27,7 @@ from mlops.releases import environments
 from mlops.releases.quarantine import QUARANTINE
 from mlops.releases.release import CATALOGUE, none_yet
 from mlops.serving import client
-from mlops.training import contract
+from mlops.training import contract, partitions
 
 OPTIONS = (Option("--keep", "leave the services running", switch=True),)
 HOME = Path("build/demo").absolute()
@@ -182,7 +182,7 @@ def query_production(demo: Demo, count: int = 3) -> None:
     params = contract.params()
     columns = contract.columns(params.gate.cluster)
     newest = contract.team_data().partitions()[-1]
-    frame = contract.load([newest]).frame
+    frame = partitions.load([newest]).frame
     frame = frame.iloc[[len(frame) * (n + 1) // (count + 2) for n in range(count)]]
     rows = json.loads(frame[list(columns.features)].to_json(orient="records"))
     url = f"http://127.0.0.1:{demo.ports[environments.names()[-1]]}"

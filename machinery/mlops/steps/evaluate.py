@@ -12,7 +12,7 @@ from mlops.config.params import Params
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.serving.answer import Answer
-from mlops.training import contract, provenance, record
+from mlops.training import calls, contract, partitions, provenance, record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,11 @@ def run(_: argparse.Namespace) -> None:
     columns = contract.columns(params.gate.cluster)
     _require_same_params(evaluated, params)
     held_out = evaluated["data"]["holdout"]["partitions"]
-    rows = contract.load(held_out)
+    rows = partitions.load(held_out)
     _require_same_rows(evaluated, rows)
-    contract.require(rows.frame, columns, f"held-out rows ({', '.join(held_out)})")
+    partitions.require(rows.frame, columns, f"held-out rows ({', '.join(held_out)})")
     model = contract.team_model().load(record.model_folder(evaluated))
-    scores = contract.predict(model, rows.frame[list(columns.features)])
+    scores = calls.predict(model, rows.frame[list(columns.features)])
     rival, rival_scores = _champion(params, rows, evaluated)
     scored = _scored(rows, columns, scores, rival_scores)
     evaluated["evaluation"] = {
@@ -62,7 +62,7 @@ def _require_same_params(trained: record.Record, params: Params) -> None:
             )
 
 
-def _require_same_rows(trained: record.Record, rows: contract.Rows) -> None:
+def _require_same_rows(trained: record.Record, rows: partitions.Rows) -> None:
     then = trained["data"]["holdout"]["fingerprints"]
     changed = [name for name, hash_ in rows.fingerprints.items() if then[name] != hash_]
     if changed:
@@ -73,7 +73,7 @@ def _require_same_rows(trained: record.Record, rows: contract.Rows) -> None:
 
 
 def _champion(
-    params: Params, rows: contract.Rows, candidate: record.Record
+    params: Params, rows: partitions.Rows, candidate: record.Record
 ) -> "tuple[dict[str, Any] | None, np.ndarray | None]":
     """Return the champion and its scores, or the error for the gate if it cannot be scored."""
     # Imported here: numpy comes with them, and `--help` imports every step.
@@ -124,7 +124,7 @@ def _origin(champion: "Champion", store: "Store", candidate: record.Record) -> d
     return {"origin": origin, "code": code}
 
 
-def _drift(trained: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
+def _drift(trained: record.Record, rows: partitions.Rows) -> list[dict[str, Any]]:
     """Return the drift of each column from the training rows."""
     from mlops.statistics.drift import drifts
 
@@ -135,7 +135,7 @@ def _drift(trained: record.Record, rows: contract.Rows) -> list[dict[str, Any]]:
 def _latency(model: Any, features: "DataFrame") -> dict[str, float]:
     from mlops.statistics.latency import latency
 
-    return latency(contract.served(model, features), features)
+    return latency(calls.served(model, features), features)
 
 
 def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":
@@ -144,7 +144,7 @@ def _scored(rows, columns, scores, rival_scores) -> "ScoredRows":
     cluster = columns.cluster
     return ScoredRows(
         frame=rows.frame,
-        target=contract.target(rows.frame, columns),
+        target=partitions.target(rows.frame, columns),
         cluster=None if cluster is None else rows.frame[cluster].to_numpy(),
         candidate=scores,
         champion=rival_scores,
@@ -160,7 +160,7 @@ def _compare(scored: "ScoredRows", columns: contract.Columns, params: Params) ->
 
     settings, target = params.evaluate, scored.target
     comparison = Comparison(target, scored.cluster, settings)
-    chosen = contract.metrics()
+    chosen = calls.metrics()
     require_labels(chosen, target)
     judged = [metric for metric in chosen if metric.name in params.gate.margins]
     return {

@@ -11,7 +11,7 @@ from mlops.console import say
 from mlops.errors import Refused, UserError, did_you_mean
 from mlops.rules import Verdict
 from mlops.serving.onnx_file import FILE, ONNX
-from mlops.training import contract, onnx_export, record
+from mlops.training import calls, onnx_export, record
 
 OPTIONS = (Option("--to", f"the format: {ONNX}", "FORMAT", required=True),)
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     size = sum(path.stat().st_size for path in exported.folder.rglob("*") if path.is_file())
     say("", f"size: {size / 1e3:,.0f} kB, in process {training['model']['bytes'] / 1e3:,.0f} kB")
     times = _times(exported.exported, exported.features)
-    in_process = _times(contract.served(exported.trained, exported.features), exported.features)
+    in_process = _times(calls.served(exported.trained, exported.features), exported.features)
     say("", f"one row: {times}, in process {in_process}")
 
 

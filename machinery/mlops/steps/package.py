@@ -30,7 +30,7 @@ from mlops.releases.store import Store
 from mlops.rules import Verdict
 from mlops.serving.answer import Answer
 from mlops.serving.openapi import response_schema
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 from mlops.training.pickles import pickles
 
 
@@ -117,10 +117,10 @@ def _require_parity(training: record.Record, packed: bundle.PackedBundle) -> Non
 
     values = contract.params()
     columns = contract.columns(values.gate.cluster)
-    newest = contract.load(training["data"]["holdout"]["partitions"][-1:]).frame
+    newest = partitions.load(training["data"]["holdout"]["partitions"][-1:]).frame
     features = newest[list(columns.features)]
     frame = parity.sample(features, values.serve.max_rows, contract.nullable(columns.features))
-    expected = contract.predict(contract.team_model().load(record.model_folder(training)), frame)
+    expected = calls.predict(contract.team_model().load(record.model_folder(training)), frame)
     source = bundle.unpack(packed.path, packed.digest, bundle.folder_of(packed.digest)) / "src"
     tolerance = export.TOLERANCE if record.serves_onnx(training) else parity.TOLERANCE
     finding = parity.compare(source, frame, expected, values.serve.ready_seconds, tolerance)

@@ -19,7 +19,7 @@ from mlops.config.params import Params
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.paths import MODELS
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 
 # Rows that a new model scores at once.
 TRIED = 10
@@ -32,8 +32,8 @@ def run(_: argparse.Namespace) -> None:
     params, variable = contract.params(), os.environ.get("MLOPS_DEVICE", "")
     device = _device(params.train.device, variable)
     columns = contract.columns(params.gate.cluster)
-    split = contract.split(params)
-    rows, holdout = contract.load(split.train), contract.load(split.holdout)
+    split = partitions.split(params)
+    rows, holdout = partitions.load(split.train), partitions.load(split.holdout)
     say("train", f"{len(rows.frame):,} rows of {split.train[0]} to {split.train[-1]} loaded")
     timer = Timer()
     model = _fit(rows.frame, params, columns, device)
@@ -90,10 +90,10 @@ def _device(configured: str, variable: str) -> str:
 
 
 def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> Any:
-    contract.require(frame, columns, "training rows")
-    model = contract.train(frame, columns, params, device)
+    partitions.require(frame, columns, "training rows")
+    model = calls.train(frame, columns, params, device)
     # A model that answers in another shape is refused now, not by a later step.
-    contract.predict(model, frame[list(columns.features)].head(TRIED))
+    calls.predict(model, frame[list(columns.features)].head(TRIED))
     return model
 
 
@@ -115,7 +115,7 @@ def _compare(models: tuple[Any, Any], first_digest: str, features: Any) -> dict[
         digest = record.describe_model(folder)["digest"]
     if digest == first_digest:
         return {"repeat": digest}
-    scores = [contract.predict(model, features.head(COMPARED_ROWS)) for model in models]
+    scores = [calls.predict(model, features.head(COMPARED_ROWS)) for model in models]
     return {"repeat": digest, "repeat_scores_alike": np.array_equal(*scores, equal_nan=True)}
 
 
@@ -126,11 +126,11 @@ def _saved(model: Any) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".", dir=MODELS) as scratch:
         folder = Path(scratch) / "model"
         folder.mkdir()
-        contract.save(model, folder)
+        calls.save(model, folder)
         yield folder
 
 
-def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
+def _describe(rows: partitions.Rows, columns: contract.Columns) -> dict[str, Any]:
     times = rows.frame[columns.time]
     return {
         "partitions": list(rows.fingerprints),
@@ -143,7 +143,7 @@ def _describe(rows: contract.Rows, columns: contract.Columns) -> dict[str, Any]:
 
 
 def _reference(
-    rows: contract.Rows, holdout: contract.Rows, columns: contract.Columns, min_rows: int
+    rows: partitions.Rows, holdout: partitions.Rows, columns: contract.Columns, min_rows: int
 ) -> dict[str, Any]:
     """Return histograms of the training rows, for later comparisons without these rows."""
     from mlops.statistics.drift import references

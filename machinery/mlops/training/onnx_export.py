@@ -11,7 +11,7 @@ from mlops.errors import UserError
 from mlops.files import digest_folder, new_folder
 from mlops.serving.answer import CLASSES, NUMBER
 from mlops.serving.onnx_file import FILE, SCORES, OnnxModel
-from mlops.training import contract
+from mlops.training import calls, contract
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +24,7 @@ def export(model: Any, rows: "DataFrame", folder: Path) -> None:
 
     Raises UserError if it cannot be converted, or twice gives different bytes.
     """
-    by_team = contract.to_onnx()
+    by_team = calls.to_onnx()
     _require("onnxruntime", *(() if by_team else ("skl2onnx",)))
     convert = by_team or (lambda model, folder: _by_skl2onnx(model, rows, folder / FILE))
     # Another conversion of the same model may have been there.

@@ -46,13 +46,13 @@ def rows_and_scores(fork):
     """A few rows of the newest partition, and the scores of the model in process."""
     code = """
 import json
-from mlops.training import contract, record
+from mlops.training import calls, contract, partitions, record
 from mlops.gate import parity
 columns = contract.columns(contract.params().gate.cluster)
 made = record.read_record()
-frame = contract.load(made["data"]["holdout"]["partitions"][-1:]).frame[list(columns.features)]
+frame = partitions.load(made["data"]["holdout"]["partitions"][-1:]).frame[list(columns.features)]
 frame = parity.sample(frame, 20)
-scores = contract.predict(contract.team_model().load(record.model_folder(made)), frame)
+scores = calls.predict(contract.team_model().load(record.model_folder(made)), frame)
 print(json.dumps([json.loads(frame.to_json(orient="records")), scores.tolist()]))
 """
     command = [sys.executable, "-c", code]

@@ -6,7 +6,7 @@ import pytest
 
 from mlops.monitor.drift import DatedRows, classifier_aucs, shift
 from mlops.statistics.drift import usual_by_day
-from mlops.training import contract
+from mlops.training import partitions
 
 
 def synthetic(days, rows=60, seed=0, **columns):
@@ -101,7 +101,7 @@ def test_seasons_of_the_example(trained, served, drifted):
     """A month is like the one before it; July is not like winter."""
 
     def months(names):
-        frame = contract.load(names).frame
+        frame = partitions.load(names).frame
         return DatedRows(
             frame.drop(columns=["date", "late"]), frame["date"].astype(str).to_numpy(str)
         )

@@ -8,7 +8,7 @@ import pytest
 
 from machinery.tests.waiting import HANG_SECONDS
 from mlops.paths import LIVE, MODELS, MONITOR, MONITOR_PAGE
-from mlops.training import contract
+from mlops.training import calls, contract, partitions
 
 FARES = """
 import json, sys
@@ -301,9 +301,9 @@ def test_real_months(summer, write_log, month, code, trigger):
     """The month after training is as usual; January, after June and July, is not."""
     release = (summer.folder / "environments/dev/release.yaml").read_text("utf-8")
     release_id = release.split("releaseId: ")[1].split()[0]
-    frame = contract.load([month]).frame
+    frame = partitions.load([month]).frame
     (model,) = (summer.folder / MODELS).iterdir()
-    frame["score"] = contract.predict(contract.team_model().load(model), frame)
+    frame["score"] = calls.predict(contract.team_model().load(model), frame)
     folder = summer.folder / "build" / f"log-{month}"
     for day, rows in frame.groupby("date"):
         features = rows.drop(columns=["date", "late", "score"]).astype(object)
