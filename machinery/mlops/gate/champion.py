@@ -14,6 +14,8 @@ NOT_WORSE = Rule(
     waivable=True,
 )
 PRODUCTION = "the model in production"
+# A library's error may be pages long.
+MOST_LETTERS = 300
 
 
 def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding]:
@@ -27,8 +29,9 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
     if champion["error"]:
         error, *traced = champion["error"].split("\n", 1)
         message = (
-            f"{champion['release_id']} could not be scored: {error} Fix that, or roll "
-            "production back to a release that runs; without its scores nothing can be compared."
+            f"{champion['release_id']} could not be scored: {_shortened(error)} Its code is "
+            "sealed: give it the columns and types that it knows, roll production back to a release that "
+            "runs, or waive M106 (environments/waivers.yaml) and let the bounds decide."
         )
         # The traceback comes last, since a report cuts long messages.
         yield CHAMPION_RAN.inconclusive("champion", "\n".join([message, *traced]))
@@ -42,6 +45,10 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
             yield _not_worse(name, metrics[name], margin)
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
+
+
 def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     """Judge one difference; `least` and `most` are the ends of the loss against the champion."""
     difference, higher = measured["difference"], measured["higher_is_better"]
@@ -52,6 +59,8 @@ def _not_worse(name: str, measured: Measured, margin: float) -> Finding:
     if higher:
         least, most = -most, -least
     verdict, conclusion = _conclude(least, most, margin)
+    if verdict is Verdict.INCONCLUSIVE and least + most < 0:
+        conclusion = "Better on average, but perhaps worse"
     parts = [f"{conclusion} than {PRODUCTION}: {measured['title']} is {differs(difference)}"]
     if least > 0:
         parts.append(f"{number(margin)} is allowed at worst")

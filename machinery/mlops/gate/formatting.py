@@ -37,6 +37,8 @@ def differs(estimate: Measured) -> str:
     way = "higher" if value > 0 else "lower"
     if value == low == high == 0:
         return "the same"
+    if number(abs(value)) == number(0.0):
+        return f"the same on average ({low:+.4f} to {high:+.4f})"
     moved = f"{number(abs(value))} {way}"
     if low <= 0 <= high:
         return f"{moved} ({low:+.4f} to {high:+.4f})"

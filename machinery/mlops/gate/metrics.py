@@ -39,6 +39,12 @@ def finite(metrics: dict[str, Measured]) -> Iterator[Finding]:
 def bounds(metrics: dict[str, Measured], gate: GateParams) -> Iterator[Finding]:
     """Check that each metric in gate.bounds stays within its bound."""
     yield from unknown_metrics(BOUND, "bounds", metrics, gate)
+    if not gate.bounds and not gate.beat_constant:
+        message = (
+            "params.yaml: gate.bounds and gate.beat_constant name no metric, so without a champion "
+            "any model would pass. Name at least one."
+        )
+        yield BOUND.inconclusive("metrics", message)
     for name, bound in gate.bounds.items():
         if name not in metrics:
             continue
@@ -84,6 +90,12 @@ def enough(evaluation: Measured, gate: GateParams) -> Finding:
 def calibrated(evaluation: Measured, gate: GateParams) -> Finding:
     """Check that mean score and mean outcome agree over tenths of the rows, by score."""
     most, tenths = gate.max_miscalibration, evaluation["curves"]["candidate"]["calibration"]
+    if _are_labels(evaluation, tenths):
+        message = (
+            "Every score is 0 or 1, so they are labels, which nothing but accuracy can judge. Let "
+            "model.predict return probabilities: `predict_proba(...)[:, 1]`."
+        )
+        return CALIBRATED.inconclusive("scores", message)
     if most is None:
         return CALIBRATED.finding("scores", True, "No bound is set (gate.max_miscalibration).")
     rows = sum(tenth["rows"] for tenth in tenths)
@@ -98,3 +110,9 @@ def calibrated(evaluation: Measured, gate: GateParams) -> Finding:
     good = mean <= most
     advice = "" if good else " Train on newer partitions, or calibrate the scores in model/."
     return CALIBRATED.finding("scores", good, f"{message}.{advice}")
+
+
+def _are_labels(evaluation: Measured, tenths: list[Measured]) -> bool:
+    """Return whether the scores of labels 0 and 1 are themselves only 0 and 1."""
+    of_labels = evaluation["features"]["measure"] == "auc" and "parts" not in evaluation
+    return of_labels and {tenth["score"] for tenth in tenths} == {0.0, 1.0}

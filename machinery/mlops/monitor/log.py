@@ -112,7 +112,7 @@ def read_log(  # pylint: disable=too-many-locals  # one loop and its state
 def _lines(folder: Path, log: Log) -> Iterator[tuple[str, int, bytes]]:
     """Yield file name, line number and content of each line that was complete at the start."""
     for path, file in _opened(folder):
-        name = path.relative_to(folder).as_posix()
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
         log.files.append(name)
         with file:
             left = os.fstat(file.fileno()).st_size
@@ -133,7 +133,7 @@ def _opened(folder: Path) -> list[tuple[Path, IO[bytes]]]:
     files: dict[tuple[int, int], tuple[Path, IO[bytes]]] = {}
     while True:
         before = len(files)
-        for path in sorted(folder.rglob("*.jsonl")):
+        for path in sorted(folder.rglob("*.jsonl")) if folder.is_dir() else [folder]:
             if path.is_dir():
                 continue
             try:

@@ -12,6 +12,8 @@ from mlops.paths import CACHE
 def local(address: str) -> Path:
     """Return a path on this machine to a file or folder; UserError when a URL cannot be read."""
     if "://" not in address:
+        if not Path(address).exists():
+            raise UserError(f"{address} is missing. Name an existing file or folder.")
         return Path(address)
     if not address.partition("://")[2].strip("/"):
         raise UserError(f"{address} names no folder or file. Name one, such as s3://bucket/log.")

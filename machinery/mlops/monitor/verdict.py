@@ -44,7 +44,13 @@ def enough_rows(rows: int, days: int, limits: MonitorParams) -> Finding:
     if rows >= limits.min_rows and days >= limits.min_days:
         return ENOUGH_ROWS.finding("rows", True, f"{counts}.")
     needed = f"{limits.min_rows:,} rows on {limits.min_days} days are needed"
-    message = f"{counts}; {needed} (monitor.min_rows, monitor.min_days). Run this again later."
+    remedy = "Run this again later."
+    if days and rows / days * limits.days < limits.min_rows:
+        remedy = (
+            f"At {rows / days:,.0f} rows a day, {limits.days} days (monitor.days) never have so "
+            "many: lower min_rows or raise days."
+        )
+    message = f"{counts}; {needed} (monitor.min_rows, monitor.min_days). {remedy}"
     return ENOUGH_ROWS.inconclusive("rows", message)
 
 

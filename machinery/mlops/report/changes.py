@@ -10,7 +10,7 @@ from mlops.statistics.drift import LEAST
 from mlops.training.provenance import REWRITTEN, Difference, Origin, differences, origin
 
 # The noun for each kind of difference that is counted.
-NOUNS = {"parameter": "parameter", "code": "file of code", "version": "version"}
+NOUNS = {"parameter": "parameter", "code": "code file", "version": "version"}
 MOST_COLUMNS = 5
 
 

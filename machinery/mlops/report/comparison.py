@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops import gate
+from mlops.gate.leakage import TITLES
 from mlops.report.parts import compared
 from mlops.report.subject import Judged
-from mlops.report.tree import Bars, Code, Paragraph, Part, Plot, Section, Table, Text
+from mlops.report.tree import Bars, Code, Paragraph, Part, Piece, Plot, Section, Table, Text
 
 
 def metrics(judged: Judged) -> Section:
@@ -55,7 +56,18 @@ def _how_measured(judged: Judged) -> Text:
         share = max(part["undefined"] for part in measured.values() if isinstance(part, dict))
         if share:
             text += [" ", Code(name), f" had no value in {share:.2%} of the replicates."]
+    text += _strongest(evaluation["features"])
     return tuple(text)
+
+
+def _strongest(features: dict[str, Any]) -> list[Piece]:
+    """Name the feature that predicts best by itself: a leak would be it."""
+    strength = {name: value for name, value in features["strength"].items() if value is not None}
+    if not strength:
+        return []
+    name = max(strength, key=strength.get)
+    value = f" with {TITLES[features['measure']]} {gate.number(strength[name])}."
+    return [" Strongest feature by itself: ", Code(name), value]
 
 
 def curves(judged: Judged) -> Section | None:

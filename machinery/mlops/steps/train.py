@@ -19,6 +19,7 @@ from mlops.config.params import Params
 from mlops.console import Timer, say
 from mlops.errors import UserError
 from mlops.paths import MODELS
+from mlops.serving.answer import CLASSES
 from mlops.training import calls, contract, partitions, record
 
 # Rows that a new model scores at once.
@@ -93,8 +94,21 @@ def _fit(frame: Any, params: Params, columns: contract.Columns, device: str) -> 
     partitions.require(frame, columns, "training rows")
     model = calls.train(frame, columns, params, device)
     # A model that answers in another shape is refused now, not by a later step.
-    calls.predict(model, frame[list(columns.features)].head(TRIED))
+    try:
+        calls.predict(model, frame[list(columns.features)].head(TRIED))
+    except UserError as error:
+        raise UserError(f"{error}{_missing_classes(frame, columns)}") from error
     return model
+
+
+def _missing_classes(frame: Any, columns: contract.Columns) -> str:
+    """Name the classes that no training row has: most classifiers know nothing of them."""
+    answer = contract.answer()
+    if answer.kind != CLASSES:
+        return ""
+    seen = set(partitions.target(frame, columns).tolist())
+    missing = [name for position, name in enumerate(answer.names) if position not in seen]
+    return f" No training row has the class {', '.join(missing)}." if missing else ""
 
 
 def _save(model: Any) -> dict[str, Any]:

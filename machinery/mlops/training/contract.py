@@ -132,6 +132,10 @@ def columns(gate_cluster: str | None) -> Columns:
     """Return the roles of the columns: all but target, time and group are features."""
     data = team_data()
     group = getattr(data, "GROUP", None)
+    for key in ("SLICES", "TEXT"):
+        if isinstance(getattr(data, key, ()), str):
+            column = getattr(data, key)
+            raise UserError(f'{key} is the text {column!r}. Make it a tuple: ("{column}",).')
     names = list(schema().columns)
     slices = tuple(getattr(data, "SLICES", ()))
     targets = (data.TARGET,) if isinstance(data.TARGET, str) else tuple(data.TARGET)
@@ -145,6 +149,12 @@ def columns(gate_cluster: str | None) -> Columns:
                 f"{role} names the column {name!r}, which data.SCHEMA does not have. "
                 f"It has {', '.join(names)}.{did_you_mean(name, names)}"
             )
+    if group and gate_cluster is None:
+        raise UserError(
+            f"data.GROUP is {group!r}, whose rows depend on each other, but gate.cluster is not "
+            f"set, so intervals would count each row. Set `cluster: {group}` below gate: in "
+            "params.yaml, or leave GROUP out."
+        )
     features = tuple(name for name in names if name not in (*targets, data.TIME, group))
     for name in text:
         if name in slices or name not in features:

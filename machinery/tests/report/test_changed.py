@@ -56,7 +56,7 @@ def test_parameters_code_and_versions(section_text, champion, record):
     champion["origin"]["versions"]["numpy"] = "1.0"
     champion["code"] = [{"file": "model/train.py", "added": 3, "removed": 1}]
     text = section_text()
-    assert "2 parameters, 1 file of code, 1 version, nothing else." in text
+    assert "2 parameters, 1 code file, 1 version, nothing else." in text
     assert "| parameter | `model.depth` | `6` | `8` |" in text
     assert "| parameter | `model.seed` | `1` | unset |" in text
     assert "| code | `model/train.py` |  | +3 -1 lines |" in text
