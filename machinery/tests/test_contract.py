@@ -117,6 +117,21 @@ def test_a_class_that_the_model_does_not_have_is_refused(team):
         partitions.require(frame, COLUMNS, "rows")
 
 
+@pytest.mark.parametrize(
+    ("names", "cluster", "message"),
+    [
+        ({"SLICES": "km"}, "day", r'SLICES is the text .km.. Make it a tuple: \("km",\)'),
+        ({"GROUP": "day"}, None, "gate.cluster is not set, .* Set `cluster: day` below gate:"),
+    ],
+)
+def test_a_name_that_would_be_ignored_is_refused(team, names, cluster, message):
+    """A text is a sequence of letters, and a group that no interval uses groups nothing."""
+    schema = SimpleNamespace(columns=dict.fromkeys(ROWS))
+    team(SCHEMA=schema, TARGET="late", TIME="day", **names)
+    with pytest.raises(UserError, match=message):
+        contract.columns(cluster)
+
+
 @pytest.mark.parametrize("scores", [[[0.5, 0.6]], [[1.2, -0.2]]])
 def test_scores_of_classes_are_probabilities(team, scores):
     """A sum over 1 or a share below 0 would make every metric meaningless."""

@@ -183,6 +183,11 @@ BAD = {
     "not reproduced": ("training.repeat", "sha256:b", ("M112", "fail")),
     "pickle": ("model.pickled", {"model.joblib": "its name ends in .joblib"}, ("M114", "fail")),
     "miscalibrated": ("evaluation.curves.candidate.calibration", tenths(0.2), ("M113", "fail")),
+    "labels for probabilities": (
+        "evaluation.curves.candidate.calibration",
+        [{"score": 0.0, "target": 0.1, "rows": 70}, {"score": 1.0, "target": 0.8, "rows": 30}],
+        ("M113", "inconclusive"),
+    ),
     "no score": ("evaluation.curves.candidate.calibration", [], ("M113", "fail")),
     "no interval": (
         "evaluation.metrics.auc.difference",
@@ -349,6 +354,13 @@ def test_data_that_were_not_checked_are_refused(record):
     assert gate.judge(record, None, PARAMS)[0].verdict is Verdict.FAIL
 
 
+def test_without_any_bound_nothing_is_decided(record):
+    """A model that always answers the same would pass."""
+    unbounded = PARAMS.model_copy(update={"bounds": {}, "beat_constant": []})
+    assert ("M103", "inconclusive") in failing(record, unbounded)
+    assert ("M103", "inconclusive") not in failing(record)
+
+
 def test_without_a_champion_the_bounds_decide(record):
     """A first release has no champion, and the finding states it."""
     first = change(record, "evaluation.champion", None)
@@ -376,7 +388,7 @@ def test_what_to_do_stands_before_the_traceback_of_a_champion_that_failed(record
     }
     findings = gate.judge(change(record, "evaluation.champion", failed), CHECKED, PARAMS)
     (one,) = [finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE]
-    assert re.match(r"a could not be scored: .* KeyError: 1\. Fix that, or roll", one.message)
+    assert re.match(r"a could not be scored: .* KeyError: 1\. Its code is sealed", one.message)
     assert one.message.endswith(f"\n{traced}")
 
 
@@ -477,11 +489,22 @@ def test_the_summary_of_a_pass_compares_with_the_champion(record):
             "Not worse, and not proven better, than the model in production: AUC is the same.",
         ),
         (
+            estimate(0.01, -0.03, 0.05),
+            "Better on average, but perhaps worse than the model in production: AUC is 0.0100 higher "
+            "(-0.0300 to +0.0500), -0.0200 is allowed at worst. Hold out more rows (data.holdout) to "
+            "decide.",
+        ),
+        (
+            estimate(0.00001, -0.01, 0.01),
+            "Not worse, and not proven better, than the model in production: AUC is the same on "
+            "average (-0.0100 to +0.0100).",
+        ),
+        (
             estimate(None, None, None),
             "The difference has no interval: no replicate gave a number for both models.",
         ),
     ],
-    ids=["worse", "a little worse", "perhaps worse", "the same", "no number"],
+    ids=["worse", "a little worse", "perhaps worse", "the same", "unsure", "close", "no number"],
 )
 def test_a_difference_is_described_in_words(record, difference, message):
     """Its direction, size, interval and the margin."""

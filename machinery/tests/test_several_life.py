@@ -217,6 +217,18 @@ labels.to_csv("build/live/production/labels/q4.csv", index=False)
 
 
 @pytest.mark.parametrize("life", ["classes"], indirect=True)
+def test_a_class_without_training_rows_is_named(life):
+    """Where predict leaves its column out, as most classifiers do."""
+    fork, _ = life
+    fork.edit("model/__init__.py", '("cash", "card", "app")', '("cash", "card", "app", "voucher")')
+    fork.edit("model/__init__.py", "model[_cells(columns)]", "model[_cells(columns)][:, :3]")
+    done = fork.mlops("train", check=False)
+    fork.git("revert", "--no-edit", "HEAD", "HEAD~1")
+    assert done.returncode == 2
+    assert "No training row has the class voucher" in done.stderr
+
+
+@pytest.mark.parametrize("life", ["classes"], indirect=True)
 def test_a_champion_with_other_names_is_inconclusive(in_production):
     """A model that gained a class says so; it is no crash."""
     fork, _ = in_production

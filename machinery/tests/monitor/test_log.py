@@ -67,6 +67,13 @@ def test_folders_of_several_services_are_read(log, write_log):
     assert "pod/predictions-1.jsonl" in rows.files
 
 
+def test_a_log_may_be_one_file(log):
+    """MLOPS_LOG may name it."""
+    (file,) = log.glob("*.jsonl")
+    assert read_log(file, RELEASE).per_day == read_log(log, RELEASE).per_day
+    assert read_log(file, RELEASE).files == [file.name]
+
+
 def test_a_folder_may_be_named_like_a_log(log, write_log):
     """It is no file; what is in it is read."""
     (log / "pod.jsonl").mkdir()
