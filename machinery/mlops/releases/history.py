@@ -1,6 +1,5 @@
 """The committed versions of a file, newest first."""
 
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,10 +44,9 @@ def versions(path: Path) -> list[FileVersion]:
     ]
 
 
-def reaches(commit: str) -> bool:
-    """Return whether HEAD is or descends from a commit; UserError if a shallow clone hides it."""
-    # Git prints nothing for a commit that it does not know.
-    is_ancestor = git.git("merge-base", commit, "HEAD", check=False) == commit
+def reaches(commit: str, tip: str = "HEAD") -> bool:
+    """Return whether `tip` is or descends from a commit; UserError if a shallow clone hides it."""
+    is_ancestor = git.descends(tip, commit)
     if not is_ancestor:
         _require_full_clone()
     return is_ancestor
@@ -64,19 +62,21 @@ def _require_full_clone() -> None:
 
 def _blobs(names: list[str]) -> list[tuple[str, str | None]]:
     """Return the id and text of blobs named as `commit:path`, read by one git process."""
-    done = subprocess.run(
-        ["git", "cat-file", "--batch"],
-        input="".join(f"{name}\n" for name in names).encode(),
-        capture_output=True,
-        check=True,
-    )
-    output, blobs = done.stdout, []
-    for _ in names:
+    content = "".join(f"{name}\n" for name in names).encode()
+    output, blobs = git.output("cat-file", "--batch", content=content), []
+    for name in names:
         first, _, output = output.partition(b"\n")
         if first.endswith(b" missing"):
+            _require_removed(*name.split(":", 1))
             blobs.append(("", None))
             continue
         blob, _, size = first.decode().split(" ")
         blobs.append((blob, output[: int(size)].decode(errors="replace")))
         output = output[int(size) + 1 :]
     return blobs
+
+
+def _require_removed(commit: str, path: str) -> None:
+    """Raise UserError if a commit has a file whose content this clone has lost."""
+    if git.show(commit, Path(path)) is not None:
+        raise UserError(f"git cannot read {commit}:{path} here. Fetch again: git fetch --refetch.")

@@ -10,12 +10,12 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
+from mlops import git
 from mlops.ci import actions
 from mlops.config.options import Option
 from mlops.config.params import AnyModel, load_params
 from mlops.console import say
 from mlops.errors import UserError
-from mlops.git import git
 from mlops.github import remote
 from mlops.releases import environments, gather
 from mlops.releases.environments import Environment
@@ -83,7 +83,7 @@ def _base_of(event: dict[str, Any]) -> str:
 def _base(option: str | None) -> str:
     """Return the commit to merge into; UserError if this clone has none of that name."""
     name = option or _base_of(actions.payload())
-    commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False)
+    commit = git.commit_of(name)
     if not commit:
         hint = "git fetch origin" if remote.exists() else "name it with --base"
         raise UserError(f"There is no commit {name!r} here to compare with: {hint}.")
