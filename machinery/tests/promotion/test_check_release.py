@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops import git
 from mlops.releases import gather
+from mlops.releases.release import Origin, Release, Rollback, read_release
 from mlops.releases.rules import table
 
+PRODUCTION = "environments/production/release.yaml"
 DEV = "environments/dev/release.yaml"
 STAGING = "environments/staging/release.yaml"
 
@@ -249,3 +252,55 @@ def test_a_base_that_is_not_known(clone):
     """The message names what to fetch or name."""
     answer = clone.mlops("check-release")
     assert answer.code == 2 and "--base" in answer.text
+
+
+def squashed(clone):
+    """Put all that HEAD changes into one commit, as GitHub's squash does."""
+    clone.git("reset", "-q", "--soft", "origin/main")
+    clone.git("commit", "-qm", "All in one")
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_rollback_to_what_only_the_pull_request_held(clone, two, forge, merge):
+    """Its first commit puts an untested release there, its second one goes "back" to it."""
+    del forge
+    untested = clone.ship("dev", "staging", model="three")
+    clone.merge()
+    source = read_release(Path(STAGING))
+    here = {"supersedes": two[1], "rollback": None}
+    first = Release(spec=source.spec.model_copy(update=here))
+    clone.commit(PRODUCTION, first.text)
+    origin = Origin(environment="production", commit=git.head(), at=datetime.now(UTC))
+    marked = here | {"promoted_from": origin, "rollback": Rollback(reason="trust me")}
+    Path(PRODUCTION).write_text(Release(spec=source.spec.model_copy(update=marked)).text, "utf-8")
+    entry = f"- {{releaseId: {two[1]}, reason: trust me, at: '2026-11-21T10:00:00Z'}}\n"
+    Path("environments/quarantine.yaml").write_text(entry, "utf-8")
+    clone.git("commit", "-qam", f"Roll back production to {untested}")
+    if not merge:
+        squashed(clone)
+    assert "P120" in checked(clone).refusals
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_release_of_code_that_only_the_pull_request_held(clone, forge, merge):
+    """It changes the model, builds, and takes the change back: nobody would review it."""
+    del forge
+    clone.commit("model/__init__.py", "evil = True\n")
+    clone.package("evil")
+    clone.git("revert", "--no-edit", "HEAD")
+    assert clone.mlops("promote", "--env", "dev").code == 0
+    if not merge:
+        squashed(clone)
+    answer = checked(clone)
+    assert "P115" in answer.refusals
+    base = clone.git("rev-parse", "origin/main")[:12]
+    assert f"{base} does not descend from" in answer.text
+
+
+def test_a_release_promoted_from_a_commit_of_the_pull_request(clone, staged):
+    """The commit that holds it in dev must be on the base as well."""
+    assert staged
+    clone.commit("code.py", "answer = 43\n")
+    clone.ship("staging", model="one")
+    clone.git("revert", "--no-edit", "HEAD~1")
+    assert set(checked(clone).refusals) == {"P108", "P115"}
