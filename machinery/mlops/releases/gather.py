@@ -31,7 +31,7 @@ def for_move(
         uncommitted=tuple(environment.uncommitted()),
         catalogue_entry=catalogue_entry(release.release_id),
         catalogue_ids=tuple(catalogue_ids()),
-        quarantine=quarantine.entries(),
+        quarantine=quarantine.with_models(quarantine.entries(), "HEAD"),
         file_text=git.show("HEAD", environment.file),
         history=tuple(release_history(environment.name)),
         previous_id=release.spec.supersedes,
@@ -77,7 +77,7 @@ def for_merge(
 def base_facts(environment: str, commit: str) -> Base:
     """Return the facts about a commit that a pull request is merged into."""
     release = release_at(commit, environment)
-    entries = quarantine.entries(commit)
+    entries = quarantine.with_models(quarantine.entries(commit), commit)
     return Base(commit, release and release.release_id, entries)
 
 

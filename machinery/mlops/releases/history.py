@@ -1,5 +1,6 @@
-"""The committed versions of a file, newest first."""
+"""The committed versions of a file, on all sides of every merge, newest first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,15 @@ from mlops.releases.release import Release
 
 @dataclass(frozen=True)
 class FileVersion:
-    """A file as one commit left it; `text` is None if the commit removed it."""
+    """A file as one commit left it; `text` is None if the commit removed it.
+
+    `parents` are the commits of the versions before it: two or more if sides with different
+    versions were merged.
+    """
 
     commit: str
     at: datetime
+    parents: tuple[str, ...]
     blob: str
     text: str | None
 
@@ -31,17 +37,37 @@ class HistoryEntry:
         """The id of the release, None for none."""
         return self.release and self.release.release_id
 
+    @property
+    def is_rollback(self) -> bool:
+        """Whether a rollback wrote it."""
+        return self.release is not None and self.release.spec.rollback is not None
 
-def versions(path: Path) -> list[FileVersion]:
-    """Return the versions of a file up to HEAD, newest first; UserError in a shallow clone."""
+
+def versions(path: Path, tip: str = "HEAD") -> list[FileVersion]:
+    """Return the versions of a file up to `tip`, each before its parents.
+
+    Raises UserError in a shallow clone.
+    """
     _require_full_clone()
-    lines = git.git("log", "--format=%H %cI", "HEAD", "--", path.as_posix()).splitlines()
-    commits = [line.split(" ", 1) for line in lines]
-    blobs = _blobs([f"{commit}:{path.as_posix()}" for commit, _ in commits])
+    # By default git follows one side of a merge only, and `git merge -s ours` hides the other one.
+    # With this option each commit comes before its parents, which are versions too.
+    options = ("--simplify-merges", "--format=%H %cI %P")
+    lines = git.git("log", *options, tip, "--", path.as_posix()).splitlines()
+    commits = [line.split() for line in lines]
+    blobs = _blobs([f"{commit}:{path.as_posix()}" for commit, *_ in commits])
     return [
-        FileVersion(commit, datetime.fromisoformat(at), *blob)
-        for (commit, at), blob in zip(commits, blobs, strict=True)
+        FileVersion(commit, datetime.fromisoformat(at), tuple(parents), *blob)
+        for (commit, at, *parents), blob in zip(commits, blobs, strict=True)
     ]
+
+
+def merges(commits: Iterable[str]) -> set[str]:
+    """Return those of the commits that are merges."""
+    content = "".join(f"{commit}\n" for commit in commits).encode()
+    if not content:
+        return set()
+    listed = git.output("rev-list", "--no-walk=unsorted", "--merges", "--stdin", content=content)
+    return set(listed.decode().split())
 
 
 def reaches(commit: str, tip: str = "HEAD") -> bool:

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         release.release_id,
         folder,
         params.serve.ready_seconds,
-        confirm=lambda: _confirm(what, environment.name, release, before),
+        lambda: _confirm(what, environment.name, release, before),
     )
     _write(environment.name, now, commit)
     _report(environment.name, before, now, timer)
