@@ -116,6 +116,13 @@ def changed_files(base: str) -> ChangedFiles:
     return {Path(name): status for status, name in zip(listed[::2], listed[1::2], strict=False)}
 
 
+def lifted_quarantines(base: str, changed: ChangedFiles) -> list[str]:
+    """Return the releases that HEAD lets out of quarantine since it left a commit."""
+    if quarantine.QUARANTINE not in changed:
+        return []
+    return quarantine.lifted(git.git("merge-base", base, "HEAD"), "HEAD")
+
+
 def moved_environments(changed: ChangedFiles) -> list[str]:
     """Return the environments whose release these changes decide.
 

@@ -47,16 +47,39 @@ def entries(commit: str = "HEAD") -> Entries:
 
     These are the file's, and those that only a merge dropped from it.
     """
-    listed = parse_entries(git.show(commit, QUARANTINE) or "")
-    ids = {entry.release_id for entry in listed}
-    return listed + tuple(entry for entry in _kept(commit) if entry.release_id not in ids)
+    own = listed(commit)
+    ids = {entry.release_id for entry in own}
+    return own + tuple(entry for entry in _kept(commit) if entry.release_id not in ids)
 
 
-def with_models(listed: Entries, commit: str) -> Entries:
+def listed(commit: str) -> Entries:
+    """Return the entries in the file at a commit; raises UserError if it is broken."""
+    return parse_entries(git.show(commit, QUARANTINE) or "")
+
+
+def lifted(before: str, after: str) -> list[str]:
+    """Return the releases whose entries at one commit are gone or concern less at another.
+
+    Raises UserError if the file is broken at the later one.
+    """
+    later = {entry.release_id: entry for entry in listed(after)}
+    try:
+        entries_before = listed(before)
+    except UserError:
+        return ["entries that cannot be read"]
+    return [
+        entry.release_id
+        for entry in entries_before
+        if not (now := later.get(entry.release_id))
+        or (now.model_digest, now.model_may_return) != (entry.model_digest, entry.model_may_return)
+    ]
+
+
+def with_models(among: Entries, commit: str) -> Entries:
     """Return the entries, each with the digest of its model if the catalogue at a commit has it."""
     return tuple(
         entry if entry.model_digest else entry.model_copy(update={"model_digest": digest})
-        for entry in listed
+        for entry in among
         for digest in [entry.model_digest or _catalogued(entry.release_id, commit)]
     )
 
@@ -121,9 +144,9 @@ def _state(version: FileVersion, sides: list[_State], is_merge: bool) -> _State:
     return state
 
 
-def entry_of(release_id: str, listed: Entries) -> Entry | None:
+def entry_of(release_id: str, among: Entries) -> Entry | None:
     """Return the entry of a release, None if it is not in quarantine."""
-    return next((entry for entry in listed if entry.release_id == release_id), None)
+    return next((entry for entry in among if entry.release_id == release_id), None)
 
 
 def with_entry(text: str, entry: Entry) -> str:

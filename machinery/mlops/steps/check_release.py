@@ -1,9 +1,10 @@
 """May this pull request be merged? Only a promotion or rollback may move a release.
 
 Judges the changes of HEAD since it left --base. A pull request that changes no release.yaml and no
-catalogue entry passes. A promotion or rollback must change nothing else; it is judged as `deploy`
-would, against the base as it is now. A signature demanded by the policy is checked if the store
-(MLOPS_STORE) holds the bundle. machinery/docs/promotion.md lists every refusal.
+catalogue entry passes, unless it lifts a quarantine and changes more than that. A promotion or
+rollback must change nothing else; it is judged as `deploy` would, against the base as it is now. A
+signature demanded by the policy is checked if the store (MLOPS_STORE) holds the bundle.
+machinery/docs/promotion.md lists every refusal.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from mlops.releases.environments import Environment
 from mlops.releases.release import Release
 from mlops.releases.rules import table
 from mlops.releases.rules.rule import Refusal, refused
-from mlops.releases.rules.scope import check_scope
+from mlops.releases.rules.scope import check_lifted, check_scope
 from mlops.releases.store import Store
 from mlops.signing.check import check_signature
 
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     # None also for a release.yaml that was deleted or emptied by hand.
     release = environment and environment.release
     refusals = list(check_scope(changed, moved, release))
+    if not moved:
+        refusals += check_lifted(changed, gather.lifted_quarantines(base, changed))
     if environment and release and not refusals:
         refusals = _merge_refusals(environment, release, base)
     if refusals:

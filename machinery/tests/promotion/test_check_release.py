@@ -304,3 +304,75 @@ def test_a_release_promoted_from_a_commit_of_the_pull_request(clone, staged):
     clone.ship("staging", model="one")
     clone.git("revert", "--no-edit", "HEAD~1")
     assert set(checked(clone).refusals) == {"P108", "P115"}
+
+
+QUARANTINE = "environments/quarantine.yaml"
+
+
+@pytest.fixture
+def barred(clone, two, forge):
+    """Main went back in production; returns the text of its quarantine and the barred release."""
+    del forge
+    clone.mlops("rollback", "--env", "production", "--reason", "slow")
+    clone.merge()
+    return Path(QUARANTINE).read_text("utf-8"), two[1]
+
+
+def test_a_quarantine_lifted_in_passing(clone, barred):
+    """A conflict that somebody resolved, or a page about something else."""
+    clone.commit("docs.md", "A word.\n")
+    clone.commit(QUARANTINE, "# None yet.\n")
+    answer = checked(clone)
+    assert answer.refusals == ["P135"]
+    assert f"the entry of {barred[1]}, and also changes docs.md" in answer.text
+    clone.commit(QUARANTINE, barred[0])
+    assert checked(clone).code == 0
+
+
+def test_a_quarantine_lifted_by_a_merge_and_a_squash(clone, barred):
+    """The branch merged main and kept its own file; the squash is an ordinary commit."""
+    clone.git("checkout", "-qb", "change", "HEAD~1")
+    clone.commit("docs.md", "A word.\n")
+    clone.git("merge", "-q", "--no-commit", "main")
+    clone.git("checkout", "HEAD", "--", QUARANTINE)
+    clone.git("commit", "-qm", "Merge main")
+    assert barred and checked(clone).refusals == ["P135"]
+    squashed(clone)
+    assert checked(clone).refusals == ["P135"]
+
+
+@pytest.mark.parametrize("beside", [(), ("docs.md",)])
+def test_a_quarantine_lifted_for_a_model(clone, barred, beside):
+    """The same holds for the model of the release, and for the digest it is known by."""
+    digest = barred[0].split("modelDigest: ")[1].strip()
+    for new in (f"{digest}\n  modelMayReturn: true", f"sha256:{'0' * 64}"):
+        clone.edit(QUARANTINE, digest, new)
+        for path in beside:
+            clone.commit(path, f"{new}\n")
+        answer = checked(clone)
+        assert (answer.code, answer.refusals) == ((1, ["P135"]) if beside else (0, []))
+        clone.git("reset", "-q", "--hard", "origin/main")
+
+
+def test_a_quarantine_lifted_alone(clone, barred):
+    """Its owners decide that."""
+    clone.commit(QUARANTINE, "# None any more.\n")
+    assert checked(clone).code == 0 and barred
+
+
+def test_a_branch_from_before_the_quarantine(clone, barred):
+    """It lifts nothing, though its file has no entry."""
+    clone.git("checkout", "-qb", "change", "HEAD~1")
+    clone.commit("docs.md", "A word.\n")
+    assert checked(clone).code == 0 and barred
+
+
+def test_a_quarantine_that_cannot_be_read(clone, barred):
+    """Nobody can say what it held, so it is mended alone; and nobody breaks it by a merge."""
+    clone.commit(QUARANTINE, "- releaseId: [\n")
+    assert checked(clone).code == 2
+    clone.merge()
+    clone.commit(QUARANTINE, barred[0])
+    assert checked(clone).code == 0
+    clone.commit("docs.md", "A word.\n")
+    assert checked(clone).refusals == ["P135"]
