@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlops import git
 from mlops.paths import ENVIRONMENTS
-from mlops.releases import quarantine
+from mlops.releases import evidence, quarantine
 from mlops.releases.environment_history import release_at, release_history
 from mlops.releases.environments import Environment, catalogue_entry
 from mlops.releases.history import reaches
@@ -70,8 +70,12 @@ def for_merge(
     The pull request's own commits are not merged yet, so they prove nothing.
     """
     facts = for_deploy(environment, release, now=now, trunk=base)
-    merged_at = _not_before_promotion(release, facts.now)
-    return replace(facts, merged_at=merged_at, base=base_facts(environment.name, base))
+    return replace(
+        facts,
+        merged_at=_not_before_promotion(release, facts.now),
+        base=base_facts(environment.name, base),
+        contradicting=evidence.contradicting(release),
+    )
 
 
 def base_facts(environment: str, commit: str) -> Base:

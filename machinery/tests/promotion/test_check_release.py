@@ -376,3 +376,20 @@ def test_a_quarantine_that_cannot_be_read(clone, barred):
     assert checked(clone).code == 0
     clone.commit("docs.md", "A word.\n")
     assert checked(clone).refusals == ["P135"]
+
+
+def test_evidence_that_is_not_its_file_s(clone, forge):
+    """The load test failed; the block in the release was written by hand."""
+    del forge
+    release_id = clone.ship("dev", "staging")
+    clone.merge()
+    clone.load_test(release_id, verdict="fail", reason="p95 900 ms", age=timedelta(minutes=2))
+    failed = Path("build/evidence", release_id, "load-test.json").read_text("utf-8")
+    clone.load_test(release_id, age=timedelta(minutes=1))
+    assert clone.mlops("promote", "--env", "production").code == 0
+    assert checked(clone).code == 0
+    Path("build/evidence", release_id, "load-test.json").write_text(failed, "utf-8")
+    answer = checked(clone)
+    assert answer.refusals == ["P136"] and f"{release_id}/load-test.json" in answer.text
+    clone.load_test(release_id, age=timedelta(minutes=-1))
+    assert checked(clone).code == 0

@@ -49,6 +49,8 @@ class Facts:  # pylint: disable=too-many-instance-attributes # one for each fact
     # The commits of the release outside this history, each with its description.
     missing_commits: tuple[tuple[str, str], ...] = ()
     base: Base | None = None
+    # Files of evidence here that the release's evidence is not from.
+    contradicting: tuple[str, ...] = ()
     store_name: str = ""
     is_bundle_stored: bool = True
     # Refusals of signing.check.check_signature, which needs the store and cryptography.
