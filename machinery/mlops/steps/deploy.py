@@ -67,10 +67,10 @@ def _confirm(what: str, name: str, release: Release, before: Live | None) -> Non
     environment = environments.environment(name)
     current = environment.release
     if current != release:
-        held = current.release_id if current else "none"
+        release_id = current.release_id if current else "none"
         raise Refused(
-            f"{what}: {environment.file} names {held} now. A rollback or promotion was committed "
-            f"meanwhile, and it wins. Run `make deploy ENV={name}` for what the file names now."
+            f"{what}: {environment.file} names {release_id} now. A rollback or promotion was "
+            f"committed meanwhile, and it wins. Run `make deploy ENV={name}` to serve what it left."
         )
     _checked(what, environment, release, before)
 
