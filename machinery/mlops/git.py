@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from mlops.errors import UserError
@@ -13,30 +14,94 @@ BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github
 # Overrides personal settings that would change the output parsed here.
 STABLE_OUTPUT = ("-c", "log.showSignature=false", "-c", "log.follow=false")
 
+# Hooks, aliases and `git rebase --exec` set these. They name another repository, index or file
+# than those of the working directory.
+_ELSEWHERE = (
+    *("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
+    *("GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
+    *("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"),
+)
 
-def git(*arguments: str, check: bool = True, environment: Mapping[str, str] | None = None) -> str:
-    """Run git here and return its output; raises UserError with git's own message."""
+
+def variables(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment variables for git in the working directory, and `more`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    return inherited | dict(more or {})
+
+
+def run(
+    *arguments: str, content: bytes | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git here, however it ends; raises UserError if it is not installed."""
     try:
-        process = subprocess.run(
+        return subprocess.run(
             ["git", *STABLE_OUTPUT, *arguments],
+            input=content,
             capture_output=True,
-            text=True,
             check=False,
-            env=None if environment is None else {**os.environ, **environment},
+            env=variables(environment),
         )
     except FileNotFoundError:
         raise UserError(
             "git is not installed, and every release names a commit. Install git."
         ) from None
+
+
+def output(*arguments: str, content: bytes | None = None) -> bytes:
+    """Run git here and return its output as bytes; raises UserError with git's own message."""
+    process = run(*arguments, content=content)
+    if process.returncode:
+        raise _failed(arguments[0], process)
+    return process.stdout
+
+
+def git(*arguments: str, check: bool = True, environment: Mapping[str, str] | None = None) -> str:
+    """Run git here and return its output; raises UserError with git's own message."""
+    process = run(*arguments, environment=environment)
     if check and process.returncode:
-        message = process.stderr.strip() or process.stdout.strip()
-        raise UserError(f"git {arguments[0]} failed: {message}")
-    return process.stdout.strip()
+        raise _failed(arguments[0], process)
+    return _text(process)
+
+
+def _text(process: subprocess.CompletedProcess[bytes]) -> str:
+    return process.stdout.decode().replace("\r\n", "\n").strip()
+
+
+def _failed(command: str, process: subprocess.CompletedProcess[bytes]) -> UserError:
+    message = (process.stderr.strip() or process.stdout.strip()).decode(errors="replace")
+    return UserError(f"git {command} failed: {message}")
+
+
+def require_root() -> None:
+    """Make sure that git can read the repository whose root is the working directory."""
+    _require_root(os.getcwd())
+
+
+@cache
+def _require_root(folder: str) -> None:
+    prefix = git("rev-parse", "--show-prefix")
+    if prefix:
+        raise UserError(
+            f"{folder} is the subfolder {prefix} of another git repository. The commits of a "
+            "release are those of its own repository: run this at a repository's root, or make "
+            "this folder one (git init)."
+        )
+
+
+def commit_of(name: str) -> str | None:
+    """Return the commit that a name stands for, None if there is none of that name here."""
+    process = run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    # With --quiet git ends with 1 for an unknown name, and otherwise if it cannot read.
+    if process.returncode not in (0, 1):
+        raise _failed("rev-parse", process)
+    return _text(process) or None
 
 
 def head() -> str:
     """Return the commit that is checked out, as 40 hex digits."""
-    commit = git("rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    require_root()
+    commit = commit_of("HEAD")
     if not commit:
         raise UserError("There is no commit here yet. Commit the repository first: git commit.")
     return commit
@@ -61,8 +126,11 @@ def require_identity() -> None:
 
 
 def descends(commit: str, ancestor: str) -> bool:
-    """Return whether a commit equals or descends from another; both must exist here."""
-    return git("merge-base", ancestor, commit, check=False) == git("rev-parse", ancestor)
+    """Return whether a commit equals or descends from another; never if one is not here."""
+    process = run("merge-base", "--is-ancestor", ancestor, commit)
+    if process.returncode not in (0, 1) and None not in (commit_of(commit), commit_of(ancestor)):
+        raise _failed("merge-base", process)
+    return process.returncode == 0
 
 
 def commit_time(commit: str) -> str:
@@ -77,13 +145,23 @@ def changed(*paths: str) -> list[str]:
 
 
 def show(commit: str, path: Path) -> str | None:
-    """Return a file's text at a commit, None if absent; raises UserError if it is not UTF-8."""
-    name = f"{commit}:{path.as_posix()}"
-    process = subprocess.run(["git", "show", name], capture_output=True, check=False)
+    """Return a file's text at a commit, None if the commit has no such file.
+
+    Raises UserError if git cannot read the commit or the file, or if the file is not UTF-8.
+    """
+    require_root()
+    name = path.as_posix()
+    listed = output("ls-tree", "-z", "--full-tree", commit, "--", name).decode()
+    # A line is `<mode> blob <id>`, a tab and the name.
+    kind, _, blob = listed.partition("\t")[0].partition(" ")[2].partition(" ")
+    if kind != "blob":
+        return None
     try:
-        return process.stdout.decode() if process.returncode == 0 else None
+        return output("cat-file", "blob", blob).decode()
     except UnicodeDecodeError:
-        raise UserError(f"{name} is not UTF-8 text. Save it as UTF-8 and commit it.") from None
+        raise UserError(
+            f"{commit}:{name} is not UTF-8 text. Save it as UTF-8 and commit it."
+        ) from None
 
 
 def commit_files(message: str, paths: list[Path]) -> str:

@@ -34,6 +34,12 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 T = TypeVar("T", bound=BaseModel)
 
 
+# Release files have some thousand characters, lists of people at most some hundred thousand.
+MOST_CHARACTERS = 1_000_000
+MOST_VALUES = 50_000
+MOST_LEVELS = 50
+
+
 class Acceptance(Strict):
     """A known problem that the team accepts until a day, that day included."""
 
@@ -68,9 +74,14 @@ def text_of(path: Path) -> str:
 
 
 def parse(text: str, where: str, kind: type[T]) -> T:
-    """Parse a YAML text into a record; raises UserError with all mistakes in it."""
+    """Parse a YAML text into a record; raises UserError with all mistakes in it.
+
+    The text may be anybody's, for example a version in the history: what would take long to parse
+    is refused before.
+    """
     lines: dict[tuple, int] = {}
     try:
+        _require_bounded(text)
         values = _construct(yaml.compose(text, _Loader), (), lines)
         content = json.dumps(values)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -95,6 +106,32 @@ def dump(value: Any, header: str) -> str:
     """Return plain values as YAML below a header of comments; keys keep their order."""
     body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
     return f"{header}{body}"
+
+
+def _require_bounded(text: str) -> None:
+    """Raise ValueError for a text that is large, deeply nested or has aliases, before it is built.
+
+    A few hundred bytes of nested aliases stand for gigabytes of values, and the C parser ends the
+    process on deep nesting.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(
+            f"it has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are allowed."
+        )
+    depth = values = 0
+    for event in yaml.parse(text, _Loader):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(
+                f"line {line}: the alias *{event.anchor} is not allowed. Write its value out."
+            )
+        opens = isinstance(event, yaml.CollectionStartEvent)
+        depth += opens - isinstance(event, yaml.CollectionEndEvent)
+        values += isinstance(event, yaml.ScalarEvent)
+        if values > MOST_VALUES:
+            raise ValueError(f"line {line}: it has more than {MOST_VALUES:,} keys and values.")
+        if depth > MOST_LEVELS:
+            raise ValueError(f"line {line}: it is nested deeper than {MOST_LEVELS} levels.")
 
 
 def _construct(node: yaml.Node | None, at: tuple, lines: dict[tuple, int]) -> Any:

@@ -125,11 +125,8 @@ def _stage(training: record.Record, model: Path, stage: Path) -> dict[str, Any]:
 
 def _extract(tree: str, paths: Sequence[str], folder: Path) -> None:
     """Write the files of a commit's tree below a folder; untracked files are left out."""
-    command = ["git", "archive", tree, "--", *paths]
-    archive = subprocess.run(command, capture_output=True, check=False)
-    if archive.returncode:
-        raise UserError(f"git archive failed: {archive.stderr.decode().strip()}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+    archive = git.output("archive", tree, "--", *paths)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         files.extract(tar, folder)
 
 

@@ -1,6 +1,6 @@
-"""The committed versions of a file, newest first."""
+"""The committed versions of a file, on all sides of every merge, newest first."""
 
-import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,15 @@ from mlops.releases.release import Release
 
 @dataclass(frozen=True)
 class FileVersion:
-    """A file as one commit left it; `text` is None if the commit removed it."""
+    """A file as one commit left it; `text` is None if the commit removed it.
+
+    `parents` are the commits of the versions before it: two or more if sides with different
+    versions were merged.
+    """
 
     commit: str
     at: datetime
+    parents: tuple[str, ...]
     blob: str
     text: str | None
 
@@ -32,23 +37,42 @@ class HistoryEntry:
         """The id of the release, None for none."""
         return self.release and self.release.release_id
 
+    @property
+    def is_rollback(self) -> bool:
+        """Whether a rollback wrote it."""
+        return self.release is not None and self.release.spec.rollback is not None
 
-def versions(path: Path) -> list[FileVersion]:
-    """Return the versions of a file up to HEAD, newest first; UserError in a shallow clone."""
+
+def versions(path: Path, tip: str = "HEAD") -> list[FileVersion]:
+    """Return the versions of a file up to `tip`, each before its parents.
+
+    Raises UserError in a shallow clone.
+    """
     _require_full_clone()
-    lines = git.git("log", "--format=%H %cI", "HEAD", "--", path.as_posix()).splitlines()
-    commits = [line.split(" ", 1) for line in lines]
-    blobs = _blobs([f"{commit}:{path.as_posix()}" for commit, _ in commits])
+    # By default git follows one side of a merge only, and `git merge -s ours` hides the other one.
+    # With this option each commit comes before its parents, which are versions too.
+    options = ("--simplify-merges", "--format=%H %cI %P")
+    lines = git.git("log", *options, tip, "--", path.as_posix()).splitlines()
+    commits = [line.split() for line in lines]
+    blobs = _blobs([f"{commit}:{path.as_posix()}" for commit, *_ in commits])
     return [
-        FileVersion(commit, datetime.fromisoformat(at), *blob)
-        for (commit, at), blob in zip(commits, blobs, strict=True)
+        FileVersion(commit, datetime.fromisoformat(at), tuple(parents), *blob)
+        for (commit, at, *parents), blob in zip(commits, blobs, strict=True)
     ]
 
 
-def reaches(commit: str) -> bool:
-    """Return whether HEAD is or descends from a commit; UserError if a shallow clone hides it."""
-    # Git prints nothing for a commit that it does not know.
-    is_ancestor = git.git("merge-base", commit, "HEAD", check=False) == commit
+def merges(commits: Iterable[str]) -> set[str]:
+    """Return those of the commits that are merges."""
+    content = "".join(f"{commit}\n" for commit in commits).encode()
+    if not content:
+        return set()
+    listed = git.output("rev-list", "--no-walk=unsorted", "--merges", "--stdin", content=content)
+    return set(listed.decode().split())
+
+
+def reaches(commit: str, tip: str = "HEAD") -> bool:
+    """Return whether `tip` is or descends from a commit; UserError if a shallow clone hides it."""
+    is_ancestor = git.descends(tip, commit)
     if not is_ancestor:
         _require_full_clone()
     return is_ancestor
@@ -64,19 +88,21 @@ def _require_full_clone() -> None:
 
 def _blobs(names: list[str]) -> list[tuple[str, str | None]]:
     """Return the id and text of blobs named as `commit:path`, read by one git process."""
-    done = subprocess.run(
-        ["git", "cat-file", "--batch"],
-        input="".join(f"{name}\n" for name in names).encode(),
-        capture_output=True,
-        check=True,
-    )
-    output, blobs = done.stdout, []
-    for _ in names:
+    content = "".join(f"{name}\n" for name in names).encode()
+    output, blobs = git.output("cat-file", "--batch", content=content), []
+    for name in names:
         first, _, output = output.partition(b"\n")
         if first.endswith(b" missing"):
+            _require_removed(*name.split(":", 1))
             blobs.append(("", None))
             continue
         blob, _, size = first.decode().split(" ")
         blobs.append((blob, output[: int(size)].decode(errors="replace")))
         output = output[int(size) + 1 :]
     return blobs
+
+
+def _require_removed(commit: str, path: str) -> None:
+    """Raise UserError if a commit has a file whose content this clone has lost."""
+    if git.show(commit, Path(path)) is not None:
+        raise UserError(f"git cannot read {commit}:{path} here. Fetch again: git fetch --refetch.")

@@ -186,7 +186,7 @@ def _is_imported() -> bool:
 
 def run_steps(tree: Path, store: Store, *steps: str) -> int:
     """Run steps with the code of the worktree, and return their exit code."""
-    environment = os.environ | {"PYTHONPATH": str((tree / IN_TREE.parent).absolute())}
+    environment = git.variables() | {"PYTHONPATH": str((tree / IN_TREE.parent).absolute())}
     # A relative path would name a folder of the worktree.
     environment[VARIABLE] = store.url if "://" in store.url else os.path.abspath(store.url)
     command = [sys.executable, "-m", "mlops", *steps]

@@ -1,28 +1,29 @@
 """May this pull request be merged? Only a promotion or rollback may move a release.
 
 Judges the changes of HEAD since it left --base. A pull request that changes no release.yaml and no
-catalogue entry passes. A promotion or rollback must change nothing else; it is judged as `deploy`
-would, against the base as it is now. A signature demanded by the policy is checked if the store
-(MLOPS_STORE) holds the bundle. machinery/docs/promotion.md lists every refusal.
+catalogue entry passes, unless it lifts a quarantine and changes more than that. A promotion or
+rollback must change nothing else; it is judged as `deploy` would, against the base as it is now. A
+signature demanded by the policy is checked if the store (MLOPS_STORE) holds the bundle.
+machinery/docs/promotion.md lists every refusal.
 """
 
 import argparse
 from dataclasses import replace
 from typing import Any
 
+from mlops import git
 from mlops.ci import actions
 from mlops.config.options import Option
 from mlops.config.params import AnyModel, load_params
 from mlops.console import say
 from mlops.errors import UserError
-from mlops.git import git
 from mlops.github import remote
 from mlops.releases import environments, gather
 from mlops.releases.environments import Environment
 from mlops.releases.release import Release
 from mlops.releases.rules import table
 from mlops.releases.rules.rule import Refusal, refused
-from mlops.releases.rules.scope import check_scope
+from mlops.releases.rules.scope import check_lifted, check_scope
 from mlops.releases.store import Store
 from mlops.signing.check import check_signature
 
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     # None also for a release.yaml that was deleted or emptied by hand.
     release = environment and environment.release
     refusals = list(check_scope(changed, moved, release))
+    if not moved:
+        refusals += check_lifted(changed, gather.lifted_quarantines(base, changed))
     if environment and release and not refusals:
         refusals = _merge_refusals(environment, release, base)
     if refusals:
@@ -83,7 +86,7 @@ def _base_of(event: dict[str, Any]) -> str:
 def _base(option: str | None) -> str:
     """Return the commit to merge into; UserError if this clone has none of that name."""
     name = option or _base_of(actions.payload())
-    commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False)
+    commit = git.commit_of(name)
     if not commit:
         hint = "git fetch origin" if remote.exists() else "name it with --base"
         raise UserError(f"There is no commit {name!r} here to compare with: {hint}.")

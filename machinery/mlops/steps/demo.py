@@ -7,7 +7,6 @@ The user's checkout, its history and its build/ stay unchanged.
 import argparse
 import io
 import json
-import os
 import re
 import shutil
 import socket
@@ -63,7 +62,7 @@ class Demo:
         }
         # Runs the copy's code with the libraries installed here.
         python = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(COPY / IN_TREE.parent)}
-        self.environment = os.environ | committer | python
+        self.environment = git.variables(committer | python)
 
     def chapter(self, title: str) -> None:
         """Print the title of the next chapter."""
@@ -130,8 +129,8 @@ def copy_here(demo: Demo) -> None:
         _stop_services(demo)
     shutil.rmtree(HOME, ignore_errors=True)
     COPY.mkdir(parents=True)
-    archive = subprocess.run(["git", "archive", git.head()], stdout=subprocess.PIPE, check=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+    archive = git.output("archive", git.head())
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         extract(tar, COPY)
     changed = git.changed()
     if changed:

@@ -81,7 +81,7 @@ def _progress(name: str, branch: str, last: str) -> DeploymentProgress:
 
 def _changed(base: str, name: str) -> list[Path] | None:
     """Return the files that changed since a commit; None if the commit is unknown."""
-    if not git.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", check=False):
+    if not base or git.commit_of(base) is None:
         say("due", f"{name} is: {f'{base} is gone' if base else 'no run has succeeded yet'}")
         return None
     # With renames git lists only the new name of a moved file.

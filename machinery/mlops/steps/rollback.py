@@ -56,7 +56,7 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
         return
     earlier = order.choose_earlier(environment.name, history, _quarantined(), to)
     release = _restore(environment, earlier, bad.release_id, reason, now)
-    changes = _changes(environment, release, bad.release_id, reason, now)
+    changes = _changes(environment, release, bad, reason, now)
     what = f"{environment.name} does not go back to {release.release_id}"
     table.require(what, table.ROLLBACK, _facts(environment, release, changes, now))
     message = f"Roll back {environment.name} to {release.release_id}\n\n{reason}"
@@ -67,10 +67,15 @@ def _roll_back(environment: Environment, to: str | None, reason: str) -> None:
 
 
 def _changes(
-    environment: Environment, release: Release, bad: str, reason: str, now: datetime
+    environment: Environment, release: Release, bad: Release, reason: str, now: datetime
 ) -> commits.Changes:
     """Return the files to write: the release, and the quarantine with the bad one."""
-    entry = Entry(release_id=bad, reason=f"{environment.name}: {reason}", at=now)
+    entry = Entry(
+        release_id=bad.release_id,
+        reason=f"{environment.name}: {reason}",
+        at=now,
+        model_digest=bad.promoted.model.digest,
+    )
     entries = quarantine.with_entry(git.show("HEAD", QUARANTINE) or "", entry)
     return {environment.file: release.text, QUARANTINE: entries}
 

@@ -5,6 +5,7 @@ asked to run.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -26,15 +27,26 @@ class Live:
     since: str
 
 
+# Raises Refused if the release may no longer be deployed.
+Confirm = Callable[[], None]
+
+
 class Target(Protocol):
     """The functions that each target module offers."""
 
     def deploy(
-        self, environment: "Environment", release_id: str, bundle: Path, ready_seconds: float
+        self,
+        environment: "Environment",
+        release_id: str,
+        bundle: Path,
+        ready_seconds: float,
+        confirm: Confirm = lambda: None,
     ) -> Live:
         """Make an environment serve a release from its unpacked bundle, and verify that it does.
 
         The live release keeps serving until the new one is ready, also if that never happens.
+        `confirm` is called when no other deployment of the environment can run, before anything
+        changes: a rollback may have finished since the release was checked.
         Run again after a kill at any moment, it reaches the same state. Raises Refused if the
         release does not become ready, UserError for a mistake in the settings.
         """

@@ -16,7 +16,7 @@ from mlops.errors import Refused, UserError
 from mlops.files import canonical, digest
 from mlops.releases.release import Image, Promoted
 from mlops.serving import client
-from mlops.targets import Live, public_port, switch
+from mlops.targets import Confirm, Live, public_port, switch
 from mlops.targets.public_port import live
 from mlops.targets.slots import GRACE_SECONDS, LiveFolder
 from mlops.targets.switch import LOG_LINES, POLL_SECONDS, Active, Deployment
@@ -37,7 +37,13 @@ RESTRICTIONS = (
 )
 
 
-def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seconds: float) -> Live:
+def deploy(
+    environment: "Environment",
+    release_id: str,
+    bundle: Path,
+    ready_seconds: float,
+    confirm: Confirm = lambda: None,
+) -> Live:
     """Start a container beside the live one, switch when it is ready, then stop the other."""
     # The image contains the bundle.
     del bundle
@@ -49,7 +55,8 @@ def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seco
         )
     image = images.in_mirror(release.promoted.image, environment.settings.registry)
     return switch.deploy(
-        ContainerDeployment(environment, release_id, ready_seconds, release.promoted, image)
+        ContainerDeployment(environment, release_id, ready_seconds, release.promoted, image),
+        confirm,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops.console import say
 from mlops.errors import Refused
 from mlops.serving import client
-from mlops.targets import Live, kustomize
+from mlops.targets import Confirm, Live, kustomize
 
 if TYPE_CHECKING:
     from mlops.releases.environments import Environment
@@ -23,8 +23,15 @@ POLL_SECONDS = 0.2
 SINCE = "it was rolled out"
 
 
-def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seconds: float) -> Live:
+def deploy(
+    environment: "Environment",
+    release_id: str,
+    bundle: Path,
+    ready_seconds: float,
+    confirm: Confirm = lambda: None,
+) -> Live:
     """Wait until every pod of the cluster has served only this release for some seconds."""
+    confirm()
     # Without a valid rendering the cluster would never take it.
     kustomize.render(environment, environment.release)
     expected = {"release_id": release_id, **_packed(bundle)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops.errors import Refused, UserError
 from mlops.paths import LIVE
 from mlops.serving import client
-from mlops.targets import Live, processes, switch
+from mlops.targets import Confirm, Live, processes, switch
 from mlops.targets.public_port import HOST, free_port, live, url
 from mlops.targets.slots import LiveFolder, Slot
 from mlops.targets.switch import LOG_LINES, POLL_SECONDS, Active, Deployment
@@ -27,11 +27,18 @@ __all__ = ["deploy", "live", "stop"]
 MAX_LOGS = 5
 
 
-def deploy(environment: "Environment", release_id: str, bundle: Path, ready_seconds: float) -> Live:
+def deploy(
+    environment: "Environment",
+    release_id: str,
+    bundle: Path,
+    ready_seconds: float,
+    confirm: Confirm = lambda: None,
+) -> Live:
     """Start a release beside the live one, switch when it is ready, then stop the other."""
     if not bundle.is_dir():
         raise UserError(f"{bundle} is no folder: the bundle of {release_id} was not unpacked.")
-    return switch.deploy(ProcessDeployment(environment, release_id, ready_seconds, bundle))
+    deployment = ProcessDeployment(environment, release_id, ready_seconds, bundle)
+    return switch.deploy(deployment, confirm)
 
 
 def stop(environment: "Environment") -> bool:

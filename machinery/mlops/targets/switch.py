@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.errors import Refused
 from mlops.serving import client
-from mlops.targets import Live, processes, public_port
+from mlops.targets import Confirm, Live, processes, public_port
 from mlops.targets.slots import LiveFolder
 
 if TYPE_CHECKING:
@@ -84,10 +84,11 @@ class Deployment(ABC):
         """Stop what earlier deployments left."""
 
 
-def deploy(deployment: Deployment) -> Live:
+def deploy(deployment: Deployment, confirm: Confirm) -> Live:
     """Make a release live if it is not, and stop every other service of the environment."""
     folder = deployment.folder
     with folder.locked():
+        confirm()
         folder.stop_others(*folder.proxies())
         before = folder.active()
         if not _is_live(deployment, before):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from mlops.git import git
+from mlops.git import commit_of, git
 from mlops.training.record import FORMAT, Record
 
 # The sections of params.yaml that determine the model or its verdict. The partitions that `data`
@@ -55,7 +55,7 @@ def code_changes(before: str, after: str) -> list[dict[str, Any]] | None:
     The counts are None for a binary file; the result is None where this clone lacks a commit.
     """
     for commit in (before, after):
-        if not git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", check=False):
+        if commit_of(commit) is None:
             return None
     numstat = git("diff", "--numstat", "--no-renames", before, after, "--", *CODE)
     rows = (line.split("\t", 2) for line in numstat.splitlines())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops.errors import UserError
+from mlops.git import variables
 
 LINK, PROGRAM = "120000", "100755"
 
@@ -78,7 +79,7 @@ def run(
         input=content,
         capture_output=True,
         check=False,
-        env=os.environ | (environment or {}),
+        env=variables(environment),
     )
     if done.returncode:
         raise UserError(

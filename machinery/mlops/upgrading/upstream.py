@@ -2,7 +2,6 @@
 
 import io
 import re
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from mlops.errors import UserError
 from mlops.files import extract
+from mlops.git import run
 from mlops.paths import BUILD
 
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})", re.ASCII)
@@ -74,7 +74,7 @@ def _absolute(source: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    done = run(*arguments)
     if done.returncode:
         raise UserError(
             f"`git {' '.join(arguments)}` failed: {done.stderr.decode().strip()}. UPSTREAM names "

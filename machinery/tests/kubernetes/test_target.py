@@ -131,6 +131,17 @@ def test_a_release_without_an_image_is_not_waited_for(clone, staging, cluster):
     assert cluster.asked == 0
 
 
+def test_a_release_that_git_no_longer_names_is_not_waited_for(staging, cluster, expected):
+    """A rollback was merged while the bundle was fetched."""
+
+    def confirm():
+        raise Refused("names another one now")
+
+    with pytest.raises(Refused, match="names another one now"):
+        kubernetes.deploy(staging, expected["release_id"], Path("bundle"), 0.5, confirm)
+    assert cluster.asked == 0
+
+
 def test_status_compares_the_servicewith_git(clone, staging, cluster, expected):
     """Desired and live, as for every other target."""
     assert "differs" in clone.mlops("status", "--env", staging.name).text

@@ -139,6 +139,7 @@ class Clone:
             "releaseId": release_id,
             "verdict": "pass",
             "reason": "p95 31 ms",
+            "commit": git.head(),
             "at": (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "figures": {"p95_ms": 31.0, "requests": 900},
             **changes,

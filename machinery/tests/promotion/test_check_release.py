@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops import git
 from mlops.releases import gather
+from mlops.releases.release import Origin, Release, Rollback, read_release
 from mlops.releases.rules import table
 
+PRODUCTION = "environments/production/release.yaml"
 DEV = "environments/dev/release.yaml"
 STAGING = "environments/staging/release.yaml"
 
@@ -249,3 +252,144 @@ def test_a_base_that_is_not_known(clone):
     """The message names what to fetch or name."""
     answer = clone.mlops("check-release")
     assert answer.code == 2 and "--base" in answer.text
+
+
+def squashed(clone):
+    """Put all that HEAD changes into one commit, as GitHub's squash does."""
+    clone.git("reset", "-q", "--soft", "origin/main")
+    clone.git("commit", "-qm", "All in one")
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_rollback_to_what_only_the_pull_request_held(clone, two, forge, merge):
+    """Its first commit puts an untested release there, its second one goes "back" to it."""
+    del forge
+    untested = clone.ship("dev", "staging", model="three")
+    clone.merge()
+    source = read_release(Path(STAGING))
+    here = {"supersedes": two[1], "rollback": None}
+    first = Release(spec=source.spec.model_copy(update=here))
+    clone.commit(PRODUCTION, first.text)
+    origin = Origin(environment="production", commit=git.head(), at=datetime.now(UTC))
+    marked = here | {"promoted_from": origin, "rollback": Rollback(reason="trust me")}
+    Path(PRODUCTION).write_text(Release(spec=source.spec.model_copy(update=marked)).text, "utf-8")
+    entry = f"- {{releaseId: {two[1]}, reason: trust me, at: '2026-11-21T10:00:00Z'}}\n"
+    Path("environments/quarantine.yaml").write_text(entry, "utf-8")
+    clone.git("commit", "-qam", f"Roll back production to {untested}")
+    if not merge:
+        squashed(clone)
+    assert "P120" in checked(clone).refusals
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_release_of_code_that_only_the_pull_request_held(clone, forge, merge):
+    """It changes the model, builds, and takes the change back: nobody would review it."""
+    del forge
+    clone.commit("model/__init__.py", "evil = True\n")
+    clone.package("evil")
+    clone.git("revert", "--no-edit", "HEAD")
+    assert clone.mlops("promote", "--env", "dev").code == 0
+    if not merge:
+        squashed(clone)
+    answer = checked(clone)
+    assert "P115" in answer.refusals
+    base = clone.git("rev-parse", "origin/main")[:12]
+    assert f"{base} does not descend from" in answer.text
+
+
+def test_a_release_promoted_from_a_commit_of_the_pull_request(clone, staged):
+    """The commit that holds it in dev must be on the base as well."""
+    assert staged
+    clone.commit("code.py", "answer = 43\n")
+    clone.ship("staging", model="one")
+    clone.git("revert", "--no-edit", "HEAD~1")
+    assert set(checked(clone).refusals) == {"P108", "P115"}
+
+
+QUARANTINE = "environments/quarantine.yaml"
+
+
+@pytest.fixture
+def barred(clone, two, forge):
+    """Main went back in production; returns the text of its quarantine and the barred release."""
+    del forge
+    clone.mlops("rollback", "--env", "production", "--reason", "slow")
+    clone.merge()
+    return Path(QUARANTINE).read_text("utf-8"), two[1]
+
+
+def test_a_quarantine_lifted_in_passing(clone, barred):
+    """A conflict that somebody resolved, or a page about something else."""
+    clone.commit("docs.md", "A word.\n")
+    clone.commit(QUARANTINE, "# None yet.\n")
+    answer = checked(clone)
+    assert answer.refusals == ["P135"]
+    assert f"the entry of {barred[1]}, and also changes docs.md" in answer.text
+    clone.commit(QUARANTINE, barred[0])
+    assert checked(clone).code == 0
+
+
+def test_a_quarantine_lifted_by_a_merge_and_a_squash(clone, barred):
+    """The branch merged main and kept its own file; the squash is an ordinary commit."""
+    clone.git("checkout", "-qb", "change", "HEAD~1")
+    clone.commit("docs.md", "A word.\n")
+    clone.git("merge", "-q", "--no-commit", "main")
+    clone.git("checkout", "HEAD", "--", QUARANTINE)
+    clone.git("commit", "-qm", "Merge main")
+    assert barred and checked(clone).refusals == ["P135"]
+    squashed(clone)
+    assert checked(clone).refusals == ["P135"]
+
+
+@pytest.mark.parametrize("beside", [(), ("docs.md",)])
+def test_a_quarantine_lifted_for_a_model(clone, barred, beside):
+    """The same holds for the model of the release, and for the digest it is known by."""
+    digest = barred[0].split("modelDigest: ")[1].strip()
+    for new in (f"{digest}\n  modelMayReturn: true", f"sha256:{'0' * 64}"):
+        clone.edit(QUARANTINE, digest, new)
+        for path in beside:
+            clone.commit(path, f"{new}\n")
+        answer = checked(clone)
+        assert (answer.code, answer.refusals) == ((1, ["P135"]) if beside else (0, []))
+        clone.git("reset", "-q", "--hard", "origin/main")
+
+
+def test_a_quarantine_lifted_alone(clone, barred):
+    """Its owners decide that."""
+    clone.commit(QUARANTINE, "# None any more.\n")
+    assert checked(clone).code == 0 and barred
+
+
+def test_a_branch_from_before_the_quarantine(clone, barred):
+    """It lifts nothing, though its file has no entry."""
+    clone.git("checkout", "-qb", "change", "HEAD~1")
+    clone.commit("docs.md", "A word.\n")
+    assert checked(clone).code == 0 and barred
+
+
+def test_a_quarantine_that_cannot_be_read(clone, barred):
+    """Nobody can say what it held, so it is mended alone; and nobody breaks it by a merge."""
+    clone.commit(QUARANTINE, "- releaseId: [\n")
+    assert checked(clone).code == 2
+    clone.merge()
+    clone.commit(QUARANTINE, barred[0])
+    assert checked(clone).code == 0
+    clone.commit("docs.md", "A word.\n")
+    assert checked(clone).refusals == ["P135"]
+
+
+def test_evidence_that_is_not_its_file_s(clone, forge):
+    """The load test failed; the block in the release was written by hand."""
+    del forge
+    release_id = clone.ship("dev", "staging")
+    clone.merge()
+    clone.load_test(release_id, verdict="fail", reason="p95 900 ms", age=timedelta(minutes=2))
+    failed = Path("build/evidence", release_id, "load-test.json").read_text("utf-8")
+    clone.load_test(release_id, age=timedelta(minutes=1))
+    assert clone.mlops("promote", "--env", "production").code == 0
+    assert checked(clone).code == 0
+    Path("build/evidence", release_id, "load-test.json").write_text(failed, "utf-8")
+    answer = checked(clone)
+    assert answer.refusals == ["P136"] and f"{release_id}/load-test.json" in answer.text
+    clone.load_test(release_id, age=timedelta(minutes=-1))
+    assert checked(clone).code == 0

@@ -26,6 +26,17 @@ def test_a_broken_load_test(clone):
         collected(release_id)
 
 
+@pytest.mark.parametrize("commit", [None, "", "main", "--all", 7])
+def test_a_load_test_at_no_commit(clone, commit):
+    """Whatever settings it ran under, nobody can look them up."""
+    release_id = clone.ship("dev", "staging")
+    clone.load_test(release_id, commit=commit)
+    answer = clone.mlops("promote", "--env", "production")
+    assert answer.code == 2 and "load-test.json is not evidence: its commit is" in answer.text
+    clone.load_test(release_id)
+    assert clone.mlops("promote", "--env", "production").code == 0
+
+
 @pytest.mark.usefixtures("clone")
 def test_none_collected():
     """No folder is no evidence."""

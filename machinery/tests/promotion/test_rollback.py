@@ -9,6 +9,7 @@ from mlops.releases import commits, quarantine
 from mlops.releases.release import read_release, short
 
 PRODUCTION = "environments/production/release.yaml"
+QUARANTINE = "environments/quarantine.yaml"
 EVERYWHERE = ("dev", "staging", "production")
 
 
@@ -161,6 +162,50 @@ def test_packing_the_bad_release_again(clone, two):
     built = read_release(Path(f"environments/releases/{two[1]}.yaml"))
     assert clone.package("two", commit=built.promoted.source.commit) == two[1]
     assert clone.mlops("promote", "--env", "dev").refusals == ["P105"]
+
+
+def same_model_again(clone):
+    """Change a word, and build the model "two" again from that commit; return the new id."""
+    clone.commit("notes.md", "A word.\n")
+    return clone.package("two")
+
+
+def test_the_model_of_the_bad_release_again(clone, two):
+    """Any commit gives the same model another id; the message says what lifts the quarantine."""
+    back(clone)
+    again = same_model_again(clone)
+    answer = clone.mlops("promote", "--env", "dev")
+    assert answer.refusals == ["P134"] and f"{again} has the model of {two[1]}" in answer.text
+    clone.edit(QUARANTINE, "modelDigest:", "modelMayReturn: true\n  modelDigest:")
+    assert clone.mlops("promote", "--env", "dev").code == 0
+
+
+def test_the_model_of_an_entry_from_before(clone, two):
+    """It has no digest; the catalogue has the release."""
+    back(clone)
+    digest = quarantine.entries()[0].model_digest
+    clone.edit(QUARANTINE, f"  modelDigest: {digest}\n", "")
+    assert quarantine.entries()[0].model_digest is None
+    same_model_again(clone)
+    assert clone.mlops("promote", "--env", "dev").refusals == ["P134"] and two
+
+
+def test_the_same_model_elsewhere(clone, two):
+    """A later release of a model is bad: the one before, of the same model, keeps serving."""
+    same_model_again(clone)
+    clone.mlops("promote", "--env", "dev")
+    assert clone.mlops("promote", "--env", "staging").code == 0
+    assert back(clone, env="staging").code == 0
+    assert clone.deployable("production").release_id == two[1]
+    assert clone.deployable("staging").release_id == two[1]
+    assert clone.refused_at_deploy("dev") == ["P105"]
+
+
+def test_a_model_of_its_own(clone, two):
+    """Another model is not concerned."""
+    back(clone)
+    clone.ship("dev", "staging", "production", model="three")
+    assert clone.held("production") != two[0]
 
 
 def test_a_bundle_that_is_gone(clone, two):

@@ -56,6 +56,19 @@ def alarm(shop, trigger, release_id=None):
     (shop.folder / "build/monitor.json").write_text(json.dumps(monitored), "utf-8")
 
 
+def test_a_hook_that_names_the_repository(shop, state, proposals):
+    """Hooks and `git rebase --exec` set GIT_DIR: the worktree's commits would land on main."""
+    before = state()
+    git_dir = shop.folder / ".git"
+    shop.environment |= {"GIT_DIR": str(git_dir), "GIT_INDEX_FILE": str(git_dir / "index")}
+    retrain(shop)
+    for name in ("GIT_DIR", "GIT_INDEX_FILE"):
+        del shop.environment[name]
+    assert state() == before
+    (branch,) = proposals()
+    assert shop.git("rev-parse", f"{branch}^") == shop.git("rev-parse", "main")
+
+
 def test_a_new_partition_is_proposed(shop, state, proposals):
     """One branch, one commit, one line changed; the checkout is as it was."""
     before = state()

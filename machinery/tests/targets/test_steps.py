@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from mlops.releases import environments, evidence
+from mlops import cli
+from mlops.releases import bundle, environments, evidence
 from mlops.targets import local
 
 pytestmark = pytest.mark.slow
@@ -106,6 +107,55 @@ def test_a_store_without_the_bundle_changes_nothing(fork, dev, shipped, fault, m
     assert message in output
     with chdir(fork.folder):
         assert local.live(environments.environment("dev")).release_id == shipped
+
+
+@pytest.fixture
+def slow_store(monkeypatch):
+    """Lets something happen in the repository while `deploy`, in this process, fetches."""
+
+    def during(happen):
+        fetch = bundle.fetch
+
+        def slowly(*arguments):
+            folder = fetch(*arguments)
+            happen()
+            return folder
+
+        monkeypatch.setattr(bundle, "fetch", slowly)
+
+    return during
+
+
+def deploy_here(fork):
+    """Run `deploy` for dev in this process and return its exit code."""
+    with chdir(fork.folder):
+        return cli.main(["deploy", "--env", "dev"])
+
+
+def test_a_rollback_during_the_fetch_wins(fork, dev, shipped, slow_store, capsys):
+    """The release that is fetched slowly was checked before it went into quarantine."""
+    (fork.folder / "notes.md").write_text("A change.\n", "utf-8")
+    fork.git("add", "notes.md")
+    fork.git("commit", "--quiet", "--message", "Change something")
+    fork.mlops(*"check-data train evaluate report gate package promote".split(), "--env", "dev")
+    with chdir(fork.folder):
+        bad = environments.environment("dev").release.release_id
+    assert bad != shipped
+
+    def roll_back():
+        fork.mlops("rollback", "deploy", "--env", "dev", "--reason", "wrong")
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Nothing happens meanwhile: it is deployed.
+        patch.setenv("PYTHONPATH", fork.environment["PYTHONPATH"])
+        assert deploy_here(fork) == 0
+        slow_store(roll_back)
+        capsys.readouterr()
+        assert deploy_here(fork) == 1
+    assert f"release.yaml names {shipped} now" in "".join(capsys.readouterr())
+    with chdir(fork.folder):
+        assert local.live(environments.environment("dev")).release_id == shipped
+    assert dev("deploy")[0] == 0
 
 
 def test_down_stops_everything(fork, dev, port):

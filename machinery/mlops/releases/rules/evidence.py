@@ -52,6 +52,22 @@ def _matches(evidence: Evidence, demand: Demand) -> bool:
     return (evidence.kind, evidence.environment) == (demand.kind, demand.environment)
 
 
+FILE = PromotionRule(
+    "P136",
+    "Evidence comes from the file that was collected, where that file is at hand.",
+    "The evidence in {release} is not that of {files}: no digest is the file's.",
+    "Run `make promote` again; it copies the evidence. If the promotion was made elsewhere with "
+    "evidence of its own, remove the file here.",
+)
+
+
+def check_evidence_files(facts: Facts) -> Iterator[Refusal]:
+    """Refuse evidence that contradicts its file."""
+    if facts.contradicting:
+        files = ", ".join(facts.contradicting)
+        yield FILE.refuse(release=facts.release.release_id, files=files)
+
+
 VERDICT = PromotionRule(
     "P111",
     "The verdict of the evidence is pass; inconclusive is not enough.",

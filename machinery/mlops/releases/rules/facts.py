@@ -41,11 +41,16 @@ class Facts:  # pylint: disable=too-many-instance-attributes # one for each fact
     # The release that this one replaces, and the one that runs now.
     previous_id: str | None = None
     live_id: str | None = None
-    # The release that the environment in `promotedFrom` held at the commit given there.
+    # The commit whose history counts: HEAD, or the base of a pull request.
+    trunk: str = "HEAD"
+    # The release that the environment in `promotedFrom` held at the commit given there, if that
+    # commit is part of this history.
     origin_id: str | None = None
-    # The commits of the release outside HEAD's history, each with its description.
+    # The commits of the release outside this history, each with its description.
     missing_commits: tuple[tuple[str, str], ...] = ()
     base: Base | None = None
+    # Files of evidence here that the release's evidence is not from.
+    contradicting: tuple[str, ...] = ()
     store_name: str = ""
     is_bundle_stored: bool = True
     # Refusals of signing.check.check_signature, which needs the store and cryptography.

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mlops.releases.quarantine import Entries, entry_of
+from mlops.releases.quarantine import Entries, Entry, entry_of
+from mlops.releases.release import Release, sequence
 from mlops.releases.rules.facts import Facts
 from mlops.releases.rules.rule import PromotionRule, Refusal
 
@@ -17,12 +18,12 @@ QUARANTINE = PromotionRule(
 
 def check_quarantine(facts: Facts) -> Iterator[Refusal]:
     """Refuse a release that HEAD holds in quarantine."""
-    yield from refuse_quarantined(facts.release.release_id, facts.quarantine)
+    yield from _refuse(facts, facts.quarantine)
 
 
 def check_base_quarantine(facts: Facts) -> Iterator[Refusal]:
     """Refuse a release that the base branch holds in quarantine."""
-    yield from refuse_quarantined(facts.release.release_id, facts.base.quarantine)
+    yield from _refuse(facts, facts.base.quarantine)
 
 
 def refuse_quarantined(release_id: str, entries: Entries) -> Iterator[Refusal]:
@@ -31,6 +32,42 @@ def refuse_quarantined(release_id: str, entries: Entries) -> Iterator[Refusal]:
     if entry:
         day = entry.at.date().isoformat()
         yield QUARANTINE.refuse(release=release_id, at=day, reason=entry.reason)
+
+
+SAME_MODEL = PromotionRule(
+    "P134",
+    "A quarantined model does not come back in a later release.",
+    "{release} has the model of {other}, which was quarantined on {at}: {reason}",
+    "Ship a new model. If the model was not the cause, open a pull request that adds "
+    "`modelMayReturn: true` to the entry of {other} in environments/quarantine.yaml and gives the "
+    "reason.",
+)
+
+
+def _refuse(facts: Facts, entries: Entries) -> Iterator[Refusal]:
+    release_id = facts.release.release_id
+    yield from refuse_quarantined(release_id, entries)
+    # A rollback goes back to what ran here, and nothing may stop it but a quarantine of its own.
+    if facts.is_rollback:
+        return
+    for entry in entries:
+        if _is_later_with_model(facts.release, entry):
+            yield SAME_MODEL.refuse(
+                release=release_id,
+                other=entry.release_id,
+                at=entry.at.date().isoformat(),
+                reason=entry.reason,
+            )
+
+
+def _is_later_with_model(release: Release, entry: Entry) -> bool:
+    """Return whether a release brings back the model of a quarantined one.
+
+    An earlier release with this model may be in use elsewhere, and must stay deployable.
+    """
+    is_same = entry.model_digest == release.promoted.model.digest
+    is_later = sequence(release.release_id) > sequence(entry.release_id)
+    return is_same and is_later and not entry.model_may_return
 
 
 FREEZE = PromotionRule(

@@ -82,18 +82,18 @@ def check_unique(facts: Facts) -> Iterator[Refusal]:
 SOURCE = PromotionRule(
     "P115",
     "A release is built from a commit of the history here.",
-    "HEAD does not descend from {commit}, the {what}.",
+    "{trunk} does not descend from {commit}, the {what}.",
     "Merge that commit, or `git fetch` it. After a squash merge, build the release again from the "
     "merged commit.",
 )
 
 
 def check_source(facts: Facts) -> Iterator[Refusal]:
-    """Refuse a promotion with a commit that HEAD does not descend from."""
+    """Refuse a promotion with a commit outside the history that counts."""
     if facts.is_rollback:
         return
     for what, commit in facts.missing_commits:
-        yield SOURCE.refuse(what=what, commit=commit[:12])
+        yield SOURCE.refuse(trunk=facts.trunk[:12], what=what, commit=commit[:12])
 
 
 COMMITTED = PromotionRule(

@@ -66,6 +66,27 @@ def _own_files(environment: str, release: Release) -> dict[Path, str]:
     return own
 
 
+LIFTED = PromotionRule(
+    "P135",
+    "A pull request that lifts a quarantine changes nothing else.",
+    "It removes or weakens the entry of {freed}, and also changes {others}.",
+    "Put back that part of environments/quarantine.yaml: `git checkout BASE -- "
+    "environments/quarantine.yaml`. To lift the quarantine, open a pull request that changes only "
+    "this file and gives the reason.",
+)
+
+
+def check_lifted(changed: ChangedFiles, lifted: Sequence[str]) -> Iterator[Refusal]:
+    """Refuse other changes beside that of an entry in quarantine.
+
+    A conflict that is resolved in passing must not let a release back.
+    """
+    others = sorted(path.as_posix() for path in changed if path != QUARANTINE)
+    if lifted and others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        yield LIFTED.refuse(freed=", ".join(lifted), others=", ".join(others[:3]) + more)
+
+
 def check_quarantine_change(facts: Facts) -> Iterator[Refusal]:
     """Refuse a rollback that changes the quarantine beyond adding the release it replaces."""
     if not facts.is_rollback:

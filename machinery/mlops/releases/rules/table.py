@@ -50,6 +50,7 @@ PROPOSE: tuple[Check, ...] = (order.check_base, freeze.check_base_quarantine)
 MERGE: tuple[Check, ...] = (
     *PROPOSE,
     scope.check_quarantine_change,
+    evidence.check_evidence_files,
     *DEPLOY,
     signature.check_signature,
 )
