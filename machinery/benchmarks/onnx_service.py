@@ -52,10 +52,15 @@ def package_bytes(name: str) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def served(bundle: Path) -> tuple[float, float, float, float]:
+def model_kilobytes(bundle: Path) -> float:
+    """Return the size of the model's files in a bundle."""
+    return sum(path.stat().st_size for path in (bundle / "src/trained").rglob("*")) / 1e3
+
+
+def served(bundle: Path, python: Path = Path(sys.executable)) -> tuple[float, float, float, float]:
     """Start a bundle's service; return seconds until ready, memory and times of an answer."""
     port = free_port()
-    command = [sys.executable, "-m", "mlops.serving.alone", f"--port={port}"]
+    command = [python, "-m", "mlops.serving.alone", f"--port={port}"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     start = time.perf_counter()
     with subprocess.Popen(
@@ -98,8 +103,7 @@ def main() -> None:
     columns = []
     for number, bundle in enumerate(bundles):
         medians = map(statistics.median, zip(*(run[number] for run in runs)))
-        model = sum(path.stat().st_size for path in (bundle / "src/trained").rglob("*"))
-        columns.append([packages_megabytes(bundle), model / 1e3, *medians])
+        columns.append([packages_megabytes(bundle), model_kilobytes(bundle), *medians])
     print(f"{'':<12} {'first':>10} {'second':>10} {'ratio':>8}")
     for name, first, second in zip(MEASURES, *columns):
         print(f"{name:<12} {first:10.2f} {second:10.2f} {second / first:8.2f}")

@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 
 import black
+import pandas as pd
 import pytest
 
 from machinery.tests.starting.conftest import TABLES
 from mlops.errors import UserError
-from mlops.starting import infer, models, project, table, writing
+from mlops.starting import infer, models, project, table, task, writing
 
 # Name: the kind of task, the time, the unit of a partition, and the columns that are left out.
 SEEN = {
@@ -37,6 +38,7 @@ SEEN = {
             "minutes": "leak",
         },
     ),
+    "load": ("amounts", "at", "week", {}),
     "churn": (
         "binary",
         infer.MADE_UP,
@@ -141,6 +143,24 @@ def test_each_starter_is_written_whole(csv, family):
     if family == "text":
         schema = writing.code(one, model, "churn.csv")["data/schema.py"].decode()
         assert 'TEXT = ("remark",)' in schema and "TEXTS = [" in code
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("h[0-9]*",), ("h1", "h2", "h10")),
+        (("h*",), ("h1", "h2", "hour", "h10")),
+        (("h2", "h?", "hour"), ("h2", "h1", "hour")),
+        (("what?",), ("what?",)),
+        (("z*",), ("z*",)),
+    ],
+    ids=str,
+)
+def test_a_pattern_names_the_targets_that_match_it(names, expected):
+    """In the table's order; a column of that very name is no pattern."""
+    columns = pd.DataFrame(columns=["h1", "h2", "hour", "h10", "what?", "what!"])
+    assert task.matching(names, columns) == expected
 
 
 def test_a_model_of_texts_needs_a_text(csv):
