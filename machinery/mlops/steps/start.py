@@ -42,6 +42,7 @@ OPTIONS = (
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
 LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 PROJECT = Path("pyproject.toml")
+DOCKERFILE = Path("Dockerfile")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -125,7 +126,7 @@ def _explain(table: "SourceTable", inference: "Inference") -> None:
 
 
 def _renamed(inference: "Inference", model: "StarterModel") -> "Files":
-    """Return the environments' files with the new name, and pyproject.toml."""
+    """Return the environments' files with the new name, pyproject.toml and the Dockerfile."""
     from mlops.starting import project, writing
 
     old = writing.name_in(PARAMS.read_text(encoding="utf-8"))
@@ -138,6 +139,9 @@ def _renamed(inference: "Inference", model: "StarterModel") -> "Files":
     if PROJECT.exists():
         text = project.edited(PROJECT.read_text(encoding="utf-8"), inference.name, model.serve)
         renamed[PROJECT.name] = text.encode()
+    if DOCKERFILE.exists():
+        text = project.dockerfile(DOCKERFILE.read_text(encoding="utf-8"), model.serve)
+        renamed[DOCKERFILE.name] = text.encode()
     return renamed
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from machinery.tests.starting.conftest import TABLES
 from mlops.errors import UserError
-from mlops.starting import infer, models, project, table, task, writing
+from mlops.starting import boosted, infer, models, project, table, task, writing
 
 # Name: the kind of task, the time, the unit of a partition, and the columns that are left out.
 SEEN = {
@@ -182,6 +182,17 @@ def test_pyproject_asks_for_what_the_model_imports():
     assert "xgboost" not in asked and "scikit-learn==" in asked and "pandera[pandas]" in asked
     assert after["tool"] == before["tool"]
     assert project.edited(edited, "houses-price", ("pandas", "scikit-learn", "skops")) == edited
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("library", boosted.LIBRARIES)
+def test_the_image_has_the_libraries_that_a_starter_links_to(library):
+    """LightGBM's wheel lacks libgomp, and so does the base image; all others bring their own."""
+    text, serve = Path("Dockerfile").read_text("utf-8"), boosted.LIBRARIES[library].serve
+    edited = project.dockerfile(text, serve)
+    command = "\nRUN apt-get update && apt-get install --yes --no-install-recommends libgomp1\n"
+    assert (command in edited) == (library == "lightgbm") and edited.startswith(text.rstrip())
+    assert project.dockerfile(edited, serve) == edited
 
 
 def test_the_same_table_gives_the_same_files(csv):
