@@ -2,9 +2,10 @@
 
 In each FORK `make package` ran. Prints the lines of its model/, the size of its model, and the size
 of its service's packages: a virtual environment with exactly what the bundle's lock holds. With the
-Python of that environment each packed service is then started in turn, three times. Prints medians:
-the seconds until it is ready, its memory, and the time to answer single rows over HTTP, also as a
-ratio to the first fork's. Read the ratios: times depend on the machine, whose load is printed.
+Python of that environment each packed service is then started in turn: once to compile its modules,
+as an image does, and --starts times that count. Prints medians: the seconds until it is ready, its
+memory, and the time to answer single rows over HTTP, also as a ratio to the first fork's. Read the
+ratios: times depend on the machine, whose load is printed.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from mlops.paths import RELEASE
 from mlops.releases.bundle import folder_of
 from mlops.releases.release import read_release
 
-STARTS = 3
 LOCK = "env/python/requirements.txt"
 HEAD = ("lines", "model kB", "packages MB", "ready s", "memory MB", "row ms", "p99 ms", "ratio")
 
@@ -40,7 +40,7 @@ def installed(lock: Path, folder: Path) -> Path:
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     python = folder / "bin/python"
-    options = ["--quiet", "--require-hashes", "--link-mode", "copy", "--compile-bytecode"]
+    options = ["--quiet", "--require-hashes", "--link-mode", "copy"]
     subprocess.run([uv, "pip", "sync", *options, "--python", python, lock], check=True)
     return python
 
@@ -56,13 +56,15 @@ def lines(fork: Path) -> int:
     return sum(len(path.read_text("utf-8").splitlines()) for path in fork.glob("model/**/*.py"))
 
 
-def table(forks: list[Path], folder: Path) -> Iterator[str]:
+def table(forks: list[Path], folder: Path, starts: int) -> Iterator[str]:
     """Yield a line for each fork; `folder` holds a virtual environment for each while it runs."""
     bundles = [packed(fork) for fork in forks]
     folders = [folder / str(number) for number in range(len(forks))]
     pythons = [installed(bundle / LOCK, one) for bundle, one in zip(bundles, folders)]
+    for bundle, python in zip(bundles, pythons):
+        served(bundle, python, requests=2)
     psutil.cpu_percent()
-    runs = [[*map(served, bundles, pythons)] for _ in range(STARTS)]
+    runs = [[*map(served, bundles, pythons)] for _ in range(starts)]
     yield f"{psutil.cpu_count()} cores, {psutil.cpu_percent():.0f} % busy, this program included"
     medians = [[*map(statistics.median, zip(*runs_of_one))] for runs_of_one in zip(*runs)]
     yield f"{'':<14}" + "".join(f"{name:>12}" for name in HEAD)
@@ -76,9 +78,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("forks", nargs="+", type=Path, metavar="FORK")
-    forks = [fork.resolve() for fork in parser.parse_args().forks]
+    parser.add_argument("--starts", type=int, default=3)
+    options = parser.parse_args()
+    forks = [fork.resolve() for fork in options.forks]
     with TemporaryDirectory() as folder:
-        for line in table(forks, Path(folder)):
+        for line in table(forks, Path(folder), options.starts):
             print(line)
 
 

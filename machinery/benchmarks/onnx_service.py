@@ -57,7 +57,9 @@ def model_kilobytes(bundle: Path) -> float:
     return sum(path.stat().st_size for path in (bundle / "src/trained").rglob("*")) / 1e3
 
 
-def served(bundle: Path, python: Path = Path(sys.executable)) -> tuple[float, float, float, float]:
+def served(
+    bundle: Path, python: Path = Path(sys.executable), requests: int = REQUESTS
+) -> tuple[float, float, float, float]:
     """Start a bundle's service; return seconds until ready, memory and times of an answer."""
     port = free_port()
     command = [python, "-m", "mlops.serving.alone", f"--port={port}"]
@@ -77,16 +79,16 @@ def served(bundle: Path, python: Path = Path(sys.executable)) -> tuple[float, fl
                 time.sleep(0.01)
             seconds = time.perf_counter() - start
             memory = psutil.Process(process.pid).memory_info().rss / 1e6
-            return seconds, memory, *answer_times(bundle, port)
+            return seconds, memory, *answer_times(bundle, port, requests)
         finally:
             process.terminate()
 
 
-def answer_times(bundle: Path, port: int) -> tuple[float, float]:
+def answer_times(bundle: Path, port: int, requests: int) -> tuple[float, float]:
     """Return the median and the 99th percentile in ms of an answer to one row."""
     schema = json.loads((bundle / "src/schema.json").read_text("utf-8"))
     times = []
-    for _ in range(REQUESTS):
+    for _ in range(requests):
         start = time.perf_counter()
         client.predict(url(port), schema["examples"][:1], 10)
         times.append(1000 * (time.perf_counter() - start))
