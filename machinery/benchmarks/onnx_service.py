@@ -52,10 +52,17 @@ def package_bytes(name: str) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def served(bundle: Path) -> tuple[float, float, float, float]:
+def model_kilobytes(bundle: Path) -> float:
+    """Return the size of the model's files in a bundle."""
+    return sum(path.stat().st_size for path in (bundle / "src/trained").rglob("*")) / 1e3
+
+
+def served(
+    bundle: Path, python: Path = Path(sys.executable), requests: int = REQUESTS
+) -> tuple[float, float, float, float]:
     """Start a bundle's service; return seconds until ready, memory and times of an answer."""
     port = free_port()
-    command = [sys.executable, "-m", "mlops.serving.alone", f"--port={port}"]
+    command = [python, "-m", "mlops.serving.alone", f"--port={port}"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     start = time.perf_counter()
     with subprocess.Popen(
@@ -72,16 +79,16 @@ def served(bundle: Path) -> tuple[float, float, float, float]:
                 time.sleep(0.01)
             seconds = time.perf_counter() - start
             memory = psutil.Process(process.pid).memory_info().rss / 1e6
-            return seconds, memory, *answer_times(bundle, port)
+            return seconds, memory, *answer_times(bundle, port, requests)
         finally:
             process.terminate()
 
 
-def answer_times(bundle: Path, port: int) -> tuple[float, float]:
+def answer_times(bundle: Path, port: int, requests: int) -> tuple[float, float]:
     """Return the median and the 99th percentile in ms of an answer to one row."""
     schema = json.loads((bundle / "src/schema.json").read_text("utf-8"))
     times = []
-    for _ in range(REQUESTS):
+    for _ in range(requests):
         start = time.perf_counter()
         client.predict(url(port), schema["examples"][:1], 10)
         times.append(1000 * (time.perf_counter() - start))
@@ -98,8 +105,7 @@ def main() -> None:
     columns = []
     for number, bundle in enumerate(bundles):
         medians = map(statistics.median, zip(*(run[number] for run in runs)))
-        model = sum(path.stat().st_size for path in (bundle / "src/trained").rglob("*"))
-        columns.append([packages_megabytes(bundle), model / 1e3, *medians])
+        columns.append([packages_megabytes(bundle), model_kilobytes(bundle), *medians])
     print(f"{'':<12} {'first':>10} {'second':>10} {'ratio':>8}")
     for name, first, second in zip(MEASURES, *columns):
         print(f"{name:<12} {first:10.2f} {second:10.2f} {second / first:8.2f}")

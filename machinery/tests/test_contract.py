@@ -126,7 +126,7 @@ def test_a_class_that_the_model_does_not_have_is_refused(team):
 )
 def test_a_name_that_would_be_ignored_is_refused(team, names, cluster, message):
     """A text is a sequence of letters, and a group that no interval uses groups nothing."""
-    schema = SimpleNamespace(columns=dict.fromkeys(ROWS))
+    schema = pa.DataFrameSchema({name: pa.Column() for name in ROWS})
     team(SCHEMA=schema, TARGET="late", TIME="day", **names)
     with pytest.raises(UserError, match=message):
         contract.columns(cluster)

@@ -281,6 +281,23 @@ def test_the_service_answers_as_in_process(packaged):
 
 
 @pytest.mark.slow
+def test_the_conformance_suite_packs_the_exported_model(packaged):
+    """As `package` does, and within its tolerance; `make test` of a fork runs it."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            "machinery/mlops/conformance/test_service.py",
+        ],
+        cwd=packaged.fork.folder,
+        env=packaged.fork.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.slow
 def test_other_processes_export_the_same_bytes(packaged):
     """Whatever the seed of their hashes."""
     fork, contents = packaged.fork, set()

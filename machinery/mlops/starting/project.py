@@ -1,4 +1,4 @@
-"""Edit pyproject.toml: what the model imports, in place of what the example's imports."""
+"""Edit pyproject.toml and the Dockerfile: what the model needs, in place of the example's needs."""
 
 import re
 from importlib import metadata
@@ -7,6 +7,9 @@ EXACT = "exact: another version trains another model"
 # The packages that a starter may import; each that the model does not need goes.
 XGBOOST = {"xgboost-cpu": "; sys_platform != 'darwin'", "xgboost": "; sys_platform == 'darwin'"}
 PINNED = ("scikit-learn", "lightgbm", *XGBOOST)
+# Packages of Debian with the libraries that a package links to, but does not bring, and that the
+# slim image of Python lacks.
+DEBIAN = {"lightgbm": "libgomp1"}
 ENTRY = re.compile(r' *"([A-Za-z0-9._-]+)')
 
 
@@ -16,6 +19,17 @@ def edited(text: str, name: str, serve: tuple[str, ...]) -> str:
     text = _entries(text, "dependencies", {package: _pinned(package) for package in serve})
     served = {package: f'"{package}{XGBOOST.get(package, "")}",' for package in serve}
     return _entries(text, "serve", served)
+
+
+def dockerfile(text: str, serve: tuple[str, ...]) -> str:
+    """Return the team's Dockerfile, which installs what the packages `serve` link to."""
+    names = sorted(DEBIAN[package] for package in serve if package in DEBIAN)
+    command = (
+        f"RUN apt-get update && apt-get install --yes --no-install-recommends {' '.join(names)}"
+    )
+    if not names or re.search(f"(?m)^{re.escape(command)}$", text):
+        return text
+    return f"{text.rstrip()}\n# hadolint ignore=DL3008,DL3009\n{command}\n"
 
 
 def _pinned(package: str) -> str:

@@ -1,5 +1,6 @@
 """What is to be predicted: a yes or no, a class, an amount, or several amounts."""
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,15 @@ class Task:
     def mapped(self) -> bool:
         """Whether `data.load` converts two values to 0 and 1."""
         return self.kind == "binary" and self.labels not in ((0, 1), (False, True))
+
+
+def matching(names: Sequence[str], frame: "DataFrame") -> tuple[str, ...]:
+    """Return the names of columns, a pattern such as h[0-9]* replaced by those that match it."""
+    columns = [str(name) for name in frame]
+    lists = [
+        [name] if name in columns else fnmatch.filter(columns, name) or [name] for name in names
+    ]
+    return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
 def require_columns(frame: "DataFrame", option: str, names: Sequence[str]) -> None:

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     Option("--from", "the table: a .csv, .tsv or .parquet file, or a folder of them", "PATH"),
-    Option("--target", "the column to predict, or several: price or width,height", "COLUMN"),
+    Option(
+        "--target",
+        "the column to predict, or several: price, or width,height, or h[0-9]*",
+        "COLUMN",
+    ),
     Option("--time", "the column that orders the rows; none: they have no order", "COLUMN"),
     Option("--group", "the column whose rows depend on each other, such as a patient", "COLUMN"),
     Option("--model", "linear, trees, text, quantiles, xgboost or lightgbm", "KIND"),
@@ -38,6 +42,7 @@ OPTIONS = (
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
 LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 PROJECT = Path("pyproject.toml")
+DOCKERFILE = Path("Dockerfile")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
 def _prepare(options: argparse.Namespace) -> None:
     """Read the table and decide about every file, without a change outside build/."""
     from mlops.starting import infer, models, placing, table
+    from mlops.starting import task as tasks
 
     source, targets = _required(options)
     models.require_known(options.model)
@@ -68,7 +74,7 @@ def _prepare(options: argparse.Namespace) -> None:
     say("start", f"reading {source}")
     rows = table.read(source)
     request = infer.Request(
-        targets,
+        tasks.matching(targets, rows.frame),
         options.time,
         options.group,
         "quantiles" if options.model == "quantiles" else options.task,
@@ -120,7 +126,7 @@ def _explain(table: "SourceTable", inference: "Inference") -> None:
 
 
 def _renamed(inference: "Inference", model: "StarterModel") -> "Files":
-    """Return the environments' files with the new name, and pyproject.toml."""
+    """Return the environments' files with the new name, pyproject.toml and the Dockerfile."""
     from mlops.starting import project, writing
 
     old = writing.name_in(PARAMS.read_text(encoding="utf-8"))
@@ -133,6 +139,9 @@ def _renamed(inference: "Inference", model: "StarterModel") -> "Files":
     if PROJECT.exists():
         text = project.edited(PROJECT.read_text(encoding="utf-8"), inference.name, model.serve)
         renamed[PROJECT.name] = text.encode()
+    if DOCKERFILE.exists():
+        text = project.dockerfile(DOCKERFILE.read_text(encoding="utf-8"), model.serve)
+        renamed[DOCKERFILE.name] = text.encode()
     return renamed
 
 

@@ -53,6 +53,21 @@ def _churn():
     )
 
 
+def _load():
+    """Each hour of ten weeks, with what is known then and the 24 hours after it as targets."""
+    hours, random = 24 * 70, np.random.default_rng(0)
+    at = np.arange(hours + 24)
+    load = 50 + 12 * np.sin(2 * np.pi * at / 24) + 6 * np.sin(2 * np.pi * at / 168)
+    load = (load + np.convolve(random.normal(0, 1, hours + 24), np.ones(6) / 3, "same")).round(2)
+    known = {
+        "at": pd.date_range("2023-01-02", periods=hours, freq="h"),
+        "hour": at[:hours] % 24,
+        "load": load[:hours],
+        "day_before": np.concatenate([np.full(24, np.nan), load[: hours - 24]]),
+    }
+    return pd.DataFrame(known | {f"h{ahead}": load[ahead:][:hours] for ahead in range(1, 25)})
+
+
 def _bundled(name):
     return lambda: getattr(datasets, f"load_{name}")(as_frame=True).frame
 
@@ -66,6 +81,7 @@ TABLES = {
     "digits": (_bundled("digits"), "target"),
     "parcels": (lambda: _shop()[["weight", "zone", "hours", "ordered"]], "weight,hours"),
     "shop": (_shop, "hours"),
+    "load": (_load, ",".join(f"h{ahead}" for ahead in range(1, 25))),
     "churn": (_churn, "churned"),
 }
 

@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 
 import black
+import pandas as pd
 import pytest
 
 from machinery.tests.starting.conftest import TABLES
 from mlops.errors import UserError
-from mlops.starting import infer, models, project, table, writing
+from mlops.starting import boosted, infer, models, project, table, task, writing
 
 # Name: the kind of task, the time, the unit of a partition, and the columns that are left out.
 SEEN = {
@@ -37,6 +38,7 @@ SEEN = {
             "minutes": "leak",
         },
     ),
+    "load": ("amounts", "at", "week", {}),
     "churn": (
         "binary",
         infer.MADE_UP,
@@ -143,6 +145,24 @@ def test_each_starter_is_written_whole(csv, family):
         assert 'TEXT = ("remark",)' in schema and "TEXTS = [" in code
 
 
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("h[0-9]*",), ("h1", "h2", "h10")),
+        (("h*",), ("h1", "h2", "hour", "h10")),
+        (("h2", "h?", "hour"), ("h2", "h1", "hour")),
+        (("what?",), ("what?",)),
+        (("z*",), ("z*",)),
+    ],
+    ids=str,
+)
+def test_a_pattern_names_the_targets_that_match_it(names, expected):
+    """In the table's order; a column of that very name is no pattern."""
+    columns = pd.DataFrame(columns=["h1", "h2", "hour", "h10", "what?", "what!"])
+    assert task.matching(names, columns) == expected
+
+
 def test_a_model_of_texts_needs_a_text(csv):
     one = infer.infer(table.read(str(csv("shop"))), infer.Request(("hours",), text=True))
     with pytest.raises(UserError, match="no column holds any"):
@@ -162,6 +182,17 @@ def test_pyproject_asks_for_what_the_model_imports():
     assert "xgboost" not in asked and "scikit-learn==" in asked and "pandera[pandas]" in asked
     assert after["tool"] == before["tool"]
     assert project.edited(edited, "houses-price", ("pandas", "scikit-learn", "skops")) == edited
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("library", boosted.LIBRARIES)
+def test_the_image_has_the_libraries_that_a_starter_links_to(library):
+    """LightGBM's wheel lacks libgomp, and so does the base image; all others bring their own."""
+    text, serve = Path("Dockerfile").read_text("utf-8"), boosted.LIBRARIES[library].serve
+    edited = project.dockerfile(text, serve)
+    command = "\nRUN apt-get update && apt-get install --yes --no-install-recommends libgomp1\n"
+    assert (command in edited) == (library == "lightgbm") and edited.startswith(text.rstrip())
+    assert project.dockerfile(edited, serve) == edited
 
 
 def test_the_same_table_gives_the_same_files(csv):

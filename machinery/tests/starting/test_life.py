@@ -39,6 +39,13 @@ LIVES = {
         },
         lambda answer: answer["scores"]["0"] > 0.9,
     ),
+    # A forecast: the load of each of the next 24 hours, asked at the height of the day.
+    "load": (
+        ("--target", "h[0-9]*"),
+        {"hour": 6, "load": 62.0, "day_before": 62.0},
+        lambda answer: list(answer["scores"]) == [f"h{ahead}" for ahead in range(1, 25)]
+        and answer["scores"]["h1"] > 55 > 45 > answer["scores"]["h12"],
+    ),
 }
 
 
