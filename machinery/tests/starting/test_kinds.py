@@ -1,5 +1,6 @@
 """Tables as they come: other delimiters, types, folders and dates; and what must not be accused."""
 
+import re
 import subprocess
 import sys
 
@@ -8,9 +9,10 @@ import pandas as pd
 import pytest
 
 from machinery.tests.starting.test_infer import USE
-from mlops.starting import infer, models, table, writing
+from mlops.starting import infer, models, noise, table, writing
 from mlops.starting.fields import wider
 from mlops.starting.rounding import nice
+from mlops.statistics.leakage import strengths
 
 ROWS = 600
 
@@ -138,3 +140,56 @@ def test_a_range_has_slack_and_keeps_its_sign(low, high, expected):
 @pytest.mark.parametrize(("value", "up", "down"), [(0.0173, 0.02, 0.015), (7, 8, 6), (0, 0, 0)])
 def test_numbers_are_rounded_as_people_write_them(value, up, down):
     assert (nice(value), nice(value, up=False)) == (up, down)
+
+
+def seen(frame, path, **request):
+    """What is inferred from a frame that was written to a CSV file."""
+    frame.to_csv(path, index=False)
+    return infer.infer(table.read(str(path)), infer.Request(("y",), **request))
+
+
+def left_out(inference):
+    """The kind of suspicion by column."""
+    return {one.column: one.kind for one in inference.screening.left_out}
+
+
+def test_a_noisy_copy_of_the_target_is_left_out(tmp_path):
+    """In few rows bins hide it; an honest column that explains nine tenths stays."""
+    random = np.random.default_rng(2)
+    y = random.normal(0, 3.3, ROWS)
+    amounts = plain().assign(
+        y=y, leak=y + 0.3 * random.normal(size=ROWS), honest=y + random.normal(size=ROWS)
+    )
+    assert left_out(seen(amounts, tmp_path / "amounts.csv")) == {"leak": "leak"}
+    label = np.where(random.random(ROWS) < 0.4, "yes", "no")
+    errors = {name: random.random(ROWS) < share for name, share in (("copy", 0.02), ("fair", 0.1))}
+    wrong = {n: np.where(e, np.where(label == "yes", "a", "b"), label) for n, e in errors.items()}
+    wrong = {n: pd.Series(v).replace({"a": "no", "b": "yes"}) for n, v in wrong.items()}
+    labels = plain().assign(y=label, **wrong)
+    assert left_out(seen(labels, tmp_path / "labels.csv")) == {"copy": "leak"}
+
+
+def test_a_constant_flag_of_a_rare_label_is_no_leak(tmp_path):
+    """It agrees with 98 % of the rows, as any column does."""
+    random = np.random.default_rng(3)
+    rare = (np.arange(ROWS) % 50 == 0).astype(int)
+    frame = plain().assign(y=rare, flag=random.random(ROWS) < 0.01)
+    assert left_out(seen(frame, tmp_path / "rare.csv")) == {}
+
+
+def test_the_bound_on_leakage_allows_every_partition_in_any_order(tmp_path):
+    """One estimate of a strong feature is noise; the next partition's must not be refused."""
+    random = np.random.default_rng(4)
+    frame = plain().assign(x=lambda f: f.x.round(1))
+    frame["y"] = (frame.x + 0.4 * random.normal(size=ROWS) > 0).astype(int)
+    one = seen(frame.assign(day=DAYS.strftime("%Y-%m-%d")), tmp_path / "strong.csv")
+    split, features = one.partitioning, ("x",)
+    held_out = one.frame[split.held_out]
+    measured = strengths(held_out, features, held_out["y"].to_numpy(), None)
+    (bound,) = re.findall(r"max_auc: (.*)", noise.leakage(measured, one)["leakage"])
+    for part in split.used:
+        rows = one.frame[split.of_row == part]
+        for seed in range(20):
+            again = rows.sample(frac=1, random_state=100 + seed)
+            strength = strengths(again, features, again["y"].to_numpy(), None)["strength"]["x"]
+            assert strength < float(bound) < 1
