@@ -4,12 +4,11 @@ import json
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
+from machinery.tests.locks import needed, pins
 from machinery.tests.test_fork import ask
 from mlops.paths import PARITY_ROW, RECORD
 
@@ -67,19 +66,6 @@ def take_pipeline(fork, *changes):
         fork.edit("data/__init__.py", old, new)
     fork.edit("params.yaml", "model: {ridge: 0.5}", "model: {learning_rate: 0.1}")
     return fork
-
-
-def needed(package):
-    """The names of a package and of all that it installs."""
-    asked = [Requirement(text) for text in requires(package) or ()]
-    at_once = [one.name for one in asked if not one.marker or one.marker.evaluate({"extra": ""})]
-    return {package}.union(*map(needed, at_once))
-
-
-def pins(lock):
-    """The lines of a lock by the name of their package."""
-    blocks = re.split(r"^(?=[a-z0-9])", lock.read_text("utf-8"), flags=re.M)[1:]
-    return {block.partition("==")[0]: block for block in blocks}
 
 
 def lock_for_service(fork, *packages):

@@ -8,6 +8,7 @@ from mlops.gate.formatting import number
 from mlops.starting.infer import Inference
 from mlops.starting.noise import BEATEN, BOUNDED
 from mlops.starting.suspects import TITLES
+from mlops.starting.task import plain
 
 MOST = 3
 # The outcome moved if the share of a class did so much, or an amount so many standard deviations.
@@ -18,26 +19,53 @@ GROUP_NAME = re.compile(
     r"(?i)(customer|client|patient|user|subject|person|member|account|machine|device|store|shop"
     r"|household|driver|student|school|(^|[_\W])id)([_\W]?(id|no|nr|number))?$"
 )
+GROUP_TOO = (
+    "; if several rows belong to one customer, patient or machine, name it with GROUP=, or all "
+    "intervals are too narrow."
+)
+# With more days than this share of the rows, nearly each row has a day of its own.
+DAILY = 0.8
 FEW_ROWS, MANY_MISSING, RARE = 200, 0.3, 0.05
 SHOWN = 4
+# With an AUC above this the rows are in a useful order; an R2 below this is little.
+ORDERED, LITTLE = 0.55, 0.3
 
 
-def look_at(inference: Inference, record: dict[str, Any]) -> list[str]:
-    """Return the three most important remarks."""
-    remarks = [*_skill(inference, record), *_changed(inference), *_suspects(inference)]
+def look_at(inference: Inference, record: dict[str, Any], family: str) -> list[str]:
+    """Return the three most important remarks on a model of this family."""
+    remarks = [*_skill(inference, record, family), *_changed(inference), *_suspects(inference)]
     remarks += [*_rows(inference), *_values(inference), *_always()]
     return remarks[:MOST]
 
 
-def _skill(inference: Inference, record: dict[str, Any]) -> Iterator[str]:
+def _skill(inference: Inference, record: dict[str, Any], family: str) -> Iterator[str]:
     metrics, kind = record["evaluation"]["metrics"], inference.task.kind
     beaten = metrics[BEATEN[kind]]
     value, constant = beaten["candidate"]["value"], beaten["constant"]
     if constant is not None and (value < constant) == beaten["higher_is_better"]:
+        against = f"{BEATEN[kind]} {number(value)} against {number(constant)} of a constant"
+        if _orders(metrics):
+            way = "a smaller model.c in params.yaml" if family == "linear" else "MODEL=linear"
+            yield (
+                f"The model orders the rows well (AUC {number(metrics['auc']['candidate']['value'])}"
+                f"), but its probabilities are too sure: {against}. Try {way}."
+            )
+        else:
+            yield (
+                f"The model is no better than a constant: {against}. Are the columns that matter "
+                "in the table?"
+            )
+    elif "r2" in metrics and metrics["r2"]["candidate"]["high"] < LITTLE:
+        explained = metrics["r2"]["candidate"]["value"]
         yield (
-            f"The model is no better than a constant: {BEATEN[kind]} {number(value)} against "
-            f"{number(constant)}. Are the columns that matter in the table?"
+            f"The model explains {max(explained, 0):.0%} of the variation of "
+            f"{inference.task.target}. Are the columns that matter in the table?"
         )
+
+
+def _orders(metrics: dict[str, Any]) -> bool:
+    """Return whether the AUC is better than chance, so that the columns do matter."""
+    return "auc" in metrics and metrics["auc"]["candidate"]["low"] > ORDERED
 
 
 def _changed(inference: Inference) -> Iterator[str]:
@@ -52,7 +80,7 @@ def _changed(inference: Inference) -> Iterator[str]:
         if abs(moved[label]) > MOVED_SHARE:
             old, new = (share.get(label, 0.0) for share in shares)
             yield (
-                f"{name} itself changed: {label!r} was {old:.0%} of the rows trained on, and is "
+                f"{name} itself changed: {plain(label)!r} was {old:.0%} of the rows trained on, and is "
                 f"{new:.0%} of those held out. Do both parts describe the same thing?"
             )
     elif abs(after.mean() - before.mean()) > MOVED_SPREAD * before.std():
@@ -94,25 +122,44 @@ def _rows(inference: Inference) -> Iterator[str]:
             f"{split.used[0]} to {split.last}. Is that their order in time? If not, rename them."
         )
     elif split.made_up:
+        group = inference.roles.cluster is None and _group_column(inference) is None
         yield (
             "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
-            "the same time. Add a date column and start again with TIME=."
+            f"the same time. Add a date column and start again with TIME={GROUP_TOO if group else '.'}"
         )
     if inference.roles.cluster is None or inference.roles.days:
         yield from _groups(inference)
 
 
-def _groups(inference: Inference) -> Iterator[str]:
-    frame, rows = inference.frame, len(inference.frame)
+def _group_column(inference: Inference) -> str | None:
+    """Return the first feature that may name what several rows belong to."""
     for name in inference.screening.features:
-        values = frame[name].nunique()
-        if SEVERAL_TIMES * values < rows and values >= FEWEST_GROUPS and GROUP_NAME.search(name):
-            yield (
-                f"{name} has {values:,} values in {rows:,} rows. If the rows of one {name} depend "
-                f"on each other, start again with GROUP={name}, or all intervals are too narrow."
-            )
-            return
-    if inference.roles.cluster is None:
+        values = inference.frame[name].nunique()
+        several = SEVERAL_TIMES * values < len(inference.frame) and values >= FEWEST_GROUPS
+        if several and GROUP_NAME.search(name):
+            return name
+    return None
+
+
+def _groups(inference: Inference) -> Iterator[str]:
+    frame, split, name = inference.frame, inference.partitioning, _group_column(inference)
+    if name:
+        yield (
+            f"{name} has {frame[name].nunique():,} values in {len(frame):,} rows. If the rows of "
+            f"one {name} depend on each other, start again with GROUP={name}, or all intervals are "
+            "too narrow."
+        )
+    elif inference.roles.cluster is not None or split.made_up and split.unit != "file":
+        return  # the remark on rows without a date names both
+    elif not split.made_up and frame[inference.roles.time].dt.normalize().nunique() > DAILY * len(
+        frame
+    ):
+        yield (
+            "Nearly each row has a day of its own, and counts as independent of its neighbours. "
+            "Neighbouring days are alike, so all intervals may be too narrow; yesterday's values "
+            "as columns may help the model."
+        )
+    else:
         yield (
             "Every row counts as independent. If several belong to one customer, patient or "
             "machine, start again with GROUP=, or all intervals are too narrow."
@@ -128,7 +175,7 @@ def _values(inference: Inference) -> Iterator[str]:
         shares = frame[inference.task.targets[0]].value_counts(normalize=True)
         if shares.iloc[-1] < RARE:
             yield (
-                f"{shares.index[-1]!r} is rare, {shares.iloc[-1]:.1%} of the rows: watch "
+                f"{plain(shares.index[-1])!r} is rare, {shares.iloc[-1]:.1%} of the rows: watch "
                 f"{BOUNDED[inference.task.kind]} and the calibration, not the accuracy."
             )
 

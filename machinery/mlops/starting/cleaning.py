@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 MOST_SPELLINGS = 3
 MOST_MISSPELT = 0.2
 MISSING_TEXTS = ("", "?", "-", "--", ".")
+WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
+LARGEST = 2**63 - 1
+# Longer digits are no number that anybody counts with; Python reads up to 4,300.
+LONGEST_WHOLE = 4000
 YEARS = (1800, 2200)
 DATE = re.compile(
     r"\s*(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
@@ -30,6 +34,9 @@ def cleaned(frame: "DataFrame") -> "tuple[DataFrame, dict[str, str], dict[str, s
     for name in frame.columns:
         try:
             columns[name], remark = _cleaned(frame[name])
+        except OverflowError:
+            unusable[name] = "its whole numbers are too large for 64 bits"
+            continue
         except (TypeError, ValueError):
             unusable[name] = f"its values are {type(frame[name].dropna().iloc[0]).__name__}s"
             continue
@@ -62,6 +69,8 @@ def _numbers(column: "Series") -> "tuple[Series, str]":
     import numpy as np
     from pandas.api import types
 
+    if types.is_unsigned_integer_dtype(column.dtype) and column.max() > LARGEST:
+        raise OverflowError
     if types.is_integer_dtype(column.dtype) and not column.isna().any():
         return column.astype("int64"), ""
     numbers = column.astype("float64")
@@ -88,6 +97,8 @@ def _from_objects(column: "Series") -> "tuple[Series, str]":
 
     if _are(column, datetime.date):
         return pd.to_datetime(column).astype("datetime64[us]"), ""
+    if any(map(_is_too_large, column.dropna())) and all(map(_is_whole, column.dropna())):
+        raise OverflowError
     if _are(column, (int, float, decimal.Decimal)) and column.notna().any():
         return column.astype("float64"), ""
     if column.notna().any() and not all(isinstance(v, (str, int, float)) for v in column.dropna()):
@@ -95,6 +106,17 @@ def _from_objects(column: "Series") -> "tuple[Series, str]":
     text = column.where(column.isna(), column.astype(str)).astype("str")
     text = text.mask(text.str.strip().isin(MISSING_TEXTS))
     return _number(text) or (text, "")
+
+
+def _is_too_large(value: object) -> bool:
+    """Return whether a value is a whole number, as text or not, that 64 bits cannot hold."""
+    if isinstance(value, str):
+        value = int(value) if 19 <= len(value) <= LONGEST_WHOLE and WHOLE.fullmatch(value) else 0
+    return isinstance(value, int) and abs(value) > LARGEST
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) or isinstance(value, str) and bool(WHOLE.fullmatch(value))
 
 
 def _number(text: "Series") -> "tuple[Series, str] | None":

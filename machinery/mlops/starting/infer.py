@@ -87,6 +87,7 @@ class Inference:
 def infer(table: SourceTable, request: Request) -> Inference:
     """Return what is seen in a table; raises UserError where the request does not fit it."""
     frame, changes, unusable = _typed(table.frame, request)
+    changes = [*table.remarks, *changes]
     frame, time = _timed(frame, request)
     named = (*request.targets, *filter(None, [request.group, time]))
     frame, complete = _complete(frame, named, changes)
@@ -222,7 +223,8 @@ def _complete(
     complete = frame[list(roles)].notna().all(axis=1)
     for name in roles:
         if missing := int(frame[name].isna().sum()):
-            changes.append(f"{missing:,} rows without {name} were left out")
+            rows = "1 row" if missing == 1 else f"{missing:,} rows"
+            changes.append(f"{rows} without {name} {'was' if missing == 1 else 'were'} left out")
     if complete.sum() < FEWEST_ROWS:
         raise UserError(
             f"{complete.sum():,} rows have {', '.join(roles)}. At least {FEWEST_ROWS} are needed."

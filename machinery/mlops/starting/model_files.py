@@ -26,6 +26,11 @@ class StarterModel:
     params: str
     serve: tuple[str, ...] = ("pandas", "scikit-learn", "skops")
 
+    @property
+    def title(self) -> str:
+        """The estimator with its library."""
+        return self.description.partition(":")[0]
+
 
 def common(inference: Inference, trusted: list[str]) -> dict[str, str]:
     """Return the placeholders that the templates of all families have."""

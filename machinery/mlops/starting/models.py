@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from mlops.errors import UserError, did_you_mean
+from mlops.gate.formatting import number
 from mlops.starting import boosted
 from mlops.starting.filling import fill
 from mlops.starting.infer import Inference
@@ -10,6 +11,10 @@ from mlops.starting.model_files import StarterModel, common, package
 
 # With fewer rows than this a linear model is the safer baseline.
 ROWS_FOR_TREES = 2000
+# With more, trees are better nearly always, and a second trial takes minutes.
+MOST_COMPARED = 100_000
+# A model, all files, the record of its first training, and params.schema.json.
+Trial = tuple[StarterModel, dict[str, bytes], dict, bytes]
 FAMILIES = ("linear", "trees", "text", "quantiles", "xgboost", "lightgbm")
 
 
@@ -39,6 +44,41 @@ def starter(inference: Inference, family: str | None) -> StarterModel:
     if chosen in ("linear", "text"):
         return _linear(inference, chosen)
     return boosted.starter(inference, chosen)
+
+
+def candidates(inference: Inference, family: str | None) -> list[StarterModel]:
+    """Return the starters to try: both usual ones, unless one is named or the rows are many."""
+    model = starter(inference, family)
+    rows = int(inference.partitioning.trained_on.sum())
+    if family or rows > MOST_COMPARED or inference.task.kind not in ("binary", "classes", "amount"):
+        return [model]
+    other = "linear" if model.family == "trees" else "trees"
+    return [model, starter(inference, other)]
+
+
+def better(trials: list[Trial]) -> Trial:
+    """Return the trial with the smallest error on the held-out rows, the first of equal ones."""
+    return min(trials, key=lambda trial: _error(trial[2])[1])
+
+
+def comparison(trials: list[tuple[StarterModel, dict]], chosen: StarterModel) -> str:
+    """Return the sentence that states why a model was chosen; none was, if one was tried."""
+    if len(trials) < 2:
+        return ""
+    errors = [f"{number(_error(record)[1])} for {model.family}" for model, record in trials]
+    (_, record), *_ = trials
+    name, _ = _error(record)
+    constant = record["evaluation"]["metrics"][name]["constant"]
+    against = "" if constant is None else f"; a constant has {number(constant)}"
+    return (
+        f"{chosen.family} was chosen by {name} on the held-out rows: {', '.join(errors)}{against}."
+    )
+
+
+def _error(record: dict) -> tuple[str, float]:
+    metrics = record["evaluation"]["metrics"]
+    name = "log_loss" if "log_loss" in metrics else "mae"
+    return name, metrics[name]["candidate"]["value"]
 
 
 def _linear(inference: Inference, family: str) -> StarterModel:

@@ -5,11 +5,18 @@ Functions return placeholders of the template `params.yaml` with their values.
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mlops.gate.formatting import number
+from mlops.starting import suspects
 from mlops.starting.infer import Inference
 from mlops.starting.rounding import nice
+from mlops.statistics.leakage import strengths
+
+if TYPE_CHECKING:
+    from pandas import Series
 
 Values = dict[str, str]
 Measured = dict[str, Any]
@@ -34,6 +41,8 @@ NO_SKILL = {"auc": 0.5}
 LEAST_MARGIN = {"auc": 0.005, "log_loss": 0.005}
 # A metric as good as this has no room for a ceiling.
 TOO_GOOD = 0.99
+# The estimate of a feature's strength depends on the order of the rows; larger parts less so.
+SHUFFLES, MOST_SHUFFLED = 3, 20_000
 UNIT_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 
 
@@ -47,7 +56,7 @@ def judged(inference: Inference, record: Measured) -> Values:
         **_beaten(metrics, BEATEN[kind]),
         **_margins(metrics, (BOUNDED[kind], BEATEN[kind]), inference),
         **_ceilings(metrics, CEILING[kind]),
-        **_leakage(evaluation["features"], inference.screening.strength),
+        **leakage(evaluation["features"], inference),
         **_calibration(evaluation),
         **_budgets(record),
         **_monitor(inference),
@@ -174,7 +183,34 @@ def _ceilings(metrics: Measured, name: str) -> Values:
     }
 
 
-def _leakage(features: Measured, everywhere: dict[str, float]) -> Values:
+def _strongest(inference: Inference) -> dict[str, float]:
+    """Return the most that each feature predicted alone: in any run of as many partitions as are
+    held out, in a few orders of their rows.
+    """
+    split, cluster = inference.partitioning, inference.roles.cluster
+    runs = [split.used[i : i + split.holdout] for i in range(len(split.used) - split.holdout + 1)]
+    most: dict[str, float] = {}
+    for run in runs:
+        for seed in range(SHUFFLES):
+            rows = inference.frame[split.of_row.isin(run)].sample(frac=1, random_state=seed)
+            rows = rows.head(MOST_SHUFFLED)
+            target = np.column_stack(suspects.outcomes(rows, inference.task))
+            groups = None if cluster is None else _groups(rows[cluster])
+            result = strengths(rows, inference.screening.features, target, groups)
+            if result["measure"] != inference.screening.measure:
+                continue  # by chance its amounts are 0 and 1 only
+            for name, value in result["strength"].items():
+                most[name] = max(most.get(name, -np.inf), -np.inf if value is None else value)
+    return most
+
+
+def _groups(column: "Series") -> np.ndarray:
+    return (column.dt.normalize() if column.dtype.kind == "M" else column).to_numpy()
+
+
+def leakage(features: Measured, inference: Inference) -> Values:
+    """Return the bound on one feature, which any partition in any order of its rows keeps."""
+    everywhere = _strongest(inference)
     strength = {
         name: max(value, everywhere.get(name, value))
         for name, value in features["strength"].items()
@@ -187,8 +223,9 @@ def _leakage(features: Measured, everywhere: dict[str, float]) -> Values:
     return {
         "leakage": f"max_{measure}: {min(most, 1.0):g}",
         "leakage_reason": (
-            f"Highest {'AUC' if measure == 'auc' else 'R2'} of one feature by itself. The "
-            f"strongest is {name} with {number(value)}; the bound lies halfway to perfection."
+            f"Highest {suspects.TITLES[measure]} of one feature by itself. The strongest is {name}, "
+            f"with up to {number(value)} in partitions taken as the held-out ones, their rows in "
+            f"{SHUFFLES} orders; the bound lies halfway to perfection."
         ),
     }
 

@@ -4,6 +4,7 @@ They are collected below build/start/ first. `plan.json` is written last; from t
 decided, and a start that was cut short is finished by the next one.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +18,8 @@ from mlops.starting.writing import Files
 
 HOME = BUILD / "start"
 TREE, PLAN = HOME / "tree", HOME / "plan.json"
+# The digests of what was put in place, until the verdict: a start that ends before may be repeated.
+PLACED = HOME / "placed.json"
 LOCK = BUILD / "start.lock"
 SHOWN = 5
 # What another start, or a team, left in these places would be read as part of the new fork.
@@ -33,17 +36,18 @@ def require_example(new: list[str], force: bool) -> None:
     """Raise UserError if a file that would be replaced is not the template's example."""
     if force:
         return
-    recorded, present = example.recorded(), example.present()
-    own = [name for name in new if name in present and recorded.get(name) != present[name]]
-    own += [n for n, digest in present.items() if n in recorded and recorded[n] != digest]
+    recorded, present, placed = example.recorded(), example.present(), _placed()
+    known = {name for name in present if present[name] in (recorded.get(name), placed.get(name))}
+    own = [name for name in {*new, *recorded} if name in present and name not in known]
     own += [path.as_posix() for path in _releases()]
     if own:
         own = sorted(set(own))
         more = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
         raise UserError(
-            f"{', '.join(own[:SHOWN])}{more} differ from the template's example (their sha256 is "
-            "not that in machinery/mlops/starting/example.sha256), so they are yours. Nothing was "
-            "changed. Commit them if you want them back later; FORCE=1 replaces them."
+            f"{', '.join(own[:SHOWN])}{more} {'differ' if own[1:] else 'differs'} from the "
+            f"template's example ({'their' if own[1:] else 'its'} sha256 is not that in "
+            "machinery/mlops/starting/example.sha256): your work. Nothing was changed. Commit it "
+            "if you want it back later; FORCE=1 replaces it."
         )
 
 
@@ -75,10 +79,20 @@ def decide(new: Files, summary: dict, force: bool) -> None:
         (TREE / path).parent.mkdir(parents=True, exist_ok=True)
         (TREE / path).write_text(none_yet(), encoding="utf-8")
     recorded, present = example.recorded(), example.present()
-    gone = {name for name, digest in present.items() if recorded.get(name) == digest}
+    placed = _placed()
+    gone = {n for n, digest in present.items() if digest in (recorded.get(n), placed.get(n))}
     if force:
         gone |= {path.as_posix() for pattern in STALE for path in Path().glob(pattern)}
     write_json(PLAN, {"remove": sorted(gone - new.keys()), "summary": summary})
+
+
+def _placed() -> dict[str, str]:
+    return read_json(PLACED, made_by="start") if PLACED.exists() else {}
+
+
+def judged() -> None:
+    """Count the new files as the team's from now on."""
+    PLACED.unlink(missing_ok=True)
 
 
 def unfinished() -> bool:
@@ -89,9 +103,15 @@ def unfinished() -> bool:
 def finish() -> dict:
     """Remove and write what the plan lists, and return its summary; may be run again."""
     plan = read_json(PLAN, made_by="start")
+    paths = sorted(path for path in TREE.rglob("*") if path.is_file())
+    digests = {
+        path.relative_to(TREE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
+    write_json(PLACED, digests)
     for name in plan["remove"]:
         Path(name).unlink(missing_ok=True)
-    for path in sorted(path for path in TREE.rglob("*") if path.is_file()):
+    for path in paths:
         write(path.relative_to(TREE), path.read_bytes())
     for folder in example.FOLDERS:
         _without_empty(Path(folder))

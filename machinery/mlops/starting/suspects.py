@@ -20,6 +20,9 @@ LEAK = {"auc": 0.99, "r2": 0.99}
 STRONG = {"auc": 0.9, "r2": 0.8}
 EXACT, SAME_ORDER = 0.99999, 0.999
 STRONGEST = 8
+# A copy of a label with a few errors agrees with it in so many rows, and makes at most a tenth of
+# the errors that the commonest label makes.
+AGREEMENT, FEWER_ERRORS = 0.97, 0.1
 ID_NAME = re.compile(
     r"(?i)(^|_|\b)(id|ids|uuid|guid|key|index|unnamed: ?\d+|row|rownames?)($|_|\b)"
 )
@@ -80,6 +83,8 @@ def screen(
     names = _rest(names, left_out)
     strength, measure = strengths_of(frame, names, task)
     left_out += _leaks(strength, measure, task)
+    names = _rest(names, left_out)
+    left_out += _labels(frame, names, task)
     names = _rest(names, left_out)
     left_out += _sums(frame, names, task, strength)
     names = _rest(names, left_out)
@@ -190,7 +195,20 @@ def strengths_of(frame: "DataFrame", names: list[str], task: Task) -> tuple[dict
     table = {
         name: float(np.mean([_or_nan(one["strength"][name]) for one in results])) for name in names
     }
+    if results[0]["measure"] == "r2":
+        # Bins hide a copy with a little noise in few rows; a correlation does not.
+        for name in [name for name in names if frame[name].dtype.kind in "iuf"]:
+            squares = [_squared_correlation(frame[name], frame[target]) for target in task.targets]
+            table[name] = float(np.fmax(table[name], np.mean(squares)))
     return table, results[0]["measure"]
+
+
+def _squared_correlation(column: "Series", target: "Series") -> float:
+    if column.notna().sum() < len(column) / 2 or column.nunique() < 2 or target.nunique() < 2:
+        return float("nan")
+    # Where the column is missing it explains nothing.
+    square = max(column.corr(target, method=method) ** 2 for method in ("pearson", "spearman"))
+    return float(square * column.notna().mean())
 
 
 def _or_nan(value: float | None) -> float:
@@ -204,6 +222,23 @@ def _leaks(strength: dict[str, float], measure: str, task: Task) -> Iterator[Lef
                 f"alone it predicts {task.target} nearly perfectly ({TITLES[measure]} {value:.3f})"
             )
             yield LeftOut(name, "leak", reason)
+
+
+def _labels(frame: "DataFrame", names: list[str], task: Task) -> Iterator[LeftOut]:
+    """Yield columns with as few values as there are labels, which are the label in most rows."""
+    import pandas as pd
+
+    for name in names if task.labels else ():
+        if frame[name].nunique() > len(task.labels):
+            continue
+        codes = pd.factorize(frame[name], use_na_sentinel=False)[0]
+        counts = pd.crosstab(codes, frame[task.targets[0]].to_numpy()).to_numpy()
+        agreement = counts.max(axis=1).sum() / counts.sum()
+        usual = counts.sum(axis=0).max() / counts.sum()
+        if agreement >= AGREEMENT and 1 - agreement <= FEWER_ERRORS * (1 - usual):
+            yield LeftOut(
+                name, "leak", f"it stands for {task.target} in {agreement:.1%} of the rows"
+            )
 
 
 def _sums(

@@ -1,8 +1,10 @@
 """Read the team's table: one file, or a folder with one file for each partition."""
 
+import codecs
+import csv
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,15 @@ FEWEST_ROWS = 100
 
 @dataclass(frozen=True)
 class SourceTable:
-    """The rows of a source; `parts` has the file of each row if the source is a folder."""
+    """The rows of a source; `parts` has the file of each row if the source is a folder.
+
+    `remarks` are on the names of its columns.
+    """
 
     name: str
     frame: "DataFrame"
     parts: "Series | None" = None
+    remarks: tuple[str, ...] = ()
 
 
 def read(source: str) -> SourceTable:
@@ -37,7 +43,20 @@ def read(source: str) -> SourceTable:
             f"{source} has {len(table.frame):,} rows. At least {FEWEST_ROWS} are needed: some to "
             "train on, and some to judge on."
         )
-    return table
+    return replace(table, remarks=_repeated(path))
+
+
+def _repeated(path: Path) -> tuple[str, ...]:
+    """Return a remark for each name that several columns of a text file have."""
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    remarks = {}
+    for one in (one for one in paths if any(_ends(one, suffix) for suffix in TEXT)):
+        header = _header(one)
+        names = next(csv.reader([header], delimiter=max(DELIMITERS, key=header.count)))
+        for name in names:
+            if (count := names.count(name)) > 1 and name:
+                remarks[name] = f"{count} columns are named {name}; the second counts as {name}.1"
+    return tuple(remarks.values())
 
 
 def _near(path: Path) -> str:
@@ -133,6 +152,9 @@ def _text(path: Path) -> "DataFrame":
 
 def _header(path: Path) -> str:
     opened = gzip.open if _ends(path, ".gz") else open
+    with opened(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise UserError(f"{path} is encoded in UTF-16. Save it as UTF-8.")
     with opened(path, "rt", encoding="utf-8-sig") as file:
         line = next(_filled(file), None)
     if line is None:

@@ -15,6 +15,8 @@ KINDS = ("binary", "classes", "amount", "quantiles")
 MOST_NUMBERED_CLASSES = 10
 MOST_CLASSES = 50
 FEWEST_OF_A_CLASS = 10
+# Texts are numbers with a few other characters, such as a currency, if nearly all become numbers.
+MOST_NUMBERS, MOST_REMOVED = 0.95, 5
 # Of two texts, the one that counts as 1; without any of them it is the rarer one.
 YES = ("1", "yes", "y", "true", "t", "positive", "late", "up", "malignant")
 
@@ -84,9 +86,30 @@ def _require_two_values(column: "Series") -> None:
         )
     if column.nunique() < 2:
         raise UserError(
-            f"TARGET names {column.name}, which is {column.iloc[0]!r} in every row that has it. "
+            f"TARGET names {column.name}, which is {plain(column.iloc[0])!r} in every row that has it. "
             "There is nothing to learn from one value."
         )
+
+
+def plain(value: Any) -> Any:
+    """Return a value of numpy as Python's own, which is printed without its type."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _removable(column: "Series") -> str:
+    """Return which characters keep texts such as "$ 1,825.00" from being numbers."""
+    import pandas as pd
+
+    if column.dtype.kind in "biuf":
+        return ""
+    texts = column.astype("str")
+    numbers = pd.to_numeric(texts.str.replace(r"[^0-9.\-]", "", regex=True), errors="coerce")
+    if numbers.notna().mean() < MOST_NUMBERS:
+        return ""
+    others = sorted(set("".join(texts)) - set("0123456789.-"))
+    if not others or any(other.isalpha() for other in others) and len(others) > MOST_REMOVED:
+        return ""
+    return f" Its values are numbers without the character(s) {', '.join(map(repr, others))}: remove them."
 
 
 def _several(frame: "DataFrame", targets: tuple[str, ...], demanded: str | None) -> Task:
@@ -133,11 +156,13 @@ def _classes(column: "Series") -> Task:
     if len(counts) > MOST_CLASSES:
         raise UserError(
             f"TARGET names {column.name}, which holds {len(counts):,} different values, such as "
-            f"{counts.index[0]!r}. Up to {MOST_CLASSES} make classes; an amount must be a number."
+            f"{plain(counts.index[0])!r}. Up to {MOST_CLASSES} make classes; an amount must be a "
+            f"number.{_removable(column)}"
         )
     if counts.iloc[-1] < FEWEST_OF_A_CLASS:
         raise UserError(
-            f"TARGET names {column.name}, whose class {counts.index[-1]!r} has {counts.iloc[-1]} "
+            f"TARGET names {column.name}, whose class {plain(counts.index[-1])!r} has "
+            f"{counts.iloc[-1]} "
             f"rows. A class needs at least {FEWEST_OF_A_CLASS}: join it with another one, leave "
             'its rows out, or predict an amount (ARGS="--task amount").'
         )
@@ -149,6 +174,9 @@ def _classes(column: "Series") -> Task:
 
 def _amount(column: "Series", kind: str) -> Task:
     if column.dtype.kind not in "biuf":
-        raise UserError(f"{column.name} holds {column.dtype}. An amount must be a number.")
+        raise UserError(
+            f"{column.name} holds {column.dtype}. An amount must be a number."
+            f"{_removable(column)}"
+        )
     what = "quantiles of an amount" if kind == "quantiles" else "an amount"
     return Task(kind, (column.name,), f"{what}, from {column.min():g} to {column.max():g}")

@@ -4,7 +4,7 @@ import io
 import re
 from pathlib import Path
 
-from mlops.paths import IN_TREE, PARAMS
+from mlops.paths import ENVIRONMENTS, IN_TREE, PARAMS
 from mlops.starting import noise, usual
 from mlops.starting.filling import block, fill
 from mlops.starting.infer import Inference
@@ -160,7 +160,7 @@ TESTS = {
 }
 
 
-def pages(inference: Inference, model: StarterModel, source: str) -> Files:
+def pages(inference: Inference, model: StarterModel, source: str, comparison: str = "") -> Files:
     """Return README.md and those of `data/` and `model/`, the contract's sections kept."""
     split = inference.partitioning
     held_out = split.used[-split.holdout :]
@@ -177,6 +177,12 @@ def pages(inference: Inference, model: StarterModel, source: str) -> Files:
         "features": str(len(inference.features)),
         "held_out": f"{listed}: {int(split.held_out.sum()):,} rows",
         "description": model.description,
+        "comparison": (
+            f"\n{comparison} The same rows choose and judge here, so look again on later ones.\n"
+            if comparison
+            else ""
+        ),
+        "port": _port(),
         "changes": _list("Changed when the files were written", inference.changes),
         "left_out": _list(
             "Columns that were left out, with what was seen in them",
@@ -190,7 +196,16 @@ def pages(inference: Inference, model: StarterModel, source: str) -> Files:
         ),
     }
     names = ("README.md", "data/README.md", "model/README.md")
-    return {name: (fill(name, values) + _kept(name)).encode() for name in names}
+    # A list that is empty leaves blank lines.
+    texts = {name: re.sub(r"\n{3,}", "\n\n", fill(name, values)).rstrip() for name in names}
+    return {name: f"{text}\n{_kept(name)}".encode() for name, text in texts.items()}
+
+
+def _port() -> str:
+    """Return the port of the service in dev."""
+    path = ENVIRONMENTS / "dev" / "settings.yaml"
+    match = re.search(r"(?m)^port: *(\d+)", path.read_text("utf-8")) if path.exists() else None
+    return match[1] if match else "3001"
 
 
 def _list(title: str, lines) -> str:

@@ -15,6 +15,7 @@ BINS = 50
 ROWS_A_BIN = 10
 # The mean of all rows counts as one more row in each bin, so that an empty bin has a mean.
 PRIOR_ROWS = 1
+HALVINGS, SEED = 5, 0
 
 
 def strengths(
@@ -29,21 +30,29 @@ def strengths(
     Of several outputs, or of classes each against the rest, the one counts that the feature
     predicts best.
     Each bin of the feature (or value, if it has few; missing is one more) is scored by the mean
-    target of the same bin in the other half of the groups, so that no row predicts itself.
+    target of the same bin in the other half of the groups, so that no row predicts itself. Without
+    groups it is the mean of a few halvings at random: one, such as every other row, is noise.
     """
     if answer.kind == CLASSES:
         target = np.eye(len(answer.names))[target]
     outcomes = target.astype(float).reshape(len(target), -1).T
     measure = "auc" if set(np.unique(outcomes)) <= {0.0, 1.0} else "r2"
-    values = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    half = values % 2
-    strength = {name: _strongest(frame[name], outcomes, half, measure) for name in features}
+    halvings = _halvings(len(target), groups)
+    strength = {name: _strongest(frame[name], outcomes, halvings, measure) for name in features}
     return {
         "measure": measure,
         "strength": {
             name: value if np.isfinite(value) else None for name, value in strength.items()
         },
     }
+
+
+def _halvings(rows: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    """Return for each halving the half, 0 or 1, that each row is in."""
+    if groups is not None:
+        return [np.unique(groups, return_inverse=True)[1] % 2]
+    random = np.random.default_rng(SEED)
+    return [random.permutation(rows) % 2 for _ in range(HALVINGS)]
 
 
 def _bins(column: "Series") -> np.ndarray:
@@ -61,11 +70,13 @@ def _bins(column: "Series") -> np.ndarray:
     return np.where(finite, np.searchsorted(edges, values, side="right"), 0)
 
 
-def _strongest(column: "Series", outcomes: np.ndarray, half: np.ndarray, measure: str) -> float:
+def _strongest(
+    column: "Series", outcomes: np.ndarray, halvings: list[np.ndarray], measure: str
+) -> float:
     """Return how well a column, of lists each of its positions, predicts one of the outcomes."""
     columns = components(column) if is_vector(column) else [column]
     strengths_ = [
-        _strength(bins, outcome, half, measure)
+        float(np.mean([_strength(bins, outcome, half, measure) for half in halvings]))
         for bins in map(_bins, columns)
         for outcome in outcomes
     ]

@@ -40,6 +40,7 @@ OPTIONS = (
     Option("--no-lock", "leave the lock as it is", switch=True),
 )
 STEPS = ("check-data", "train", "evaluate", "report", "gate")
+VERDICTS = {0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE"}
 LOCKS = (Path("requirements.txt"), Path("requirements-serve.txt"))
 PROJECT = Path("pyproject.toml")
 DOCKERFILE = Path("Dockerfile")
@@ -82,21 +83,29 @@ def _prepare(options: argparse.Namespace) -> None:
     )
     inference = infer.infer(rows, request)
     _explain(rows, inference)
-    model = models.starter(inference, options.model)
-    _write(inference, model, Path(source).name, options.force)
+    candidates = models.candidates(inference, options.model)
+    _write(inference, candidates, Path(source).name, options.force)
 
 
-def _write(inference: "Inference", model: "StarterModel", source: str, force: bool) -> None:
-    from mlops.starting import advice, placing, trial, writing
+def _write(
+    inference: "Inference", candidates: "list[StarterModel]", source: str, force: bool
+) -> None:
+    from mlops.starting import advice, models, placing, trial, writing
 
-    files = writing.partition_files(inference) | writing.code(inference, model, source)
-    placing.require_example(list(files), force)
-    say("start", f"trying {model.description.partition(':')[0]}, for the numbers of the gate")
-    record, schema = trial.run(files, writing.trial_params(inference))
-    files |= writing.pages(inference, model, source) | _renamed(inference, model)
+    rows, trials = writing.partition_files(inference), []
+    for model in candidates:
+        files = rows | writing.code(inference, model, source)
+        placing.require_example(list(files), force)
+        say("start", f"trying {model.title}, for the numbers of the gate")
+        trials.append((model, files, *trial.run(files, writing.trial_params(inference))))
+    model, files, record, schema = models.better(trials)
+    comparison = models.comparison([(one[0], one[2]) for one in trials], model)
+    if comparison:
+        say("", comparison)
+    files |= writing.pages(inference, model, source, comparison) | _renamed(inference, model)
     files["params.schema.json"] = schema
     files[PARAMS.name] = writing.params(inference, model, source, record).encode()
-    placing.decide(files, {"look_at": advice.look_at(inference, record)}, force)
+    placing.decide(files, {"look_at": advice.look_at(inference, record, model.family)}, force)
 
 
 def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
@@ -164,10 +173,12 @@ def _lock() -> bool:
 
 
 def _judge(summary: dict, locked: bool) -> int:
-    from mlops.starting import trial
+    from mlops.starting import placing, trial
 
     code = trial.steps(*STEPS).returncode
-    verdict = {0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE"}.get(code, "none: a step failed")
+    if code in VERDICTS:
+        placing.judged()
+    verdict = VERDICTS.get(code, "none: a step failed")
     say("start", f"verdict {verdict}; the report is {REPORT_PAGE}")
     say("", "look at:")
     for number, remark in enumerate(summary["look_at"], 1):

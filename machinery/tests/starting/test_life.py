@@ -5,12 +5,11 @@ import re
 import subprocess
 import sys
 import urllib.request
-from importlib.metadata import requires
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
+from machinery.tests.locks import needed, pins
 from machinery.tests.waiting import HANG_SECONDS
 from mlops.paths import RECORD, VERDICT
 
@@ -47,19 +46,6 @@ LIVES = {
         and answer["scores"]["h1"] > 55 > 45 > answer["scores"]["h12"],
     ),
 }
-
-
-def needed(package):
-    """The names of a package and of all that it installs."""
-    asked = [Requirement(text) for text in requires(package) or ()]
-    at_once = [one.name for one in asked if not one.marker or one.marker.evaluate({"extra": ""})]
-    return {package}.union(*map(needed, at_once))
-
-
-def pins(lock):
-    """The lines of a lock by the name of their package."""
-    blocks = re.split(r"^(?=[a-z0-9])", lock.read_text("utf-8"), flags=re.M)[1:]
-    return {block.partition("==")[0]: block for block in blocks}
 
 
 def lock_what_is_served(folder):
@@ -108,22 +94,13 @@ def test_from_a_table_to_an_answer(template, csv, name):
 
 
 def _tests_are_green(fork):
-    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "machinery/mlops/conformance"]
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=fork.folder,
-        env=fork.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "skipped" not in done.stdout
-    lint = [sys.executable, "-m", "pylint", "--score=n", "data", "model", "tests"]
-    linted = subprocess.run(
-        lint, cwd=fork.folder, env=fork.environment, capture_output=True, text=True, check=False
-    )
-    assert linted.returncode == 0, linted.stdout
+    words = "pytest -q -p no:cacheprovider tests machinery/mlops/conformance"
+    for module in (words, "pylint --score=n data model tests"):
+        command = [sys.executable, "-m", *module.split()]
+        options = {"cwd": fork.folder, "env": fork.environment, "capture_output": True}
+        done = subprocess.run(command, text=True, check=False, **options)
+        assert done.returncode == 0, done.stdout
+        assert "skipped" not in done.stdout
 
 
 def _numbers_have_reasons(fork):

@@ -60,6 +60,8 @@ def test_the_digests_of_the_example_are_fresh():
         (("--from", "few.csv", "--target", "hours"), "has 40 rows. At least 100 are needed"),
         (("--from", "empty.csv", "--target", "hours"), "is empty. It must have a line of"),
         (("--from", "image.csv", "--target", "hours"), "image.csv cannot be read as csv"),
+        (("--from", "wide.csv", "--target", "hours"), "wide.csv is encoded in UTF-16. Save it as"),
+        (("--from", "paid.csv", "--target", "paid"), "without the character.s. ' ', '[$]', ','"),
         (("--from", "cut.parquet", "--target", "hours"), "cut.parquet cannot be read as parquet"),
         (("--from", "data.xlsx", "--target", "hours"), "must end in .csv, .csv.gz, .tsv"),
         (("--from", "folder", "--target", "hours"), "folder holds no table"),
@@ -78,6 +80,8 @@ def test_a_mistake_is_one_clear_error(untouched, csv, words, message):
         "few.csv": "\n".join(shop.splitlines()[:41]).encode(),
         "empty.csv": b"\n",
         "image.csv": b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe",
+        "wide.csv": "a,hours\n1,2\n".encode("utf-16"),
+        "paid.csv": ("a,paid\n" + "".join(f'{n},"$ 1,{n}.00"\n' for n in range(100, 300))).encode(),
         "cut.parquet": b"PAR1 but no more",
         "data.xlsx": b"PK",
     }
@@ -94,7 +98,7 @@ def test_what_a_team_wrote_is_not_replaced(untouched, csv):
     path.write_text(text + "\n# ours\n", "utf-8")
     done = start(untouched, "--from", csv("iris"), "--target", "target", check=False)
     assert done.returncode == 2
-    assert "model/evaluate.py differ from the template's example" in done.stderr
+    assert "model/evaluate.py differs from the template's example" in done.stderr
     assert "FORCE=1 replaces them" in done.stderr
     assert path.read_text("utf-8") == text + "\n# ours\n"
     assert (untouched.folder / "data/rebuild.py").exists()
@@ -129,6 +133,27 @@ def test_a_start_that_was_killed_leaves_the_old_or_is_finished(untouched, csv):
     assert "gate        PASS" in finished.stdout
     assert "name: iris-target" in (untouched.folder / "params.yaml").read_text("utf-8")
     assert not (untouched.folder / "build/start/plan.json").exists()
+
+
+@pytest.mark.slow
+def test_a_start_that_was_killed_before_its_verdict_may_be_repeated(untouched, csv):
+    """What it had put in place is known; what the team edited since then is theirs."""
+    words = ["start", "--no-lock", "--from", str(csv("iris")), "--target", "target"]
+    code = (
+        "import os, sys; from mlops import cli; from mlops.steps import start\n"
+        "start._judge = lambda *_: os._exit(9); sys.exit(cli.main(sys.argv[1:]))"
+    )
+    options = {"cwd": untouched.folder, "env": untouched.environment, "capture_output": True}
+    done = subprocess.run([sys.executable, "-c", code, *words], check=False, **options)
+    assert done.returncode == 9
+    path = untouched.folder / "model/pipeline.py"
+    text = path.read_text("utf-8")
+    path.write_text(text + "# ours\n", "utf-8")
+    edited = untouched.mlops(*words, check=False).stderr
+    assert "model/pipeline.py differs from the template's example (its sha256" in edited
+    path.write_text(text, "utf-8")
+    assert "verdict PASS" in untouched.mlops(*words).stdout
+    assert "FORCE=1" in untouched.mlops(*words, check=False).stderr
 
 
 @pytest.mark.slow
