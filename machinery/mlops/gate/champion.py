@@ -31,7 +31,7 @@ def against_champion(evaluation: Measured, gate: GateParams) -> Iterator[Finding
         message = (
             f"{champion['release_id']} could not be scored: {_shortened(error)} Its code is "
             "sealed: give it the columns and types that it knows, roll production back to a "
-            "release that runs, or waive M106 (environments/waivers.yaml) and let the bounds decide."
+            "release that runs, or waive M106 (environments/waivers.yaml) and let bounds decide."
         )
         # The traceback comes last, since a report cuts long messages.
         yield CHAMPION_RAN.inconclusive("champion", "\n".join([message, *traced]))

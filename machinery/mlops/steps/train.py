@@ -106,8 +106,8 @@ def _missing_classes(frame: Any, columns: contract.Columns) -> str:
     answer = contract.answer()
     if answer.kind != CLASSES:
         return ""
-    seen = set(partitions.target(frame, columns).tolist())
-    missing = [name for position, name in enumerate(answer.names) if position not in seen]
+    present = set(partitions.target(frame, columns).tolist())
+    missing = [name for position, name in enumerate(answer.names) if position not in present]
     return f" No training row has the class {', '.join(missing)}." if missing else ""
 
 
