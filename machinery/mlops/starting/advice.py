@@ -46,9 +46,10 @@ def _skill(inference: Inference, record: dict[str, Any], family: str) -> Iterato
         against = f"{BEATEN[kind]} {number(value)} against {number(constant)} of a constant"
         if _orders(metrics):
             way = "a smaller model.c in params.yaml" if family == "linear" else "MODEL=linear"
+            auc = number(metrics["auc"]["candidate"]["value"])
             yield (
-                f"The model orders the rows well (AUC {number(metrics['auc']['candidate']['value'])}"
-                f"), but its probabilities are too sure: {against}. Try {way}."
+                f"The model orders the rows well (AUC {auc}), but its probabilities are too sure: "
+                f"{against}. Try {way}."
             )
         else:
             yield (
@@ -80,8 +81,8 @@ def _changed(inference: Inference) -> Iterator[str]:
         if abs(moved[label]) > MOVED_SHARE:
             old, new = (share.get(label, 0.0) for share in shares)
             yield (
-                f"{name} itself changed: {plain(label)!r} was {old:.0%} of the rows trained on, and is "
-                f"{new:.0%} of those held out. Do both parts describe the same thing?"
+                f"{name} itself changed: {plain(label)!r} was {old:.0%} of the rows trained on, and "
+                f"is {new:.0%} of those held out. Do both parts describe the same thing?"
             )
     elif abs(after.mean() - before.mean()) > MOVED_SPREAD * before.std():
         yield (
@@ -125,7 +126,8 @@ def _rows(inference: Inference) -> Iterator[str]:
         group = inference.roles.cluster is None and _group_column(inference) is None
         yield (
             "The rows have no date, so nothing shows how the model ages: it was judged on rows of "
-            f"the same time. Add a date column and start again with TIME={GROUP_TOO if group else '.'}"
+            "the same time. Add a date column and start again with TIME="
+            f"{GROUP_TOO if group else '.'}"
         )
     if inference.roles.cluster is None or inference.roles.days:
         yield from _groups(inference)

@@ -37,8 +37,10 @@ def require_example(new: list[str], force: bool) -> None:
     if force:
         return
     recorded, present, placed = example.recorded(), example.present(), _placed()
-    known = {name for name in present if present[name] in (recorded.get(name), placed.get(name))}
-    own = [name for name in {*new, *recorded} if name in present and name not in known]
+    replaceable = {
+        name for name in present if present[name] in (recorded.get(name), placed.get(name))
+    }
+    own = [name for name in {*new, *recorded} if name in present and name not in replaceable]
     own += [path.as_posix() for path in _releases()]
     if own:
         own = sorted(set(own))

@@ -86,8 +86,8 @@ def _require_two_values(column: "Series") -> None:
         )
     if column.nunique() < 2:
         raise UserError(
-            f"TARGET names {column.name}, which is {plain(column.iloc[0])!r} in every row that has it. "
-            "There is nothing to learn from one value."
+            f"TARGET names {column.name}, which is {plain(column.iloc[0])!r} in every row that has "
+            "it. There is nothing to learn from one value."
         )
 
 
@@ -109,7 +109,8 @@ def _removable(column: "Series") -> str:
     others = sorted(set("".join(texts)) - set("0123456789.-"))
     if not others or any(other.isalpha() for other in others) and len(others) > MOST_REMOVED:
         return ""
-    return f" Its values are numbers without the character(s) {', '.join(map(repr, others))}: remove them."
+    listed = ", ".join(map(repr, others))
+    return f" Its values are numbers without the character(s) {listed}: remove them."
 
 
 def _several(frame: "DataFrame", targets: tuple[str, ...], demanded: str | None) -> Task:

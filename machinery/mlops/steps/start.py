@@ -22,6 +22,7 @@ from mlops.paths import ENVIRONMENTS, PARAMS, REPORT_PAGE
 if TYPE_CHECKING:
     from mlops.starting.infer import Inference
     from mlops.starting.model_files import StarterModel
+    from mlops.starting.models import Trial
     from mlops.starting.table import SourceTable
     from mlops.starting.writing import Files
 
@@ -90,7 +91,22 @@ def _prepare(options: argparse.Namespace) -> None:
 def _write(
     inference: "Inference", candidates: "list[StarterModel]", source: str, force: bool
 ) -> None:
-    from mlops.starting import advice, models, placing, trial, writing
+    from mlops.starting import advice, placing, writing
+
+    (model, files, record, schema), comparison = _tried(inference, candidates, source, force)
+    if comparison:
+        say("", comparison)
+    files |= writing.pages(inference, model, source, comparison) | _renamed(inference, model)
+    files["params.schema.json"] = schema
+    files[PARAMS.name] = writing.params(inference, model, source, record).encode()
+    placing.decide(files, {"look_at": advice.look_at(inference, record, model.family)}, force)
+
+
+def _tried(
+    inference: "Inference", candidates: "list[StarterModel]", source: str, force: bool
+) -> "tuple[Trial, str]":
+    """Train each candidate, and return the best trial and the sentence that states why."""
+    from mlops.starting import models, placing, trial, writing
 
     rows, trials = writing.partition_files(inference), []
     for model in candidates:
@@ -98,14 +114,8 @@ def _write(
         placing.require_example(list(files), force)
         say("start", f"trying {model.title}, for the numbers of the gate")
         trials.append((model, files, *trial.run(files, writing.trial_params(inference))))
-    model, files, record, schema = models.better(trials)
-    comparison = models.comparison([(one[0], one[2]) for one in trials], model)
-    if comparison:
-        say("", comparison)
-    files |= writing.pages(inference, model, source, comparison) | _renamed(inference, model)
-    files["params.schema.json"] = schema
-    files[PARAMS.name] = writing.params(inference, model, source, record).encode()
-    placing.decide(files, {"look_at": advice.look_at(inference, record, model.family)}, force)
+    best = models.better(trials)
+    return best, models.comparison([(one[0], one[2]) for one in trials], best[0])
 
 
 def _required(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
