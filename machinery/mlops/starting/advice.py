@@ -81,8 +81,8 @@ def _changed(inference: Inference) -> Iterator[str]:
         if abs(moved[label]) > MOVED_SHARE:
             old, new = (share.get(label, 0.0) for share in shares)
             yield (
-                f"{name} itself changed: {plain(label)!r} was {old:.0%} of the rows trained on, and "
-                f"is {new:.0%} of those held out. Do both parts describe the same thing?"
+                f"{name} itself changed: {plain(label)!r} was {old:.0%} of the rows trained on, "
+                f"and is {new:.0%} of those held out. Do both parts describe the same thing?"
             )
     elif abs(after.mean() - before.mean()) > MOVED_SPREAD * before.std():
         yield (

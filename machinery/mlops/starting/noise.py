@@ -224,8 +224,8 @@ def leakage(features: Measured, inference: Inference) -> Values:
         "leakage": f"max_{measure}: {min(most, 1.0):g}",
         "leakage_reason": (
             f"Highest {suspects.TITLES[measure]} of one feature by itself. The strongest is "
-            f"{name}, with up to {number(value)} in partitions taken as the held-out ones, their rows in "
-            f"{SHUFFLES} orders; the bound lies halfway to perfection."
+            f"{name}, with up to {number(value)} in partitions taken as the held-out ones, their "
+            f"rows in {SHUFFLES} orders; the bound lies halfway to perfection."
         ),
     }
 

@@ -99,7 +99,7 @@ def test_what_a_team_wrote_is_not_replaced(untouched, csv):
     done = start(untouched, "--from", csv("iris"), "--target", "target", check=False)
     assert done.returncode == 2
     assert "model/evaluate.py differs from the template's example" in done.stderr
-    assert "FORCE=1 replaces them" in done.stderr
+    assert "FORCE=1 replaces it" in done.stderr
     assert path.read_text("utf-8") == text + "\n# ours\n"
     assert (untouched.folder / "data/rebuild.py").exists()
 
