@@ -1,5 +1,6 @@
 """A fork in miniature: the machinery as it is, with another team's data and model."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops.paths import VERDICT
 from mlops.releases.release import none_yet
 
 ROOT = Path.cwd()
@@ -105,6 +107,35 @@ class Fork:
         self.git("init", "--quiet", "--initial-branch", "main")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "Begin")
+
+
+def begin_repository(folder: Path) -> None:
+    """Make a folder a repository with an empty commit."""
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "-m", "Begin"]):
+        subprocess.run(["git", *words], check=True, cwd=folder, env=os.environ | IDENTITY)
+
+
+def deployed_with(fork: Fork, columns: str, rows: str, model: str) -> Fork:
+    """Give the little regression more columns and a model that uses them, and deploy it to dev."""
+    fork.edit("data/__init__.py", '        "fare": pa.', columns)
+    fork.edit("data/__init__.py", "    return rows, f", rows)
+    fork.edit("model/__init__.py", "    outer", model)
+    steps = "check-data train evaluate report gate package promote deploy"
+    fork.mlops(*steps.split(), "--env", "dev")
+    return fork
+
+
+def require_comparable(fork: Fork) -> None:
+    """Fail unless production's model scores the rows, and the conformance suite passes."""
+    fork.mlops(*"promote deploy loadtest".split(), "--env", "staging")
+    fork.mlops(*"promote deploy".split(), "--env", "production")
+    fork.mlops(*"check-data train evaluate gate".split())
+    findings = json.loads((fork.folder / VERDICT).read_text("utf-8"))["findings"]
+    assert [one["verdict"] for one in findings if one["rule"] == "M106"] == ["pass"]
+    fork.python(
+        "import sys, pytest; sys.exit(pytest.main(["
+        "'-q', '-p', 'no:cacheprovider', 'machinery/mlops/conformance/test_model.py']))"
+    )
 
 
 def copy(names, folder: Path) -> None:

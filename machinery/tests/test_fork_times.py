@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 
+from machinery.tests.forks import deployed_with, require_comparable
 from machinery.tests.waiting import HANG_SECONDS
 
 COLUMNS = """        "day": pa.Column(pa.DateTime, description="day of the ride"),
@@ -27,12 +28,7 @@ RIDE = {"km": 10.0, "zone": "outer", "wait": None, "day": "2020-11-02", "booked"
 @pytest.fixture(scope="module")
 def deployed(fork):
     """The fork with its model deployed to dev."""
-    fork.edit("data/__init__.py", '        "fare": pa.', COLUMNS)
-    fork.edit("data/__init__.py", "    return rows, f", ROWS)
-    fork.edit("model/__init__.py", "    outer", MODEL)
-    steps = "check-data train evaluate report gate package promote deploy"
-    fork.mlops(*steps.split(), "--env", "dev")
-    return fork
+    return deployed_with(fork, COLUMNS, ROWS, MODEL)
 
 
 def post(fork, path, body=None):
@@ -93,14 +89,5 @@ def test_the_load_test_and_the_monitor_take_them(deployed):
 
 
 def test_the_next_release_is_compared_with_this_one(deployed):
-    """The champion scores a file of rows with days and times."""
-    done = deployed.mlops(*"check-data train evaluate gate".split(), check=False)
-    assert "M106" not in done.stdout + done.stderr
-
-
-def test_the_conformance_suite_takes_them(deployed):
-    """Lists score as a frame, a missing time as None, and the service takes the rows."""
-    deployed.python(
-        "import sys, pytest; sys.exit(pytest.main(["
-        "'-q', '-p', 'no:cacheprovider', 'machinery/mlops/conformance/test_model.py']))"
-    )
+    """The champion scores a file of rows with days and times; lists score as a frame."""
+    require_comparable(deployed)

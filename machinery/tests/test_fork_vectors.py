@@ -24,12 +24,7 @@ RIDE = {"km": 10.0, "zone": "outer", "wait": None, "street": [0.5, 0, -1.5]}
 @pytest.fixture(scope="module")
 def deployed(fork):
     """The fork with its model deployed to dev."""
-    fork.edit("data/__init__.py", '        "fare": pa.', COLUMNS)
-    fork.edit("data/__init__.py", "    return rows, f", ROWS)
-    fork.edit("model/__init__.py", "    outer", MODEL)
-    steps = "check-data train evaluate report gate package promote deploy"
-    fork.mlops(*steps.split(), "--env", "dev")
-    return fork
+    return deployed_with(fork, COLUMNS, ROWS, MODEL)
 
 
 def score(fork, **changed):
@@ -101,15 +96,5 @@ def test_lists_of_several_lengths_are_refused(deployed):
 
 
 def test_the_next_release_is_compared_with_this_one(deployed):
-    """The champion scores a file of rows with lists."""
-    deployed.mlops("promote", "--env", "staging", check=False)
-    done = deployed.mlops(*"check-data train evaluate gate".split(), check=False)
-    assert "M106" not in done.stdout + done.stderr
-
-
-def test_the_conformance_suite_takes_them(deployed):
-    """Lists score as a frame, a missing list as None, and the service takes the rows."""
-    deployed.python(
-        "import sys, pytest; sys.exit(pytest.main(["
-        "'-q', '-p', 'no:cacheprovider', 'machinery/mlops/conformance/test_model.py']))"
-    )
+    """The champion scores a file of rows with lists; they score as a frame."""
+    require_comparable(deployed)

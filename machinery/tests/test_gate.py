@@ -490,9 +490,9 @@ def test_the_summary_of_a_pass_compares_with_the_champion(record):
         ),
         (
             estimate(0.01, -0.03, 0.05),
-            "Better on average, but perhaps worse than the model in production: AUC is 0.0100 higher "
-            "(-0.0300 to +0.0500), -0.0200 is allowed at worst. Hold out more rows (data.holdout) to "
-            "decide.",
+            "Better on average, but perhaps worse than the model in production: AUC is 0.0100 "
+            "higher (-0.0300 to +0.0500), -0.0200 is allowed at worst. Hold out more rows "
+            "(data.holdout) to decide.",
         ),
         (
             estimate(0.00001, -0.01, 0.01),

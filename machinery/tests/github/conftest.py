@@ -1,13 +1,11 @@
 """A checkout of the settings in a temporary folder, beside the stand-in GitHub."""
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from machinery.tests.forks import IDENTITY
+from machinery.tests.forks import begin_repository
 from mlops import cli
 
 ROOT = Path.cwd()
@@ -29,8 +27,7 @@ def checkout(github, tmp_path, monkeypatch):
     # As in a new fork, whatever this one's file is.
     (tmp_path / ".github/CODEOWNERS").write_text(WAITING_OWNERS, "utf-8")
     monkeypatch.chdir(tmp_path)
-    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "-m", "Begin"]):
-        subprocess.run(["git", *words], check=True, env=os.environ | IDENTITY)
+    begin_repository(tmp_path)
     monkeypatch.delenv("GH_TOKEN", raising=False)
     for name, value in github.environment().items():
         monkeypatch.setenv(name, value)

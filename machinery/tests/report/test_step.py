@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from machinery.tests.forks import begin_repository
 from mlops.config.params import GateParams
 from mlops.errors import UserError
 from mlops.files import write_json
@@ -15,7 +16,8 @@ from mlops.training import contract
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """An empty folder to work in, with parameters."""
+    """An empty repository to work in, with parameters."""
+    begin_repository(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(contract, "params", lambda: SimpleNamespace(gate=GateParams()))
 

@@ -25,7 +25,7 @@ JSON = {"content-type": "application/json"}
 OTHER_LIMITS = {"max_connections": 1, "arrive_seconds": 1}
 
 
-class DoublingScorer(Scorer):
+class DoublingScorer(Scorer):  # pylint: disable=too-many-instance-attributes # as its base
     """A scorer whose model doubles, fails on 13, and records its calls."""
 
     def __init__(self):  # pylint: disable=super-init-not-called # there is no bundle

@@ -8,6 +8,7 @@ import pandera.pandas as pa
 
 TARGET = "fare"
 TIME = "at"
+QUARTERS = ["q1", "q2", "q3", "q4"]
 GROUP = "driver"
 TARGETS = (TARGET,) if isinstance(TARGET, str) else TARGET
 OUTCOMES = {
@@ -30,18 +31,17 @@ SCHEMA = pa.DataFrameSchema(
 
 
 def partitions():
-    """Return the names of the quarters."""
-    return ["q1", "q2", "q3", "q4"]
+    """Return the quarters."""
+    return QUARTERS
 
 
 def load(name):
-    """Return the rides of a quarter and their fingerprint."""
-    number = int(name[1:]) - 1
-    random = np.random.default_rng(number)
+    """Return the rows of a quarter with the fingerprint of their text."""
+    quarter = QUARTERS.index(name)
+    random, first = np.random.default_rng(quarter), pd.Timestamp(2020, 3 * quarter + 1, 1)
     rows = pd.DataFrame(
         {
-            "at": pd.Timestamp(2020, 3 * number + 1, 1)
-            + pd.to_timedelta(np.arange(800) * 2, unit="h"),
+            "at": first + pd.to_timedelta(np.arange(800) * 2, unit="h"),
             "driver": random.integers(0, 60, 800),
             "km": random.uniform(1, 20, 800).round(1),
             "night": random.random(800) < 0.4,
