@@ -12,7 +12,6 @@ from mlops.errors import UserError
 from mlops.serving import times
 from mlops.serving.problems import explain
 from mlops.serving.schema import ARRAY, kind, nullable, request_type
-from mlops.statistics.vectors import components
 from mlops.training import contract
 
 if TYPE_CHECKING:
@@ -279,6 +278,9 @@ def _example(column: "Column", values: "Series", field: JsonSchema, min_rows: fl
 
 def _medians(present: "Series") -> list[float]:
     """Return the median of each position: no row's list."""
+    # Imported here: numpy comes with it, and signing imports this module.
+    from mlops.statistics.vectors import components
+
     return [float(f"{column.median():.6g}") for column in components(present)]
 
 
