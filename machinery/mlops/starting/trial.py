@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlops import PACKAGE
+from mlops import PACKAGE, git
 from mlops.errors import UserError
 from mlops.files import read_json
 from mlops.paths import ENVIRONMENTS, PARAMS, PARAMS_SCHEMA, RECORD
@@ -15,6 +15,10 @@ from mlops.starting.placing import HOME
 from mlops.starting.writing import Files
 
 TRIAL = HOME / "trial"
+COMMITTER = (
+    *("-c", "user.name=make start", "-c", "user.email=start@localhost"),
+    *("-c", "commit.gpgsign=false"),
+)
 STEPS = ("schema", "check-data", "train", "evaluate")
 
 
@@ -27,6 +31,9 @@ def run(files: Files, params: str) -> tuple[dict, bytes]:
     shutil.copytree(ENVIRONMENTS, TRIAL / ENVIRONMENTS)
     for path in (TRIAL / ENVIRONMENTS).glob("*/release.yaml"):
         path.write_text(none_yet(), encoding="utf-8")
+    # A repository of its own: the commits of this one hold other releases.
+    git.git("-C", str(TRIAL), "init", "--quiet")
+    git.git("-C", str(TRIAL), *COMMITTER, "commit", "--quiet", "--allow-empty", "--message", "Try")
     done = steps(*STEPS, folder=TRIAL, capture_output=True)
     if done.returncode:
         printed = (done.stderr or done.stdout).strip()
