@@ -5,6 +5,7 @@ import urllib.error
 
 import pytest
 
+from machinery.tests.forks import deployed_with, require_comparable
 from machinery.tests.test_fork_times import post
 from mlops.paths import RECORD
 
