@@ -93,6 +93,7 @@ def test_labels_of_one_class_are_refused(rows):
         fit((rows[0], np.zeros(4000, int)))
 
 
+@pytest.mark.filterwarnings("ignore:.*Device is changed from GPU")
 @pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_an_error(rows):
     """XGBoost would only warn and train on the CPU."""

@@ -104,8 +104,10 @@ def _piece(piece: Piece) -> str:
         case Verdict():
             return f'<b class="{piece}">{piece}</b>'
         case _:
+            # In a narrow column an interval moves below its value as a whole.
+            text = re.sub(r"(\[[^\s\],]+,) (?=[^\s\]]+\])", "\\1\N{NO-BREAK SPACE}", escape(piece))
             # A minus sign is as wide as a plus sign: columns of differences stay aligned.
-            return re.sub(r"(?<![\w-])-(?=\d)", "−", escape(piece))
+            return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def _table(table: Table) -> str:

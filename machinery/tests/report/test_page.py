@@ -45,8 +45,8 @@ def test_hostile_names_are_harmless(attack, written, parsed, every_hostile):
 
 
 def test_has_the_content_of_the_comment(record, judge, written, parsed):
-    """Verdict, reason and each finding are on the page too, with minus signs for hyphens."""
-    text = parsed(written(record)).text.replace("−", "-")
+    """Verdict, reason and each finding are on the page too, with typographic signs."""
+    text = parsed(written(record)).text.replace("−", "-").replace("\N{NO-BREAK SPACE}", " ")
     assert "✓ Pass" in text and " checks passed." in text
     for finding in judge(record).findings:
         assert finding.message in text
